@@ -1,0 +1,1 @@
+"""Compositions and chain specs: the only place where pallets meet."""

@@ -1,0 +1,1 @@
+"""Sans-IO engines, the signing guard and fork choice."""

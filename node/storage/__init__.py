@@ -1,0 +1,1 @@
+"""Durable key-value storage behind a small Protocol, and the columns of a chain."""

@@ -1,0 +1,1 @@
+"""The pallets, a folder for each domain; a pallet never imports another."""

@@ -1,0 +1,1 @@
+"""Pallets every chain has: system, timestamp, fees, utility, multisig, proxy, sudo."""

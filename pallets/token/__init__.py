@@ -1,0 +1,1 @@
+"""Pallets that hold value: balances and assets."""
