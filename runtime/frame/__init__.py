@@ -1,1 +1,1 @@
-"""The pallet framework: state, storage items, calls, executive, metadata; it must not know any particular pallet."""
+"""The pallet framework: state, storage, calls, executive, metadata; it knows no particular pallet."""

@@ -1,1 +1,1 @@
-"""Bytes, hashes, keys and trees: what both sides of a chain agree on; nothing here knows a pallet or a node."""
+"""Bytes, hashes, keys and trees that both sides of a chain agree on; it knows no pallet and no node."""
