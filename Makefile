@@ -1,0 +1,58 @@
+# Every target makes its own .venv from the hashed lock: CPython 3.11 or 3.12, make and git are enough.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+LOCK := requirements-dev.lock
+STAMP := $(VENV)/.installed-$(shell cat $(LOCK) pyproject.toml 2>/dev/null | cksum | tr -d ' ')
+SOURCES := runtime pallets genesis node tests benchmarks
+JOBS ?= 2
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help venv devnet test check lint fast bench lock clean
+
+help:
+	@echo "make venv     create .venv from the lock file"
+	@echo "make devnet   start a development chain (ARGS=… are passed on)"
+	@echo "make check    format, lint, types, layers, tidy, fast tests"
+	@echo "make test     every test"
+	@echo "make bench    benchmarks, JSON lines on stdout"
+	@echo "make lock     compile the lock files anew from pyproject.toml"
+
+venv: $(STAMP)
+
+$(STAMP): $(LOCK)
+	@bash tools/make-venv "$(VENV)" "$(STAMP)" "$(LOCK)"
+
+devnet: venv
+	@$(PY) -m node --dev $(ARGS)
+
+test: venv
+	@$(PY) -m pytest -n $(JOBS) $(ARGS)
+
+check: lint fast
+
+lint: venv
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy $(SOURCES)
+	@bash tools/run-pyright "$(BIN)"
+	@$(BIN)/lint-imports --no-logo
+	@$(PY) -m tests.test_tidy
+
+fast: venv
+	@$(PY) -m pytest -n $(JOBS) -m "not slow" $(ARGS)
+
+bench: venv
+	@$(PY) -m benchmarks $(ARGS)
+
+PIP_COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --generate-hashes --allow-unsafe --strip-extras \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+lock: venv
+	$(PIP_COMPILE) --output-file requirements.lock pyproject.toml
+	$(PIP_COMPILE) --extra fast --extra dev -c requirements.lock --output-file $(LOCK) pyproject.toml
+
+clean:
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

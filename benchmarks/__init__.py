@@ -1,0 +1,1 @@
+"""Benchmarks: one command, JSON lines on standard output."""

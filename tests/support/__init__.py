@@ -1,0 +1,1 @@
+"""Tools shared by tests: clocks, builders, runners. Nothing here is a test."""
