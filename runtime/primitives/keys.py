@@ -1,0 +1,150 @@
+"""Secret URIs: their text, mnemonics and derivation junctions; knows no curve, key pairs are `crypto`'s.
+
+A secret URI is `phrase(//hard|/soft)*(///password)?`. The phrase is a BIP-39 mnemonic of 12 to 24 English
+words or a 32-byte seed as `0x` and 64 hex digits; a URI that begins with `/` stands on the public
+development phrase. The grammar is sp-core's (`AddressUri`); what sp-core and polkadot.js read as different
+keys, and control characters, which are typing accidents nobody sees, are refused. This is the one module
+that imports the BIP-39 wheel. No error message repeats secret text.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bip39 import bip39_generate, bip39_to_mini_secret
+
+from runtime.primitives.arithmetic import U64_MAX
+from runtime.primitives.hashing import blake2_256
+
+DEV_PHRASE = "bottom drive obey lake curtain smoke basket hold race lonely fit walk"
+"""The mnemonic every Substrate development chain shares; its keys are public knowledge."""
+
+DEV_NAMES = ("Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie")
+DEV_ACCOUNTS = tuple(f"//{name}{path}" for path in ("", "//stash") for name in DEV_NAMES)
+"""Secret URIs of the accounts that development chains fund: //Alice … //Ferdie, then //Alice//stash …
+//Ferdie//stash.
+"""
+
+SEED_LENGTH = 32
+MNEMONIC_LENGTHS = (12, 15, 18, 21, 24)
+URI_LENGTH_MAX = 4_096
+"""Characters of a secret URI: far above any in use, low enough that no input file makes the parser work."""
+
+_CHAIN_CODE_LENGTH = 32
+_PHRASE = re.compile(r"[A-Za-z0-9 ]+")
+_JUNCTION = re.compile(r"/(/?)([^/]+)")
+_SEED = re.compile(r"0x[0-9A-Fa-f]{64}")
+_NUMBER = re.compile(r"\+?[0-9]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+class UriError(ValueError):
+    """The text is not a secret URI, or no key can be derived from it."""
+
+
+class Junction(NamedTuple):
+    """One step of a derivation path: hard or soft, and its 32-byte chain code."""
+
+    is_hard: bool
+    chain_code: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SecretUri:
+    """A parsed secret URI; its text form hides the phrase and the password."""
+
+    phrase: str = field(repr=False)
+    junctions: tuple[Junction, ...]
+    password: str = field(repr=False)
+
+
+def parse_uri(uri: str) -> SecretUri:
+    """Return the parts of a secret URI without checking that the phrase is a secret; raises UriError."""
+    if len(uri) > URI_LENGTH_MAX:
+        raise UriError(f"a secret URI has at most {URI_LENGTH_MAX} characters")
+    if not uri:
+        raise UriError("the secret URI is empty")
+    if _CONTROL.search(uri):
+        raise UriError("the secret URI holds a control character, such as a line end")
+    _ensure_unicode(uri)
+    head, separator, password = uri.partition("///")
+    phrase_end = head.find("/") if "/" in head else len(head)
+    phrase, path = head[:phrase_end], head[phrase_end:]
+    if phrase and not _PHRASE.fullmatch(phrase):
+        raise UriError("the phrase of a secret URI is made of ASCII letters, digits and spaces")
+    return SecretUri(phrase or DEV_PHRASE, _parse_path(path), password if separator else "")
+
+
+def make_junction(code: str, *, is_hard: bool) -> Junction:
+    """Return the junction of a path element: decimal u64 numbers count as numbers, everything else as text;
+    raises UriError.
+    """
+    if not code:
+        raise UriError("a derivation path has an empty element")
+    if _NUMBER.fullmatch(code):
+        # sp-core reads a sign as part of the number, polkadot.js as text; beyond u64 the reverse.
+        if code.startswith("+") or len(code.lstrip("0")) > len(str(U64_MAX)) or int(code) > U64_MAX:
+            raise UriError("a number in a derivation path is an unsigned u64: wallets disagree on any other")
+        encoded = int(code).to_bytes(8, "little")
+    else:
+        text = code.encode()
+        encoded = _encode_compact_length(len(text)) + text
+    if len(encoded) > _CHAIN_CODE_LENGTH:
+        return Junction(is_hard, blake2_256(encoded))
+    return Junction(is_hard, encoded.ljust(_CHAIN_CODE_LENGTH, b"\0"))
+
+
+def seed_from_phrase(phrase: str, password: str) -> bytes:
+    """Return the 32-byte seed of a mnemonic and password, or of `0x` hex (which has no password); raises
+    UriError.
+
+    A mnemonic costs about a millisecond: PBKDF2-HMAC-SHA512 over the entropy, 2,048 rounds, as in
+    substrate-bip39.
+    """
+    if phrase.startswith("0x"):
+        if not _SEED.fullmatch(phrase):
+            raise UriError(f"a hex seed is 0x and {2 * SEED_LENGTH} hex digits")
+        return bytes.fromhex(phrase[2:])
+    words = phrase.split()
+    if len(words) not in MNEMONIC_LENGTHS:
+        raise UriError("a mnemonic has 12, 15, 18, 21 or 24 words")
+    try:
+        return bip39_to_mini_secret(" ".join(words), password, "en")
+    except ValueError:
+        # The cause is cut off on purpose: the wheel's message may quote the phrase.
+        raise UriError("the mnemonic has an unknown word or a wrong checksum") from None
+
+
+def derive_seed(tag: str, seed: bytes, chain_code: bytes) -> bytes:
+    """Return the hard child of a 32-byte seed of a curve by its tag, `Ed25519HDKD` or `Secp256k1HDKD`."""
+    return blake2_256(_encode_compact_length(len(tag)) + tag.encode() + seed + chain_code)
+
+
+def generate_mnemonic(words: int) -> str:
+    """Return a new English mnemonic; the wheel draws from the operating system, so only the node's edge may
+    call this.
+    """
+    if words not in MNEMONIC_LENGTHS:
+        raise UriError("a mnemonic has 12, 15, 18, 21 or 24 words")
+    return bip39_generate(words, "en")
+
+
+def _parse_path(path: str) -> tuple[Junction, ...]:
+    found = tuple(_JUNCTION.finditer(path))
+    if "".join(match[0] for match in found) != path:
+        raise UriError("a derivation path has an empty element")
+    return tuple(make_junction(match[2], is_hard=match[1] == "/") for match in found)
+
+
+def _ensure_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UriError("the secret URI is not valid Unicode") from None
+
+
+def _encode_compact_length(length: int) -> bytes:
+    assert length < 2**14, "bounded by URI_LENGTH_MAX"
+    if length < 2**6:
+        return bytes((length << 2,))
+    return (length << 2 | 1).to_bytes(2, "little")
