@@ -21,6 +21,7 @@ BOUNDARIES = {
     "node/host.py": "one sick chain must not stop the others",
     "node/service.py": "supervisor of the node's tasks",
     "node/rpc/dispatch.py": "a failing method answers with an internal error",
+    "node/rpc/server.py": "a failing page answers 500",
 }
 
 BANNED_CALLS = frozenset({"hash", "id", "float", "open", "print", "eval"})

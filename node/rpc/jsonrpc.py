@@ -1,0 +1,193 @@
+"""JSON-RPC 2.0 as bytes: requests parsed under explicit limits, answers and notices encoded.
+
+Knows the wire format and its limits; knows no method, no socket, no clock and no task. Whatever the bytes,
+`parse` returns requests or a refusal that says why, in bounded time: brackets and commas are counted before
+the parser sees the body, because a parser holds the interpreter for over a second on 15 MiB of `[],`.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
+
+import orjson
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+
+# Transport codes as the jsonrpsee server of Substrate nodes sends them.
+BATCHES_NOT_SUPPORTED = -32005
+TOO_MANY_SUBSCRIPTIONS = -32006
+REQUEST_TOO_BIG = -32007
+RESPONSE_TOO_BIG = -32008
+SERVER_BUSY = -32009
+BATCH_TOO_LONG = -32010
+BATCH_RESPONSE_TOO_BIG = -32011
+RATE_LIMITED = -32999
+
+# Parsing cost: 32,768 containers take 7 ms, an object of 65,536 names 19 ms (EPYC Zen 4, CPython 3.11).
+# A body shorter than the smaller bound cannot exceed either and is not counted.
+MAX_CONTAINERS = 32_768
+MAX_ELEMENTS = 65_536
+# The parser refuses deeper nesting by itself, without recursion of its own beyond it.
+MAX_DEPTH = 1024
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+Id: TypeAlias = int | str | None
+
+
+class RpcError(Exception):
+    """An answer other than a result: a stable code, a sentence for people, optional machine-readable data."""
+
+    def __init__(self, code: int, message: str, data: object = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class Limits(NamedTuple):
+    """What one message may cost; sizes in bytes, `batch_calls` 0 refuses every batch."""
+
+    request_bytes: int = 5 * 1024 * 1024
+    response_bytes: int = 15 * 1024 * 1024
+    batch_calls: int = 100
+
+
+class Request(NamedTuple):
+    """One well-formed call; `params` are not looked at yet, `answered` is False for a notification."""
+
+    id: Id
+    method: str
+    params: Json
+    answered: bool
+
+
+class Refusal(NamedTuple):
+    """One malformed call, with the id to answer under (None when it has no valid one)."""
+
+    id: Id
+    error: RpcError
+
+
+Parsed: TypeAlias = Request | Refusal | list[Request | Refusal]
+
+
+class RawJson(NamedTuple):
+    """A result that is already JSON text and is sent as it is."""
+
+    text: bytes
+
+
+def parse(body: bytes, limits: Limits) -> Parsed:
+    """Return the request, the batch, or the refusal of `body`; never raises."""
+    refusal = _too_costly(body, limits)
+    if refusal is not None:
+        return Refusal(None, refusal)
+    try:
+        value: Json = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        return Refusal(None, RpcError(PARSE_ERROR, "Parse error", f"the body is not JSON: {error}"))
+    return _batch(value, limits) if isinstance(value, list) else _request(value)
+
+
+def encode(value: object) -> bytes:
+    """Return the JSON text of a result; TypeError when it holds something JSON or 64 bits cannot."""
+    if type(value) is RawJson:
+        return value.text
+    return orjson.dumps(value)
+
+
+def encode_result(request_id: Id, result: bytes) -> bytes:
+    """Return the answer whose result is the JSON text `result`."""
+    return b'{"jsonrpc":"2.0","result":%b,"id":%b}' % (result, _encode_id(request_id))
+
+
+def encode_error(request_id: Id, error: RpcError) -> bytes:
+    """Return the error answer; what cannot be encoded of its message or data is left out."""
+    body: dict[str, object] = {"code": error.code, "message": error.message}
+    if error.data is not None:
+        body["data"] = error.data
+    try:
+        text = orjson.dumps(body)
+    except TypeError:
+        text = orjson.dumps({"code": error.code, "message": "the error text is not valid Unicode"})
+    return b'{"jsonrpc":"2.0","error":%b,"id":%b}' % (text, _encode_id(request_id))
+
+
+def encode_batch(answers: Iterable[bytes]) -> bytes:
+    """Return the array of the given answers."""
+    return b"[%b]" % b",".join(answers)
+
+
+def encode_notice(method: str, subscription: str) -> bytes:
+    """Return a notice up to its result, which `b"}}"` follows; so one result serves many subscribers."""
+    names = orjson.dumps(method), orjson.dumps(subscription)
+    return b'{"jsonrpc":"2.0","method":%b,"params":{"subscription":%b,"result":' % names
+
+
+def _too_costly(body: bytes, limits: Limits) -> RpcError | None:
+    size = len(body)
+    if size > limits.request_bytes:
+        return request_too_big(limits)
+    if size <= MAX_CONTAINERS:
+        return None
+    if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
+        return RpcError(
+            REQUEST_TOO_BIG, "Request is too big", f"more than {MAX_CONTAINERS} arrays and objects"
+        )
+    if body.count(b",") > MAX_ELEMENTS:
+        return RpcError(REQUEST_TOO_BIG, "Request is too big", f"more than {MAX_ELEMENTS} array elements")
+    return None
+
+
+def request_too_big(limits: Limits) -> RpcError:
+    """Return the error for a body longer than the limit."""
+    return RpcError(REQUEST_TOO_BIG, "Request is too big", f"Exceeded max limit of {limits.request_bytes}")
+
+
+def response_too_big(limits: Limits) -> RpcError:
+    """Return the error that stands in for a result longer than the limit."""
+    return RpcError(RESPONSE_TOO_BIG, "Response is too big", f"Exceeded max limit of {limits.response_bytes}")
+
+
+def batch_response_too_big(limits: Limits) -> RpcError:
+    """Return the error for each call of a batch that no longer fits the response."""
+    data = f"Exceeded max limit of {limits.response_bytes}"
+    return RpcError(BATCH_RESPONSE_TOO_BIG, "The batch response was too large", data)
+
+
+def _batch(items: list[Json], limits: Limits) -> Parsed:
+    if not items:
+        return Refusal(None, _invalid("the batch is empty"))
+    if limits.batch_calls == 0:
+        return Refusal(
+            None, RpcError(BATCHES_NOT_SUPPORTED, "Batched requests are not supported by this server")
+        )
+    if len(items) > limits.batch_calls:
+        data = f"Exceeded max limit of {limits.batch_calls}"
+        return Refusal(None, RpcError(BATCH_TOO_LONG, "The batch request was too large", data))
+    return [_request(item) for item in items]
+
+
+def _request(item: Json) -> Request | Refusal:
+    if not isinstance(item, dict):
+        return Refusal(None, _invalid("a request is an object"))
+    request_id = item.get("id")
+    if isinstance(request_id, (bool, float, list, dict)):
+        return Refusal(None, _invalid("the id is an integer of at most 64 bits, a string or null"))
+    if item.get("jsonrpc") != "2.0":
+        return Refusal(request_id, _invalid('the member "jsonrpc" is "2.0"'))
+    method = item.get("method")
+    if not isinstance(method, str):
+        return Refusal(request_id, _invalid('the member "method" is a string'))
+    return Request(request_id, method, item.get("params"), "id" in item)
+
+
+def _invalid(sentence: str) -> RpcError:
+    return RpcError(INVALID_REQUEST, "Invalid Request", sentence)
+
+
+def _encode_id(request_id: Id) -> bytes:
+    return b"%d" % request_id if type(request_id) is int else orjson.dumps(request_id)

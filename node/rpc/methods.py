@@ -1,0 +1,283 @@
+"""Declaration of RPC methods: names, aliases, typed parameters, safety; and the table that finds them.
+
+A class of methods marks its functions with `@method`, `@subscription` and `@batch_of`; `Methods.add` binds
+those of an instance. From the same declarations come the parameter checks, `rpc_methods` and the OpenRPC
+document. Knows nothing of transports, and holds no state outside the table.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, TypeVar
+
+from node.rpc.jsonrpc import INVALID_PARAMS, Json, RpcError
+from node.rpc.params import Field, ParamError, convert_member, converter_of, take
+
+Handler: TypeAlias = Callable[..., object]
+F = TypeVar("F", bound=Handler)
+
+_MARK: Final = "__rpc_declaration__"
+
+
+@dataclass(frozen=True, slots=True)
+class MethodMark:
+    """What `@method` says about a function."""
+
+    name: str
+    aliases: tuple[str, ...]
+    unsafe: bool
+    listed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionMark:
+    """What `@subscription` says about a function."""
+
+    name: str
+    aliases: tuple[str, ...]
+    unsubscribe: tuple[str, ...]
+    notification: str
+    unsafe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BatchMark:
+    """What `@batch_of` says about a function."""
+
+    name: str
+
+
+def method(
+    name: str, *, aliases: Sequence[str] = (), unsafe: bool = False, listed: bool = True
+) -> Callable[[F], F]:
+    """Declare a method: its annotations are the parameters, its docstring the description.
+
+    The handler may be `async`; what it returns is the result, an RpcError it raises the error answer. Unsafe
+    methods are refused to the public; unlisted ones stay out of `rpc_methods`.
+    """
+    return _marking(MethodMark(name, tuple(aliases), unsafe, listed))
+
+
+def subscription(
+    name: str,
+    *,
+    unsubscribe: Sequence[str],
+    notification: str,
+    aliases: Sequence[str] = (),
+    unsafe: bool = False,
+) -> Callable[[F], F]:
+    """Declare a subscription: the handler takes the Sink first, then the parameters, and returns nothing.
+
+    `unsubscribe` are the names that end it; `notification` is the method name of its notices.
+    """
+    return _marking(SubscriptionMark(name, tuple(aliases), tuple(unsubscribe), notification, unsafe))
+
+
+def batch_of(name: str) -> Callable[[F], F]:
+    """Declare a handler of many calls of method `name` at once: argument tuples in, as many results out.
+
+    A result that is an RpcError becomes the error answer of its call. The handler may be `async`.
+    """
+    return _marking(BatchMark(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One callable method, bound to its handler."""
+
+    name: str
+    handler: Handler
+    params: tuple[Field, ...] = ()
+    aliases: tuple[str, ...] = ()
+    unsafe: bool = False
+    listed: bool = True
+    is_async: bool = False
+    description: str = ""
+    result: object = object
+    batch: Handler | None = None
+    batch_is_async: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One subscription method, bound to its handler."""
+
+    name: str
+    handler: Handler
+    unsubscribe: tuple[str, ...]
+    notification: str
+    params: tuple[Field, ...] = ()
+    aliases: tuple[str, ...] = ()
+    unsafe: bool = False
+    is_async: bool = False
+    description: str = ""
+    listed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscription:
+    """A method that ends subscriptions of one kind."""
+
+    name: str
+    subscription: str
+    params: tuple[Field, ...] = field(
+        default=(Field("subscription", converter_of(int | str), required=True),)
+    )
+    unsafe: bool = False
+    listed: bool = True
+
+
+Entry: TypeAlias = Method | Subscription | Unsubscription
+
+
+def bind(entry: Entry, params: Json) -> Sequence[object]:
+    """Return the arguments of a call in order; raises RpcError with a sentence naming the parameter."""
+    fields = entry.params
+    if params is None:
+        params = []
+    try:
+        if isinstance(params, list):
+            return _positional(fields, params)
+        if isinstance(params, dict):
+            return take(fields, params)
+    except ParamError as error:
+        raise RpcError(INVALID_PARAMS, f"Invalid params: {_sentence(entry.name, error)}") from error
+    raise RpcError(INVALID_PARAMS, f"Invalid params: {entry.name} takes an array or an object of parameters")
+
+
+class Methods:
+    """The table of all methods one server offers, by name and alias."""
+
+    def __init__(self, *groups: object) -> None:
+        self._entries: dict[str, Entry] = {}
+        for group in groups:
+            self.add(group)
+
+    def add(self, group: object) -> None:
+        """Take in all declared methods of an object; ValueError when a name is taken."""
+        batches = dict(_marked(group, BatchMark))
+        for mark, handler in _marked(group, MethodMark):
+            batch = next((many for of, many in batches.items() if of.name == mark.name), None)
+            self.include(_method(mark, handler, batch))
+        for declared, handler in _marked(group, SubscriptionMark):
+            self.include(_subscription(declared, handler))
+        for of in batches:
+            if of.name not in self._entries:
+                raise ValueError(f"batch handler for {of.name}, which the same object does not declare")
+
+    def include(self, entry: Entry) -> None:
+        """Take in one method built by hand, its name known only at run time; ValueError if it is taken."""
+        aliases = () if isinstance(entry, Unsubscription) else entry.aliases
+        for name in (entry.name, *aliases):
+            if name in self._entries:
+                raise ValueError(f"two methods are named {name}")
+            self._entries[name] = entry
+        if isinstance(entry, Subscription):
+            for name in entry.unsubscribe:
+                self.include(Unsubscription(name, entry.name, unsafe=entry.unsafe))
+
+    def find(self, name: str) -> Entry | None:
+        """Return the method of a name or alias."""
+        return self._entries.get(name)
+
+    def names(self) -> list[str]:
+        """Return all listed names, aliases included, sorted."""
+        return sorted(name for name, entry in self._entries.items() if entry.listed)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (entry for name, entry in sorted(self._entries.items()) if name == entry.name)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def build_method(name: str, handler: Handler, *, unsafe: bool = False, listed: bool = True) -> Method:
+    """Return a method from a function known only at run time; its annotations are its parameters."""
+    return _method(MethodMark(name, (), unsafe, listed), handler, None)
+
+
+def _method(mark: MethodMark, handler: Handler, batch: Handler | None) -> Method:
+    return Method(
+        name=mark.name,
+        handler=handler,
+        params=_parameters(handler, skip=0),
+        aliases=mark.aliases,
+        unsafe=mark.unsafe,
+        listed=mark.listed,
+        is_async=inspect.iscoroutinefunction(handler),
+        description=inspect.getdoc(handler) or "",
+        result=typing.get_type_hints(handler).get("return", object),
+        batch=batch,
+        batch_is_async=inspect.iscoroutinefunction(batch),
+    )
+
+
+def _subscription(mark: SubscriptionMark, handler: Handler) -> Subscription:
+    return Subscription(
+        name=mark.name,
+        handler=handler,
+        unsubscribe=mark.unsubscribe,
+        notification=mark.notification,
+        params=_parameters(handler, skip=1),
+        aliases=mark.aliases,
+        unsafe=mark.unsafe,
+        is_async=inspect.iscoroutinefunction(handler),
+        description=inspect.getdoc(handler) or "",
+    )
+
+
+def _parameters(handler: Handler, *, skip: int) -> tuple[Field, ...]:
+    hints = typing.get_type_hints(handler, include_extras=True)
+    fields: list[Field] = []
+    for parameter in list(inspect.signature(handler).parameters.values())[skip:]:
+        required = parameter.default is inspect.Parameter.empty
+        if required and any(not earlier.required for earlier in fields):
+            raise TypeError(f"{handler}: a required parameter follows an optional one")
+        converter = converter_of(hints[parameter.name])
+        fields.append(Field(parameter.name, converter, required, None if required else parameter.default))
+    return tuple(fields)
+
+
+def _positional(fields: Sequence[Field], params: Sequence[Json]) -> Sequence[object]:
+    if len(params) > len(fields) and any(value is not None for value in params[len(fields) :]):
+        names = ", ".join(field.wire_name for field in fields) or "none"
+        raise ParamError(f"takes at most {len(fields)} parameters ({names}), got {len(params)}")
+    values: list[object] = []
+    for position, member in enumerate(fields):
+        if position >= len(params):
+            if member.required:
+                raise ParamError("is missing", f".{member.wire_name}")
+            values.append(member.default)
+            continue
+        try:
+            values.append(convert_member(member, params[position]))
+        except ParamError as error:
+            raise error.inside(f".{member.wire_name}") from error
+    return values
+
+
+def _sentence(name: str, error: ParamError) -> str:
+    if not error.path:
+        return f"{name} {error.sentence}"
+    return f"parameter '{error.path.removeprefix('.')}' of {name} {error.sentence}"
+
+
+def _marking(mark: MethodMark | SubscriptionMark | BatchMark) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        vars(function)[_MARK] = mark
+        return function
+
+    return decorate
+
+
+M = TypeVar("M", MethodMark, SubscriptionMark, BatchMark)
+
+
+def _marked(group: object, kind: type[M]) -> list[tuple[M, Handler]]:
+    found: list[tuple[M, Handler]] = []
+    for name, function in inspect.getmembers(type(group), inspect.isfunction):
+        mark: object = vars(function).get(_MARK)
+        if isinstance(mark, kind):
+            found.append((mark, getattr(group, name)))
+    return found

@@ -1,0 +1,333 @@
+"""The RPC server: HTTP POST, WebSocket and a few GET pages on one port, for browsers, wallets and scripts.
+
+Binds the port, checks host and origin, reads bodies under limits and hands them to the dispatcher. Everything
+that waits runs in the server's own task group, which ends with the `serve` context. Knows no method by name.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+import structlog
+from aiohttp import web
+
+from node.rpc.access import DEFAULT_ORIGINS, Hosts, Origins, RateLimiter, is_loopback
+from node.rpc.connections import SWEEP_S, Connection, ConnectionTable, Deadlines, Phase
+from node.rpc.dispatch import Caller, CallObserver, Dispatcher, NoObserver
+from node.rpc.jsonrpc import Limits, encode_error, request_too_big
+from node.rpc.methods import Methods
+from node.rpc.subscriptions import MAX_QUEUED_NOTICES, MAX_SUBSCRIPTIONS
+from node.rpc.websocket import WebSocketSession
+
+HEADER_BYTES: Final = 8192
+HEADERS: Final = 100
+BACKLOG: Final = 1024
+# After an early refusal the rest of a body is read and dropped this long, so that the client sees the answer.
+LINGER_S: Final = 2.0
+SHUTDOWN_S: Final = 2.0
+BIND_ATTEMPTS: Final = 10
+# Bodies above this are parsed one at a time, so that many at once do not add up to one long pause.
+HEAVY_BODY_BYTES: Final = 64 * 1024
+JSON: Final = "application/json; charset=utf-8"
+
+log = structlog.get_logger("rpc")
+
+
+@dataclass(frozen=True, slots=True)
+class RpcConfig:
+    """What the operator chooses; names follow the command line flags."""
+
+    port: int = 9944
+    external: bool = False
+    # Take a free port when the wanted one is in use, as Substrate does.
+    retry_random_port: bool = True
+    methods: Literal["auto", "safe", "unsafe"] = "auto"
+    cors: Sequence[str] = DEFAULT_ORIGINS
+    # Host names besides addresses and localhost; `all` turns the check off. External servers do not check.
+    hosts: Sequence[str] = ()
+    limits: Limits = field(default_factory=Limits)
+    max_connections: int = 100
+    max_connections_per_address: int | None = None
+    max_subscriptions_per_connection: int = MAX_SUBSCRIPTIONS
+    message_buffer_capacity: int = MAX_QUEUED_NOTICES
+    calls_per_minute: int | None = None
+    rate_limit_exempt: Sequence[str] = ()
+    deadlines: Deadlines = field(default_factory=Deadlines)
+
+
+class Page(NamedTuple):
+    """The answer to a GET."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+
+
+GetHandler: TypeAlias = Callable[[], Page | Awaitable[Page]]
+
+
+class RpcServer:
+    """A running server; made by `serve`."""
+
+    def __init__(
+        self,
+        methods: Methods,
+        config: RpcConfig,
+        tasks: asyncio.TaskGroup,
+        *,
+        pages: Mapping[str, GetHandler],
+        observer: CallObserver,
+    ) -> None:
+        now = asyncio.get_running_loop().time
+        limiter = None
+        if config.calls_per_minute is not None:
+            limiter = RateLimiter(config.calls_per_minute, exempt=config.rate_limit_exempt)
+        self.addresses: tuple[tuple[str, int], ...] = ()
+        self._config = config
+        self._tasks = tasks
+        self._pages = pages
+        self._observer = observer
+        self._now = now
+        self._dispatcher = Dispatcher(
+            methods, limits=config.limits, now=now, observer=observer, limiter=limiter
+        )
+        self._origins = Origins(config.cors)
+        self._hosts = Hosts(("all",) if config.external else tuple(config.hosts))
+        self._heavy = asyncio.Lock()
+        self._connections = ConnectionTable(
+            limit=config.max_connections,
+            limit_per_address=config.max_connections_per_address,
+            deadlines=config.deadlines,
+            now=now,
+        )
+        self._http = web.Server(
+            self._handle,
+            access_log=None,
+            # aiohttp logs every malformed request with a traceback; a level above all silences it.
+            logger=_silent_logger(),
+            auto_decompress=False,
+            max_line_size=HEADER_BYTES,
+            max_field_size=HEADER_BYTES,
+            max_headers=HEADERS,
+            keepalive_timeout=config.deadlines.idle_s + 15,
+            lingering_time=LINGER_S,
+        )
+
+    @property
+    def port(self) -> int:
+        """The port really bound."""
+        return self.addresses[0][1]
+
+    def protocol(self) -> Connection:
+        """Return the protocol of a new connection."""
+        return Connection(self._connections, self._http())
+
+    async def sweep(self) -> None:
+        """Check the deadlines of all connections, for ever."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self._connections.sweep()
+
+    async def shutdown(self) -> None:
+        """Close all connections, giving calls in progress a moment."""
+        self._http.pre_shutdown()
+        await self._http.shutdown(SHUTDOWN_S)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one HTTP request; the boundary where no exception may pass."""
+        connection = self._connections.find(request.protocol)
+        if connection is None:
+            raise ConnectionResetError("dropped before its request was handled")
+        connection.enter(Phase.BODY)
+        try:
+            response = await self._route(request, connection)
+        except ConnectionError:
+            raise
+        except Exception:
+            log.exception("rpc_request_failed", peer=connection.address)
+            response = _plain(500, "internal error; the node's log has the reason")
+        connection.calls += 1
+        connection.enter(Phase.IDLE)
+        return response
+
+    async def _route(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        headers = request.headers
+        if not self._hosts.allow(headers.get("Host")):
+            return _plain(
+                403, "this Host is not served here; use localhost or an IP address, or --rpc-external"
+            )
+        origin = headers.get("Origin")
+        if origin is not None and not self._origins.allow(origin):
+            return _plain(403, "this Origin is not allowed; allow it with --rpc-cors")
+        if headers.get("Upgrade", "").lower() == "websocket":
+            return await self._websocket(request, connection)
+        match request.method:
+            case "POST":
+                response = await self._post(request, connection)
+            case "GET" | "HEAD":
+                response = await self._get(request)
+            case "OPTIONS":
+                response = web.Response(status=204)
+            case _:
+                response = _plain(
+                    405, "send JSON-RPC requests by POST", {"Allow": "POST, GET, HEAD, OPTIONS"}
+                )
+        if origin is not None:
+            self._add_cors(request, response, origin)
+        return response
+
+    async def _websocket(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        session = WebSocketSession(
+            connection,
+            self._dispatcher,
+            self._tasks,
+            unsafe=self._is_unsafe_open(connection),
+            max_subscriptions=self._config.max_subscriptions_per_connection,
+            max_queued=self._config.message_buffer_capacity,
+        )
+        began = self._now()
+        self._observer.on_session_opened()
+        try:
+            return await session.run(request)
+        except web.HTTPException as refusal:
+            return _plain(refusal.status, refusal.text or refusal.reason)
+        finally:
+            self._observer.on_session_closed(int((self._now() - began) * 1e6))
+
+    async def _post(self, request: web.BaseRequest, connection: Connection) -> web.Response:
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            return _plain(415, "compressed request bodies are not accepted")
+        body = await self._body(request)
+        if body is None:
+            too_big = encode_error(None, request_too_big(self._config.limits))
+            return web.Response(
+                status=413, body=too_big, headers={"Content-Type": JSON, "Connection": "close"}
+            )
+        connection.enter(Phase.CALL)
+        caller = Caller(connection.address, "http", self._is_unsafe_open(connection))
+        if len(body) > HEAVY_BODY_BYTES:
+            async with self._heavy:
+                parsed = self._dispatcher.parse(body)
+                await asyncio.sleep(0)
+        else:
+            parsed = self._dispatcher.parse(body)
+        answer = await self._dispatcher.answer(parsed, caller, [])
+        if answer is None:
+            return web.Response(status=204)
+        return web.Response(body=answer, headers={"Content-Type": JSON})
+
+    async def _body(self, request: web.BaseRequest) -> bytes | None:
+        """Return the body, None as soon as it is known to be too long."""
+        limit = self._config.limits.request_bytes
+        if (request.content_length or 0) > limit:
+            return None
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        content = request.content
+        body = bytearray()
+        while not content.at_eof():
+            body += await content.readany()
+            if len(body) > limit:
+                return None
+        return bytes(body)
+
+    async def _get(self, request: web.BaseRequest) -> web.Response:
+        handler = self._pages.get(request.path)
+        if handler is None:
+            known = "".join(f"\n  GET {path}" for path in sorted(self._pages))
+            return _plain(405, f"send JSON-RPC requests by POST, or open a WebSocket; pages:{known}")
+        made = handler()
+        page = made if isinstance(made, Page) else await made
+        return web.Response(status=page.status, body=page.body, headers={"Content-Type": page.content_type})
+
+    def _add_cors(self, request: web.BaseRequest, response: web.StreamResponse, origin: str) -> None:
+        headers = response.headers
+        headers["Access-Control-Allow-Origin"] = "*" if self._origins.any else origin
+        headers["Vary"] = "Origin"
+        if request.method == "OPTIONS":
+            headers["Access-Control-Allow-Methods"] = "POST, GET"
+            headers["Access-Control-Allow-Headers"] = "content-type"
+            headers["Access-Control-Max-Age"] = "3600"
+            if request.headers.get("Access-Control-Request-Private-Network") == "true":
+                headers["Access-Control-Allow-Private-Network"] = "true"
+
+    def _is_unsafe_open(self, connection: Connection) -> bool:
+        match self._config.methods:
+            case "safe":
+                return False
+            case "unsafe":
+                return True
+            case "auto":
+                return not self._config.external and is_loopback(connection.local_address)
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    methods: Methods,
+    config: RpcConfig,
+    *,
+    pages: Mapping[str, GetHandler] | None = None,
+    observer: CallObserver | None = None,
+) -> AsyncIterator[RpcServer]:
+    """Serve while the context is open; OSError when no port can be bound."""
+    async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as stack:
+        server = RpcServer(methods, config, tasks, pages=pages or {}, observer=observer or NoObserver())
+        listeners = await _bind(server.protocol, config)
+        server.addresses = tuple(_bound(listener) for listener in listeners)
+        sweeper = tasks.create_task(server.sweep())
+        stack.callback(sweeper.cancel)
+        stack.push_async_callback(server.shutdown)
+        for listener in listeners:
+            stack.callback(listener.close)
+        log.info("rpc_listening", addresses=[f"{host}:{port}" for host, port in server.addresses])
+        yield server
+
+
+async def _bind(factory: Callable[[], Connection], config: RpcConfig) -> list[asyncio.Server]:
+    """Bind IPv4, and IPv6 where the machine has it; a free port when the wanted one is taken."""
+    wanted = config.port
+    for attempt in range(BIND_ATTEMPTS):
+        try:
+            return await _bind_both(factory, wanted, external=config.external)
+        except OSError as error:
+            last = attempt == BIND_ATTEMPTS - 1
+            if error.errno != errno.EADDRINUSE or not (config.retry_random_port or config.port == 0) or last:
+                raise
+            log.warning("rpc_port_in_use", port=wanted)
+            wanted = 0
+    raise AssertionError("the loop returns or raises")
+
+
+async def _bind_both(factory: Callable[[], Connection], port: int, *, external: bool) -> list[asyncio.Server]:
+    loop = asyncio.get_running_loop()
+    v4, v6 = ("0.0.0.0", "::") if external else ("127.0.0.1", "::1")  # noqa: S104 - the operator asked for it
+    first = await loop.create_server(factory, v4, port, backlog=BACKLOG)
+    try:
+        second = await loop.create_server(factory, v6, _bound(first)[1], backlog=BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            first.close()
+            raise
+        log.info("rpc_without_ipv6", reason=str(error))
+        return [first]
+    return [first, second]
+
+
+def _silent_logger() -> logging.Logger:
+    logger = logging.getLogger("node.rpc.http")
+    logger.setLevel(logging.CRITICAL + 1)
+    return logger
+
+
+def _bound(listener: asyncio.Server) -> tuple[str, int]:
+    address: tuple[str, int] = listener.sockets[0].getsockname()
+    return address[0], address[1]
+
+
+def _plain(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(status=status, text=text + "\n", headers=dict(headers or {}))

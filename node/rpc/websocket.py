@@ -1,0 +1,159 @@
+"""One WebSocket session: requests in, answers and notices out, in bounded memory.
+
+Requests of synchronous methods are answered in order as they come; asynchronous ones run beside them, a
+bounded number at once, after which reading stops. A client that does not read its notices is dropped.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from typing import Final
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from node.rpc.connections import Connection, Phase
+from node.rpc.dispatch import SLICE_S, Caller, Dispatcher, Outcome
+from node.rpc.jsonrpc import Parsed, Request
+from node.rpc.subscriptions import MAX_QUEUED_NOTICES, MAX_SUBSCRIPTIONS, Sink, SubscriptionTable
+
+# Requests of one connection that wait for asynchronous handlers before reading stops.
+MAX_IN_FLIGHT: Final = 64
+CLOSE_TIMEOUT_S: Final = 2.0
+
+log = structlog.get_logger("rpc")
+
+
+class WebSocketSession:
+    """Serves one WebSocket until it closes."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        dispatcher: Dispatcher,
+        tasks: asyncio.TaskGroup,
+        *,
+        unsafe: bool,
+        max_subscriptions: int = MAX_SUBSCRIPTIONS,
+        max_queued: int = MAX_QUEUED_NOTICES,
+    ) -> None:
+        self._connection = connection
+        self._dispatcher = dispatcher
+        self._tasks = tasks
+        self._max_queued = max_queued
+        self._subscriptions = SubscriptionTable(self, limit=max_subscriptions)
+        self._caller = Caller(connection.address, "ws", unsafe, self._subscriptions)
+        # One byte above the limit: aiohttp refuses messages of exactly its maximum.
+        limit = dispatcher.limits.request_bytes + 1
+        self._socket = web.WebSocketResponse(
+            timeout=CLOSE_TIMEOUT_S, compress=False, max_msg_size=limit, decode_text=False
+        )
+        self._outbox: deque[bytes] = deque()
+        self._ping_due = False
+        self._wake = asyncio.Event()
+        self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._over = False
+
+    async def run(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Shake hands and serve; returns when the connection is over."""
+        await self._socket.prepare(request)
+        self._connection.session = self
+        self._connection.enter(Phase.SESSION)
+        writer = self._tasks.create_task(self._write())
+        try:
+            await self._read()
+        finally:
+            self._over = True
+            self._connection.session = None
+            self._subscriptions.close_all()
+            writer.cancel()
+        return self._socket
+
+    def push(self, notice: bytes) -> None:
+        """Queue a notice; a client that has a full queue and does not read loses its connection."""
+        if self._over:
+            return
+        if self._connection.writing_paused and len(self._outbox) >= self._max_queued:
+            self.overflow()
+            return
+        self._outbox.append(notice)
+        self._wake.set()
+
+    def overflow(self) -> None:
+        """Drop the connection of a client that reads too slowly."""
+        if not self._over:
+            self._over = True
+            log.warning("rpc_slow_reader_dropped", peer=self._connection.address, queued=len(self._outbox))
+            self._outbox.clear()
+            self._connection.abort("reads its notices too slowly")
+
+    def ping(self) -> None:
+        """Send a ping soon."""
+        self._ping_due = True
+        self._wake.set()
+
+    async def _read(self) -> None:
+        now = asyncio.get_running_loop().time
+        turn_ends = now() + SLICE_S
+        while not self._over:
+            message = await self._socket.receive()
+            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                return
+            self._connection.calls += 1
+            data: bytes = message.data
+            await self._handle(self._dispatcher.parse(data))
+            if now() > turn_ends:
+                await asyncio.sleep(0)
+                turn_ends = now() + SLICE_S
+
+    async def _handle(self, parsed: Parsed) -> None:
+        opened: list[Sink] = []
+        if not self._dispatcher.is_sync(parsed):
+            await self._in_flight.acquire()
+            self._tasks.create_task(
+                self._later(self._dispatcher.answer(parsed, self._caller, opened), opened)
+            )
+            return
+        if isinstance(parsed, Request):
+            started = self._dispatcher.start(parsed, self._caller, opened)
+            answer = started if started is None or isinstance(started, bytes) else await started
+        else:
+            answer = await self._dispatcher.answer(parsed, self._caller, opened)
+        if answer is not None:
+            await self._send(answer)
+        for sink in opened:
+            sink.announce()
+
+    async def _later(self, answering: Coroutine[object, object, Outcome], opened: list[Sink]) -> None:
+        try:
+            answer = await answering
+        finally:
+            self._in_flight.release()
+        if answer is not None and not self._over:
+            self._outbox.append(answer)
+            self._wake.set()
+        for sink in opened:
+            sink.announce()
+
+    async def _send(self, answer: bytes) -> None:
+        if self._outbox:
+            self._outbox.append(answer)
+            self._wake.set()
+            return
+        await self._put(answer, WSMsgType.TEXT)
+
+    async def _write(self) -> None:
+        while not self._over:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._ping_due:
+                self._ping_due = False
+                await self._put(b"", WSMsgType.PING)
+            while self._outbox:
+                await self._put(self._outbox.popleft(), WSMsgType.TEXT)
+
+    async def _put(self, data: bytes, kind: WSMsgType) -> None:
+        try:
+            await self._socket.send_frame(data, kind)
+        except ConnectionError:
+            self._over = True

@@ -1,0 +1,229 @@
+"""JSON-RPC 2.0 on the wire: what is a request, what is refused and how, what an answer looks like."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.rpc import jsonrpc
+from node.rpc.jsonrpc import (
+    MAX_CONTAINERS,
+    MAX_ELEMENTS,
+    Limits,
+    RawJson,
+    Refusal,
+    Request,
+    RpcError,
+    encode,
+    encode_batch,
+    encode_error,
+    encode_notice,
+    encode_result,
+    parse,
+)
+
+LIMITS = Limits(request_bytes=1_000_000, response_bytes=1000, batch_calls=3)
+
+
+def refused(body: bytes, limits: Limits = LIMITS) -> RpcError:
+    parsed = parse(body, limits)
+    assert isinstance(parsed, Refusal)
+    return parsed.error
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "1", "-1", "9223372036854775807", "18446744073709551615", '"a"', '""', "null"]
+)
+def test_id_is_echoed_unchanged(text: str) -> None:
+    parsed = parse(b'{"jsonrpc":"2.0","method":"m","id":%b}' % text.encode(), LIMITS)
+    assert isinstance(parsed, Request)
+    assert parsed.answered
+    assert json.loads(encode_result(parsed.id, b"1")) == {
+        "jsonrpc": "2.0",
+        "result": 1,
+        "id": json.loads(text),
+    }
+
+
+@pytest.mark.parametrize("text", ["1.5", "true", "[]", "{}", "18446744073709551616"])
+def test_id_of_another_type_is_an_invalid_request(text: str) -> None:
+    parsed = parse(b'{"jsonrpc":"2.0","method":"m","id":%b}' % text.encode(), LIMITS)
+    assert isinstance(parsed, Refusal)
+    assert (parsed.id, parsed.error.code) == (None, jsonrpc.INVALID_REQUEST)
+
+
+def test_request_without_id_is_a_notification() -> None:
+    assert parse(b'{"jsonrpc":"2.0","method":"m"}', LIMITS) == Request(None, "m", None, answered=False)
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [("", None), (',"params":null', None), (',"params":[1]', [1]), (',"params":{"a":1}', {"a": 1})],
+)
+def test_params_may_be_missing_null_a_list_or_an_object(params: str, expected: object) -> None:
+    parsed = parse(b'{"jsonrpc":"2.0","method":"m","id":1%b}' % params.encode(), LIMITS)
+    assert isinstance(parsed, Request)
+    assert parsed.params == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"nonsense",
+        b"[NaN]",
+        b"[Infinity]",
+        b"[1e999]",
+        b'["\\ud800"]',
+        b'"\xff"',
+        b"\xef\xbb\xbf{}",
+        b"[" + b"9" * 10_000 + b"]",
+        b"[" * 100_000,
+        b"[" * 2000 + b"]" * 2000,
+        b'{"jsonrpc":"2.0","method":"m","id":1} x',
+        b"\x00",
+    ],
+)
+def test_body_that_is_not_json_is_a_parse_error(body: bytes) -> None:
+    assert refused(body).code in (jsonrpc.PARSE_ERROR, jsonrpc.REQUEST_TOO_BIG)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"1",
+        b'"text"',
+        b"null",
+        b"{}",
+        b'{"jsonrpc":"2.0"}',
+        b'{"jsonrpc":"1.0","method":"m","id":1}',
+        b'{"method":"m","id":1}',
+        b'{"jsonrpc":2.0,"method":"m","id":1}',
+        b'{"jsonrpc":"2.0","method":1,"params":"bar"}',
+        b'{"jsonrpc":"2.0","method":null,"id":1}',
+        b"[]",
+        b" [ ] ",
+    ],
+)
+def test_json_that_is_no_request_is_an_invalid_request(body: bytes) -> None:
+    assert refused(body).code == jsonrpc.INVALID_REQUEST
+
+
+def test_invalid_request_is_answered_under_its_id_when_that_is_valid() -> None:
+    parsed = parse(b'{"jsonrpc":"2.0","id":"x"}', LIMITS)
+    assert isinstance(parsed, Refusal)
+    assert parsed.id == "x"
+
+
+def test_batch_is_parsed_call_by_call() -> None:
+    parsed = parse(b'[1, {"jsonrpc":"2.0","method":"m","id":0}, []]', LIMITS)
+    assert isinstance(parsed, list)
+    assert [type(item) for item in parsed] == [Refusal, Request, Refusal]
+
+
+def test_batch_of_the_limit_is_taken_and_one_more_is_refused() -> None:
+    assert isinstance(parse(b"[1,2,3]", LIMITS), list)
+    assert refused(b"[1,2,3,4]").code == jsonrpc.BATCH_TOO_LONG
+
+
+def test_batches_can_be_disabled() -> None:
+    assert refused(b"[1]", Limits(batch_calls=0)).code == jsonrpc.BATCHES_NOT_SUPPORTED
+
+
+def test_body_of_the_limit_is_taken_and_one_byte_more_is_refused() -> None:
+    body = b'{"jsonrpc":"2.0","method":"m"}'
+    assert isinstance(parse(body, Limits(request_bytes=len(body))), Request)
+    assert refused(body, Limits(request_bytes=len(body) - 1)).code == jsonrpc.REQUEST_TOO_BIG
+
+
+def test_containers_are_counted_before_parsing() -> None:
+    inner = MAX_CONTAINERS - 2
+    body = b'{"jsonrpc":"2.0","method":"m","params":[%b]}'
+    assert isinstance(parse(body % b",".join([b"[]"] * inner), LIMITS), Request)
+    assert refused(body % b",".join([b"[]"] * (inner + 1))).code == jsonrpc.REQUEST_TOO_BIG
+
+
+def test_elements_are_counted_before_parsing() -> None:
+    body = b'{"jsonrpc":"2.0","method":"m","params":[%b]}'
+    taken = MAX_ELEMENTS - 2 + 1  # two commas are outside the array
+    assert isinstance(parse(body % b",".join([b"1"] * taken), LIMITS), Request)
+    assert refused(body % b",".join([b"1"] * (taken + 1))).code == jsonrpc.REQUEST_TOO_BIG
+
+
+def test_result_is_present_even_when_null() -> None:
+    assert json.loads(encode_result(1, encode(None))) == {"jsonrpc": "2.0", "result": None, "id": 1}
+
+
+def test_raw_json_is_sent_as_it_is() -> None:
+    assert encode(RawJson(b'{"a": 1}')) == b'{"a": 1}'
+
+
+@pytest.mark.parametrize("value", [2**64, {1, 2}, b"bytes", "\ud800"])
+def test_unencodable_result_is_a_type_error(value: object) -> None:
+    with pytest.raises(TypeError):
+        encode(value)
+
+
+def test_error_carries_code_message_and_data_only_when_there_is_some() -> None:
+    assert json.loads(encode_error(0, RpcError(1010, "Invalid Transaction", "Transaction is outdated"))) == {
+        "jsonrpc": "2.0",
+        "error": {"code": 1010, "message": "Invalid Transaction", "data": "Transaction is outdated"},
+        "id": 0,
+    }
+    assert "data" not in json.loads(encode_error(None, RpcError(1, "m")))["error"]
+
+
+@pytest.mark.parametrize(
+    "error", [RpcError(7, "m", b"bytes"), RpcError(7, "\ud800"), RpcError(7, "m", 2**70)]
+)
+def test_error_that_cannot_be_encoded_keeps_its_code(error: RpcError) -> None:
+    assert json.loads(encode_error(1, error))["error"]["code"] == 7
+
+
+def test_notice_is_completed_by_any_result() -> None:
+    notice = encode_notice("chain_newHead", "ab") + encode({"n": 1}) + b"}}"
+    assert json.loads(notice) == {
+        "jsonrpc": "2.0",
+        "method": "chain_newHead",
+        "params": {"subscription": "ab", "result": {"n": 1}},
+    }
+
+
+def test_batch_answer_is_an_array() -> None:
+    assert json.loads(encode_batch([encode_result(1, b"1"), encode_result(2, b"2")]))[1]["id"] == 2
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_parsed_or_refused(body: bytes) -> None:
+    parsed = parse(body, LIMITS)
+    for item in parsed if isinstance(parsed, list) else [parsed]:
+        if isinstance(item, Refusal):
+            assert json.loads(encode_error(item.id, item.error))["error"]["code"] < 0
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    max_leaves=8,
+)
+REQUEST_LIKE = st.fixed_dictionaries(
+    {},
+    optional={
+        "jsonrpc": st.just("2.0") | JSON_VALUES,
+        "id": JSON_VALUES,
+        "method": JSON_VALUES,
+        "params": JSON_VALUES,
+    },
+)
+
+
+@given(REQUEST_LIKE | st.lists(REQUEST_LIKE | JSON_VALUES, max_size=5))
+def test_any_json_gets_one_outcome_for_each_call(value: object) -> None:
+    parsed = parse(json.dumps(value).encode(), LIMITS)
+    if isinstance(parsed, list):
+        assert isinstance(value, list)
+        assert len(parsed) == len(value)
+    for item in parsed if isinstance(parsed, list) else [parsed]:
+        assert json.loads(encode_error(item.id, RpcError(1, "x")))["id"] == item.id

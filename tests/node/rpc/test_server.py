@@ -1,0 +1,114 @@
+"""The server over real sockets: HTTP, WebSocket, pages, CORS, Host check."""
+
+import json
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from node.rpc.server import RpcConfig, RpcServer, serve
+from tests.node.rpc.demo import Demo, running
+
+pytestmark = pytest.mark.net
+
+
+class Client:
+    """Speaks to one server over HTTP and WebSocket."""
+
+    def __init__(self, server: RpcServer, demo: Demo, http: aiohttp.ClientSession) -> None:
+        self.server = server
+        self.demo = demo
+        self.http = http
+        self.url = f"http://127.0.0.1:{server.port}/"
+
+    async def post(self, body: object, **headers: str) -> tuple[int, object]:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        async with self.http.post(self.url, data=data, headers=headers) as response:
+            text = await response.read()
+            return response.status, json.loads(text) if text[:1] in (b"{", b"[") else text.decode()
+
+    async def call(self, name: str, *params: object) -> object:
+        status, answer = await self.post(call(name, *params))
+        assert status == 200
+        assert isinstance(answer, dict)
+        return answer["result"] if "result" in answer else answer["error"]
+
+
+def call(name: str, *params: object, id_: object = 1) -> dict[str, object]:
+    return {"jsonrpc": "2.0", "id": id_, "method": name, "params": list(params)}
+
+
+@pytest_asyncio.fixture
+async def client() -> AsyncIterator[Client]:
+    async with running() as (server, demo), aiohttp.ClientSession() as http:
+        yield Client(server, demo, http)
+
+
+async def test_http_call_is_answered(client: Client) -> None:
+    assert await client.call("system_health") == {"peers": 0, "isSyncing": False, "shouldHavePeers": False}
+
+
+async def test_http_notification_gets_no_content(client: Client) -> None:
+    assert await client.post({"jsonrpc": "2.0", "method": "system_health"}) == (204, "")
+
+
+async def test_ipv6_loopback_is_served_on_the_same_port(client: Client) -> None:
+    hosts = {host for host, _ in client.server.addresses}
+    if "::1" not in hosts:
+        pytest.skip("no IPv6 on this machine")
+    async with client.http.post(
+        f"http://[::1]:{client.server.port}/", json=call("system_health")
+    ) as response:
+        assert response.status == 200
+
+
+async def test_websocket_call_is_answered_in_text_and_binary_on_any_path(client: Client) -> None:
+    async with client.http.ws_connect(client.url + "any/path") as socket:
+        await socket.send_str(json.dumps(call("system_health", id_=0)))
+        assert json.loads(await socket.receive_str())["id"] == 0
+        await socket.send_bytes(json.dumps(call("system_health", id_="b")).encode())
+        assert json.loads(await socket.receive_str())["id"] == "b"
+
+
+async def test_subscription_is_answered_before_its_first_notice(client: Client) -> None:
+    async with client.http.ws_connect(client.url) as socket:
+        await socket.send_str(json.dumps(call("subscribe_newHead")))
+        subscription = json.loads(await socket.receive_str())["result"]
+        assert json.loads(await socket.receive_str()) == {
+            "jsonrpc": "2.0",
+            "method": "chain_newHead",
+            "params": {"subscription": subscription, "result": {"number": "0x0"}},
+        }
+        await socket.send_str(json.dumps(call("chain_unsubscribeNewHeads", subscription)))
+        assert json.loads(await socket.receive_str())["result"] is True
+        await socket.send_str(json.dumps(call("chain_unsubscribeNewHeads", subscription)))
+        assert json.loads(await socket.receive_str())["result"] is False
+
+
+async def test_pages_answer_get_and_other_paths_say_what_to_do(client: Client) -> None:
+    async with client.http.get(client.url + "health") as response:
+        assert (response.status, await response.text()) == (200, "{}")
+    async with client.http.get(client.url + "health/readiness") as response:
+        assert response.status == 500
+    async with client.http.get(client.url) as response:
+        assert response.status == 405
+        assert "POST" in await response.text()
+
+
+async def test_foreign_host_and_origin_are_refused(client: Client) -> None:
+    assert (await client.post(call("system_health"), Host="rebound.example"))[0] == 403
+    assert (await client.post(call("system_health"), Origin="https://evil.example"))[0] == 403
+    assert (await client.post(call("system_health"), Host="localhost:1", Origin="http://localhost:3000"))[
+        0
+    ] == 200
+
+
+async def test_taken_port_is_replaced_by_a_free_one() -> None:
+    async with running() as (first, demo):
+        async with running(RpcConfig(port=first.port)) as (second, _):
+            assert second.port != first.port
+        with pytest.raises(ExceptionGroup):
+            async with serve(first._dispatcher._methods, RpcConfig(port=first.port, retry_random_port=False)):
+                raise AssertionError("bound a taken port")
+        assert demo.closed == 0
