@@ -13,9 +13,11 @@ class Clock(Protocol):
 
     def now_ms(self) -> int:
         """Return milliseconds since the Unix epoch; may jump either way when the system clock is set."""
+        ...
 
     def monotonic(self) -> float:
         """Return seconds since an arbitrary start; never goes back."""
+        ...
 
 
 class SystemClock:

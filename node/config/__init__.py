@@ -1,0 +1,34 @@
+"""The node's configuration: one frozen record, where its values come from, what an operator reads on error.
+
+It must not know what any part of the node does with a value. Start reading at `settings.py`.
+"""
+
+from node.config.errors import ConfigError, ExitCode, OperatorError, StartError, UsageError
+from node.config.settings import (
+    Config,
+    InstantSeal,
+    IntervalSeal,
+    ManualSeal,
+    Seal,
+    parse_pruning,
+    parse_seal,
+)
+from node.config.sources import Resolved, load_config, render_config
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "ExitCode",
+    "InstantSeal",
+    "IntervalSeal",
+    "ManualSeal",
+    "OperatorError",
+    "Resolved",
+    "Seal",
+    "StartError",
+    "UsageError",
+    "load_config",
+    "parse_pruning",
+    "parse_seal",
+    "render_config",
+]
