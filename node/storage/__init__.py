@@ -1,1 +1,5 @@
-"""Durable key-value storage behind a small Protocol, and the columns of a chain."""
+"""Durable storage of one chain: an ordered key-value store, and on it the blocks and the finalized state.
+
+First file to read: `blocks.py` (what the chain uses), then `kv.py` (what it stands on). Nothing here knows a
+pallet, a codec of values or a consensus rule.
+"""

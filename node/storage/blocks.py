@@ -1,0 +1,449 @@
+"""The blocks of one chain and its finalized state, on a key-value store.
+
+Responsible for what a node must find again after any kill: every finalized block with its certificate, the
+state after the last of them and after the `window` blocks below it, and the unfinalized blocks above. It
+must not know what a block means: the caller says what it changed.
+
+Threads: all methods are called from one thread (the event loop's); reads answer at once, writes are handed
+to one writer thread and answer by a `concurrent.futures.Future`. What a future has confirmed survives power
+loss. A failed write ends all use of the store: stop the process and open it again.
+
+The flat state on disk may be ahead of a caller who has not yet seen a finalization confirmed. A caller who
+lays the changes of its unfinalized branch over `state_get` reads right all the same, because what that
+block changed is in its own branch; a branch that died with the finalization must not be read any more.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from itertools import chain, islice
+from typing import NamedTuple, Self
+
+from node.storage.columns import (
+    META_CHAIN,
+    META_FINALIZED,
+    BlockRef,
+    ChainFacts,
+    Column,
+    build_block_key,
+    compute_block_hash,
+    decode_block_key,
+    decode_body,
+    decode_chain_facts,
+    encode_block_ref,
+    encode_body,
+    encode_chain_facts,
+    encode_number,
+    ensure_header,
+    parse_header_start,
+    seal,
+    unseal,
+)
+from node.storage.forks import UNFINALIZED_MAX, ForkTree, UnfinalizedBlock
+from node.storage.kv import Change, CorruptionError, Entry, KeyValue, StorageError, WrongGenesisError
+from node.storage.states import (
+    StateAt,
+    StateDiscarded,
+    compute_oldest_state,
+    encode_history,
+    iterate_flat,
+    load_finalized,
+)
+from node.storage.undo import encode_undo, has_undo, iterate_undo, undo_range
+from node.storage.writer import Writer
+
+STATE_WINDOW = 256
+"""Substrate's default of --state-pruning."""
+ARCHIVE = 0
+"""The window that keeps every state."""
+
+GENESIS_CHUNK_ENTRIES = 10_000
+CLEAR_CHUNK_ENTRIES = 100_000
+
+StateChanges = Mapping[bytes, bytes | None]
+"""Storage key → new value, None to delete; not to be changed once handed over."""
+
+
+class PruningMismatchError(StorageError):
+    """The database was created with another --state-pruning."""
+
+    def __init__(self, stored: int, asked: int) -> None:
+        super().__init__(
+            f"the database was created with --state-pruning {describe_window(stored)}, not "
+            f"{describe_window(asked)}; the mode cannot be changed"
+        )
+        self.stored = stored
+        self.asked = asked
+
+
+class NotFilledError(StorageError):
+    """The database holds no genesis block yet."""
+
+
+class TooManyUnfinalizedError(StorageError):
+    """No more blocks fit above the finalized one."""
+
+
+class _Pending(NamedTuple):
+    """A block that is known but whose write is not confirmed yet."""
+
+    header: bytes
+    body: tuple[bytes, ...]
+    done: Future[None]
+
+
+class BlockStore:
+    """Blocks, forks and state of one chain; see the module for the rules."""
+
+    def __init__(self, kv: KeyValue, *, window: int | None = None, genesis: bytes | None = None) -> None:
+        """Open a filled store; None takes the window or the genesis hash that it was created with.
+
+        Raises NotFilledError, WrongGenesisError, PruningMismatchError or CorruptionError.
+        """
+        facts_record = kv.get(META_CHAIN)
+        finalized = load_finalized(kv)
+        if facts_record is None or finalized is None:
+            raise NotFilledError("the database holds no genesis block yet")
+        self.facts = decode_chain_facts(facts_record)
+        if genesis is not None and genesis != self.facts.genesis:
+            raise WrongGenesisError(genesis, self.facts.genesis)
+        if window is not None and window != self.facts.window:
+            raise PruningMismatchError(self.facts.window, window)
+        self._kv = kv
+        self._finalized = finalized
+        if self.hash_by_number(finalized.number) != finalized.hash:
+            raise CorruptionError(f"block {finalized.number} is finalized but not in the canonical chain")
+        self._pending: dict[bytes, _Pending] = {}
+        self._forks, stale = _load_forks(kv, finalized)
+        if stale:
+            kv.write(chain.from_iterable(map(_drop_block, stale)), sync=True)
+        self._writer = Writer()
+
+    @classmethod
+    def create(
+        cls, kv: KeyValue, header: bytes, body: Sequence[bytes], state: Iterable[Entry], facts: ChainFacts
+    ) -> Self:
+        """Fill an unfilled store with the genesis block and its state, and open it; durable on return."""
+        assert kv.get(META_CHAIN) is None
+        block = BlockRef(0, compute_block_hash(header))
+        assert block.hash == facts.genesis
+        for column in Column.ALL:  # an interrupted creation may have left a part of the state
+            _clear_column(kv, column)
+        entries = iter(state)
+        while batch := [(Column.STATE + key, value) for key, value in islice(entries, GENESIS_CHUNK_ENTRIES)]:
+            kv.write(batch, sync=True)
+        kv.write(
+            [
+                *_store_block(block, header, tuple(body)),
+                (Column.CANONICAL + encode_number(0), block.hash),
+                (META_FINALIZED, encode_block_ref(META_FINALIZED, block)),
+                (META_CHAIN, encode_chain_facts(facts)),
+            ],
+            sync=True,
+        )
+        return cls(kv)
+
+    # Writing
+
+    def insert_block(
+        self, block_hash: bytes, header: bytes, body: tuple[bytes, ...], *, sync: bool = True
+    ) -> Future[None]:
+        """Add a block whose parent is known; a known block is left as it is.
+
+        Raises ValueError when header and hash disagree or the parent is unknown, TooManyUnfinalizedError.
+        """
+        if (pending := self._pending.get(block_hash)) is not None:
+            return pending.done
+        if self._find(block_hash) is not None:
+            return _completed()
+        block = self._attach(block_hash, header)
+        job = _WriteJob(self._kv, _store_block(block.ref, header, body, block.parent), sync=sync)
+        done = self._writer.submit(f"insert block {block.number}", job)
+        self._pending[block_hash] = _Pending(header, body, done)
+        done.add_done_callback(lambda _: self._pending.pop(block_hash, None))
+        return done
+
+    def finalize(
+        self,
+        number: int,
+        block_hash: bytes,
+        justification: bytes | None,
+        changes: StateChanges,
+        old_values: StateChanges | None = None,
+        *,
+        sync: bool = True,
+    ) -> Future[tuple[BlockRef, ...]]:
+        """Make the next unfinalized block final; the future yields the blocks that died, their data gone.
+
+        `changes` is the block's difference to its parent's state; `old_values` says what each of these keys
+        held before (None: the writer looks it up, some µs each).
+        """
+        block = self._forks.get(block_hash)
+        if block is None or block.number != number or block.parent != self._forks.root.hash:
+            raise ValueError(
+                f"block {number} (0x{block_hash.hex()}) is not a child of the last finalized one"
+            )
+        dead = self._forks.finalize(block_hash)
+
+        def job() -> tuple[BlockRef, ...]:
+            before = self._load_values(changes) if old_values is None else old_values
+            self._kv.write(
+                chain(
+                    _store_finality(block.ref, justification),
+                    _store_state(changes),
+                    encode_undo(number, {key: before[key] for key in changes}),
+                    encode_history(number, before) if self.facts.window == ARCHIVE else (),
+                    self._drop_old_undo(number),
+                    chain.from_iterable(map(_drop_block, dead)),
+                ),
+                sync=sync,
+            )
+            self._finalized = block.ref
+            return tuple(dead)
+
+        return self._writer.submit(f"finalize block {number}", job)
+
+    def revert(self, count: int) -> Future[BlockRef]:
+        """Drop all unfinalized blocks and the last `count` finalized ones; the future yields the new head.
+
+        Raises StateDiscarded when the undo records do not reach so far. Await all earlier futures first.
+        """
+        if self._forks.root != self._finalized:
+            raise ValueError("a finalization is still being written")
+        newest = self._finalized.number
+        oldest = self._compute_oldest_state()
+        if not 0 <= count <= newest - oldest:
+            raise StateDiscarded(newest - count, oldest, newest)
+        target = BlockRef(newest - count, self._load_canonical(newest - count))
+        dead = self._forks.clear(target)
+
+        def job() -> BlockRef:
+            self._kv.write(chain.from_iterable(map(_drop_block, dead)), sync=count == 0)
+            for number in range(newest, target.number, -1):
+                self._kv.write(self._undo_block(number), sync=True)
+                self._finalized = BlockRef(number - 1, self._load_canonical(number - 1))
+            return target
+
+        return self._writer.submit(f"revert to block {target.number}", job)
+
+    def room(self) -> Future[None]:
+        """Return a future that is done when the next write would not block the caller."""
+        return self._writer.room()
+
+    def close(self) -> None:
+        """Finish the queued writes and close the key-value store."""
+        self._writer.close()
+        self._kv.close()
+
+    # Reading blocks
+
+    def finalized(self) -> BlockRef:
+        """Return the last block whose finality is durable."""
+        return self._finalized
+
+    def header(self, block_hash: bytes) -> bytes | None:
+        """Return the SCALE header of a known block, its hash checked."""
+        if (pending := self._pending.get(block_hash)) is not None:
+            return pending.header
+        block = self._find(block_hash)
+        record = None if block is None else self._kv.get(build_block_key(Column.HEADER, block))
+        return None if block is None or record is None else ensure_header(block, record)
+
+    def body(self, block_hash: bytes) -> tuple[bytes, ...] | None:
+        """Return the extrinsics of a known block."""
+        if (pending := self._pending.get(block_hash)) is not None:
+            return pending.body
+        block = self._find(block_hash)
+        if block is None:
+            return None
+        key = build_block_key(Column.BODY, block)
+        record = self._kv.get(key)
+        return None if record is None else decode_body(key, record)
+
+    def justification(self, block_hash: bytes) -> bytes | None:
+        """Return the certificate of a finalized block, if it was given one of its own."""
+        block = self._find(block_hash)
+        if block is None:
+            return None
+        key = build_block_key(Column.JUSTIFICATION, block)
+        record = self._kv.get(key)
+        return None if record is None else unseal(key, record)
+
+    def hash_by_number(self, number: int) -> bytes | None:
+        """Return the hash of the finalized block with the number, or None."""
+        return self._kv.get(Column.CANONICAL + encode_number(number))
+
+    def number_by_hash(self, block_hash: bytes) -> int | None:
+        """Return the number of a known block, or None."""
+        if (block := self._forks.get(block_hash)) is not None:
+            return block.number
+        if (pending := self._pending.get(block_hash)) is not None:
+            return parse_header_start(pending.header)[1]
+        record = self._kv.get(Column.NUMBER + block_hash)
+        return None if record is None else int.from_bytes(record, "big")
+
+    def leaves(self) -> list[BlockRef]:
+        """Return the ends of all branches, highest first; the finalized block when there is none above it."""
+        return self._forks.leaves()
+
+    def unfinalized(self) -> list[UnfinalizedBlock]:
+        """Return the blocks above the finalized one, parents before children."""
+        return self._forks.blocks()
+
+    # Reading state
+
+    def state_get(self, key: bytes) -> bytes | None:
+        """Return the value of a storage key after the last finalized block."""
+        return self._kv.get(Column.STATE + key)
+
+    def state_iter(self, prefix: bytes = b"", start_after: bytes | None = None) -> Iterator[Entry]:
+        """Yield (storage key, value) after the last finalized block, in key order."""
+        start = prefix if start_after is None else max(prefix, start_after + b"\0")
+        return iterate_flat(self._kv, prefix, start)
+
+    def state_at(self, number: int) -> StateAt:
+        """Return a view of the state after a finalized block, to be closed; raises StateDiscarded."""
+        return StateAt(self._kv, number, self.facts.window)
+
+    def undo(self, number: int) -> Iterator[Change]:
+        """Yield what each key held before the finalized block changed it, in key order.
+
+        Raises StateDiscarded when the record is not kept any more.
+        """
+        if not has_undo(self._kv, number):
+            raise StateDiscarded(number - 1, self._compute_oldest_state(), self._finalized.number)
+        return iterate_undo(self._kv, number)
+
+    # Leaves of the above
+
+    def _find(self, block_hash: bytes) -> BlockRef | None:
+        number = self.number_by_hash(block_hash)
+        return None if number is None else BlockRef(number, block_hash)
+
+    def _attach(self, block_hash: bytes, header: bytes) -> UnfinalizedBlock:
+        parent, number = parse_header_start(header)
+        block = UnfinalizedBlock(number, block_hash, parent)
+        if compute_block_hash(header) != block_hash:
+            raise ValueError("the header does not have this hash")
+        if not self._forks.is_attachable(block):
+            raise ValueError(f"block {number} does not stand on the finalized block or one above it")
+        if len(self._forks) >= UNFINALIZED_MAX:
+            raise TooManyUnfinalizedError(f"there are {UNFINALIZED_MAX} unfinalized blocks already")
+        self._forks.insert(block)
+        return block
+
+    def _load_canonical(self, number: int) -> bytes:
+        block_hash = self.hash_by_number(number)
+        if block_hash is None:
+            raise CorruptionError(f"block {number} is missing in the canonical chain")
+        return block_hash
+
+    def _load_values(self, changes: StateChanges) -> StateChanges:
+        get = self._kv.get
+        return {key: get(Column.STATE + key) for key in changes}
+
+    def _compute_oldest_state(self) -> int:
+        return compute_oldest_state(self._finalized.number, self.facts.window)
+
+    def _drop_old_undo(self, number: int) -> Iterator[Change]:
+        if self.facts.window != ARCHIVE and number > self.facts.window:
+            yield from ((key, None) for key in self._kv.keys(*undo_range(number - self.facts.window)))
+
+    def _undo_block(self, number: int) -> Iterator[Change]:
+        """Yield the changes that take the last finalized block back."""
+        block = BlockRef(number, self._load_canonical(number))
+        parent = BlockRef(number - 1, self._load_canonical(number - 1))
+        old_values = dict(iterate_undo(self._kv, number))
+        yield from _store_state(old_values)
+        yield from ((key, None) for key in self._kv.keys(*undo_range(number)))
+        if self.facts.window == ARCHIVE:
+            yield from ((key, None) for key, _ in encode_history(number, old_values))
+        yield from _drop_block(block)
+        yield Column.CANONICAL + encode_number(number), None
+        yield build_block_key(Column.JUSTIFICATION, block), None
+        yield META_FINALIZED, encode_block_ref(META_FINALIZED, parent)
+
+
+def describe_window(window: int) -> str:
+    """Return the window as it is written on the command line."""
+    return "archive" if window == ARCHIVE else str(window)
+
+
+class _WriteJob:
+    """One batch, built and written in the writer thread."""
+
+    def __init__(self, kv: KeyValue, batch: Iterable[Change], *, sync: bool) -> None:
+        self._kv = kv
+        self._batch = batch
+        self._sync = sync
+
+    def __call__(self) -> None:
+        self._kv.write(self._batch, sync=self._sync)
+
+
+def _store_block(
+    block: BlockRef, header: bytes, body: tuple[bytes, ...], parent: bytes | None = None
+) -> Iterator[Change]:
+    """Yield the records of a block; with a parent it is an unfinalized one."""
+    body_key = build_block_key(Column.BODY, block)
+    yield build_block_key(Column.HEADER, block), header
+    yield body_key, encode_body(body_key, body)
+    yield Column.NUMBER + block.hash, encode_number(block.number)
+    if parent is not None:
+        yield build_block_key(Column.UNFINALIZED, block), parent
+
+
+def _drop_block(block: BlockRef) -> Iterator[Change]:
+    for column in (Column.HEADER, Column.BODY, Column.UNFINALIZED):
+        yield build_block_key(column, block), None
+    yield Column.NUMBER + block.hash, None
+
+
+def _store_finality(block: BlockRef, justification: bytes | None) -> Iterator[Change]:
+    yield build_block_key(Column.UNFINALIZED, block), None
+    yield Column.CANONICAL + encode_number(block.number), block.hash
+    yield META_FINALIZED, encode_block_ref(META_FINALIZED, block)
+    if justification is not None:
+        key = build_block_key(Column.JUSTIFICATION, block)
+        yield key, seal(key, justification)
+
+
+def _store_state(changes: StateChanges) -> Iterator[Change]:
+    return ((Column.STATE + key, value) for key, value in changes.items())
+
+
+def _load_forks(kv: KeyValue, finalized: BlockRef) -> tuple[ForkTree, list[BlockRef]]:
+    """Return the tree of unfinalized blocks and those that hang in the air and can only be dropped."""
+    forks = ForkTree(finalized)
+    stale: list[BlockRef] = []
+    for key, parent in kv.iterate(Column.UNFINALIZED, bytes([Column.UNFINALIZED[0] + 1])):
+        block = decode_block_key(key)
+        candidate = UnfinalizedBlock(block.number, block.hash, parent)
+        if forks.is_attachable(candidate) and _is_whole(kv, candidate):
+            forks.insert(candidate)
+        else:
+            stale.append(block)
+    return forks, stale
+
+
+def _is_whole(kv: KeyValue, block: UnfinalizedBlock) -> bool:
+    body_key = build_block_key(Column.BODY, block.ref)
+    header, body = kv.get(build_block_key(Column.HEADER, block.ref)), kv.get(body_key)
+    if header is None or body is None or compute_block_hash(header) != block.hash:
+        return False
+    try:
+        decode_body(body_key, body)
+    except CorruptionError:
+        return False
+    return parse_header_start(header) == (block.parent, block.number)
+
+
+def _clear_column(kv: KeyValue, column: bytes) -> None:
+    stop = bytes([column[0] + 1])
+    while keys := list(islice(kv.keys(column, stop), CLEAR_CHUNK_ENTRIES)):
+        kv.write([(key, None) for key in keys], sync=False)
+
+
+def _completed() -> Future[None]:
+    future: Future[None] = Future()
+    future.set_result(None)
+    return future
