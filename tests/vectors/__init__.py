@@ -1,0 +1,3 @@
+"""Test vectors of independent implementations, and the program that runs them: `python -m tests.vectors
+FILE…`.
+"""

@@ -1,0 +1,34 @@
+"""The known vector formats, by file name up to the first dot. A new format is one more line in `FORMATS`."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.vectors.case import Document, MalformedFile, Plan
+from tests.vectors.ed25519 import plan_ed25519
+from tests.vectors.wire import plan_wire
+
+FORMATS: Mapping[str, Callable[[Document], Plan]] = {
+    "ed25519_cctv": plan_ed25519,
+    "ed25519_speccheck": plan_ed25519,
+    "ed25519_wycheproof": plan_ed25519,
+    "wire": plan_wire,
+}
+
+
+def load_plan(path: Path) -> Plan:
+    """Return the cases of a vector file; MalformedFile on an unknown name, and on content that is not of
+    the format.
+    """
+    name = path.name.partition(".")[0]
+    if name not in FORMATS:
+        raise MalformedFile(f"no vector format is named {name!r}; known are {', '.join(sorted(FORMATS))}")
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise MalformedFile(f"cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise MalformedFile(f"is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise MalformedFile("is not a JSON object")
+    return FORMATS[name](document)
