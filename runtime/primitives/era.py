@@ -48,9 +48,7 @@ IMMORTAL = Era(0, 0)
 
 
 def mortal_era(period: int, number: int) -> Era:
-    """Return the era of at least `period` blocks (rounded up to a power of two, then limited) that covers
-    block `number`.
-    """
+    """Return the era that covers block `number`; the period becomes a power of two from 4 to 65,536."""
     assert period >= 0, "a period is a natural number"
     assert number >= 0, "a block number is a natural number"
     rounded = 1 << max(period - 1, 0).bit_length()
@@ -60,9 +58,7 @@ def mortal_era(period: int, number: int) -> Era:
 
 
 def encode_era(era: Era) -> bytes:
-    """Return the one byte of an immortal or the two bytes of a mortal era; raises EraError on an era that
-    has no encoding.
-    """
+    """Return the one byte of an immortal or the two of a mortal era; raises EraError if it has none."""
     if era == IMMORTAL:
         return b"\x00"
     period, phase = era
@@ -75,9 +71,7 @@ def encode_era(era: Era) -> bytes:
 
 
 def decode_era(data: bytes, pos: int) -> tuple[Era, int]:
-    """Return the era at `pos` and the position after it; raises EraError on missing bytes and on every
-    non-canonical form.
-    """
+    """Return the era at `pos` and the position after it; raises EraError on any other bytes."""
     if pos >= len(data):
         raise EraError("no bytes left for the era")
     if data[pos] == 0:

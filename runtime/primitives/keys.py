@@ -2,12 +2,14 @@
 
 A secret URI is `phrase(//hard|/soft)*(///password)?`. The phrase is a BIP-39 mnemonic of 12 to 24 English
 words or a 32-byte seed as `0x` and 64 hex digits; a URI that begins with `/` stands on the public
-development phrase. The grammar is sp-core's (`AddressUri`); what sp-core and polkadot.js read as different
-keys, and control characters, which are typing accidents nobody sees, are refused. This is the one module
-that imports the BIP-39 wheel. No error message repeats secret text.
+development phrase. The grammar is sp-core's (`AddressUri`). Refused besides is what sp-core and polkadot.js
+read as different keys (numbers outside u64, hex in a path, text that is not in Unicode's form NFC), and
+control characters, which are typing accidents nobody sees. This is the one module that imports the BIP-39
+wheel. No error message repeats secret text.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,6 +17,7 @@ from bip39 import bip39_generate, bip39_to_mini_secret
 
 from runtime.primitives.arithmetic import U64_MAX
 from runtime.primitives.hashing import blake2_256
+from runtime.primitives.scale import encode_compact
 
 DEV_PHRASE = "bottom drive obey lake curtain smoke basket hold race lonely fit walk"
 """The mnemonic every Substrate development chain shares; its keys are public knowledge."""
@@ -35,6 +38,7 @@ _PHRASE = re.compile(r"[A-Za-z0-9 ]+")
 _JUNCTION = re.compile(r"/(/?)([^/]+)")
 _SEED = re.compile(r"0x[0-9A-Fa-f]{64}")
 _NUMBER = re.compile(r"\+?[0-9]+")
+_HEX = re.compile(r"0x[0-9A-Fa-f]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -64,21 +68,16 @@ def parse_uri(uri: str) -> SecretUri:
         raise UriError(f"a secret URI has at most {URI_LENGTH_MAX} characters")
     if not uri:
         raise UriError("the secret URI is empty")
-    if _CONTROL.search(uri):
-        raise UriError("the secret URI holds a control character, such as a line end")
-    _ensure_unicode(uri)
-    head, separator, password = uri.partition("///")
-    phrase_end = head.find("/") if "/" in head else len(head)
-    phrase, path = head[:phrase_end], head[phrase_end:]
+    _ensure_plain_text(uri)
+    head, _, password = uri.partition("///")
+    phrase, slash, rest = head.partition("/")
     if phrase and not _PHRASE.fullmatch(phrase):
         raise UriError("the phrase of a secret URI is made of ASCII letters, digits and spaces")
-    return SecretUri(phrase or DEV_PHRASE, _parse_path(path), password if separator else "")
+    return SecretUri(phrase or DEV_PHRASE, _parse_path(slash + rest), password)
 
 
 def make_junction(code: str, *, is_hard: bool) -> Junction:
-    """Return the junction of a path element: decimal u64 numbers count as numbers, everything else as text;
-    raises UriError.
-    """
+    """Return the junction of a path element, a decimal u64 or else text; raises UriError."""
     if not code:
         raise UriError("a derivation path has an empty element")
     if _NUMBER.fullmatch(code):
@@ -86,21 +85,23 @@ def make_junction(code: str, *, is_hard: bool) -> Junction:
         if code.startswith("+") or len(code.lstrip("0")) > len(str(U64_MAX)) or int(code) > U64_MAX:
             raise UriError("a number in a derivation path is an unsigned u64: wallets disagree on any other")
         encoded = int(code).to_bytes(8, "little")
+    elif _HEX.fullmatch(code):
+        raise UriError("hex in a derivation path is text to some wallets and bytes to others")
     else:
         text = code.encode()
-        encoded = _encode_compact_length(len(text)) + text
+        encoded = encode_compact(len(text)) + text
     if len(encoded) > _CHAIN_CODE_LENGTH:
         return Junction(is_hard, blake2_256(encoded))
     return Junction(is_hard, encoded.ljust(_CHAIN_CODE_LENGTH, b"\0"))
 
 
 def seed_from_phrase(phrase: str, password: str) -> bytes:
-    """Return the 32-byte seed of a mnemonic and password, or of `0x` hex (which has no password); raises
-    UriError.
+    """Return the 32-byte seed of a phrase; raises UriError.
 
-    A mnemonic costs about a millisecond: PBKDF2-HMAC-SHA512 over the entropy, 2,048 rounds, as in
-    substrate-bip39.
+    The password salts a mnemonic and is ignored with a hex seed, as by other wallets. A mnemonic costs about
+    a millisecond: PBKDF2-HMAC-SHA512 over the entropy, 2,048 rounds, as in substrate-bip39.
     """
+    _ensure_plain_text(password)
     if phrase.startswith("0x"):
         if not _SEED.fullmatch(phrase):
             raise UriError(f"a hex seed is 0x and {2 * SEED_LENGTH} hex digits")
@@ -117,12 +118,13 @@ def seed_from_phrase(phrase: str, password: str) -> bytes:
 
 def derive_seed(tag: str, seed: bytes, chain_code: bytes) -> bytes:
     """Return the hard child of a 32-byte seed of a curve by its tag, `Ed25519HDKD` or `Secp256k1HDKD`."""
-    return blake2_256(_encode_compact_length(len(tag)) + tag.encode() + seed + chain_code)
+    return blake2_256(encode_compact(len(tag)) + tag.encode() + seed + chain_code)
 
 
 def generate_mnemonic(words: int) -> str:
-    """Return a new English mnemonic; the wheel draws from the operating system, so only the node's edge may
-    call this.
+    """Return a new English mnemonic; raises UriError unless it is of 12, 15, 18, 21 or 24 words.
+
+    The wheel draws the randomness from the operating system, so only the edge of the node may call this.
     """
     if words not in MNEMONIC_LENGTHS:
         raise UriError("a mnemonic has 12, 15, 18, 21 or 24 words")
@@ -136,15 +138,13 @@ def _parse_path(path: str) -> tuple[Junction, ...]:
     return tuple(make_junction(match[2], is_hard=match[1] == "/") for match in found)
 
 
-def _ensure_unicode(text: str) -> None:
+def _ensure_plain_text(text: str) -> None:
+    if _CONTROL.search(text):
+        raise UriError("a secret URI or password holds a control character, such as a line end")
+    # polkadot.js normalises a URI to this form before it derives, sp-core takes the bytes as they come.
+    if not unicodedata.is_normalized("NFC", text):
+        raise UriError("a secret URI or password is not in the Unicode form NFC: wallets disagree on its key")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise UriError("the secret URI is not valid Unicode") from None
-
-
-def _encode_compact_length(length: int) -> bytes:
-    assert length < 2**14, "bounded by URI_LENGTH_MAX"
-    if length < 2**6:
-        return bytes((length << 2,))
-    return (length << 2 | 1).to_bytes(2, "little")
+        raise UriError("a secret URI or password is not valid Unicode") from None

@@ -36,9 +36,7 @@ class Address(NamedTuple):
 
 
 def encode_address(account_id: bytes, prefix: int) -> str:
-    """Return the SS58 text of a 32-byte account id; raises Ss58Error on another length or an unusable
-    prefix.
-    """
+    """Return the SS58 text of a 32-byte account id; raises Ss58Error on other lengths and bad prefixes."""
     if len(account_id) != ACCOUNT_ID_LENGTH:
         raise Ss58Error(f"an account id has {ACCOUNT_ID_LENGTH} bytes, not {len(account_id)}")
     _ensure_usable(prefix)
@@ -48,8 +46,6 @@ def encode_address(account_id: bytes, prefix: int) -> str:
 
 def decode_address(text: str) -> Address:
     """Return prefix and account id of a canonical SS58 address; raises Ss58Error."""
-    if not text:
-        raise Ss58Error("the address is empty")
     if len(text) > ADDRESS_LENGTH_MAX:
         raise Ss58Error(f"an address has at most {ADDRESS_LENGTH_MAX} characters")
     raw = _decode_base58(text)

@@ -79,6 +79,14 @@ def get_entries(document: Document, section: str) -> list[Entry]:
     return entries
 
 
+def get_cases(document: Document) -> list[Entry]:
+    """Return the entries of `cases`; MalformedFile unless there are as many as `count` says."""
+    entries = get_entries(document, "cases")
+    if document.get("count") != len(entries):
+        raise MalformedFile(f"'count' is {document.get('count')}, but there are {len(entries)} cases")
+    return entries
+
+
 def _show(value: object) -> str:
     text = value.hex() if isinstance(value, bytes) else repr(value)
     return text if len(text) <= 200 else f"{text[:200]}… ({len(text)} characters)"

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from tests.vectors.case import Document, MalformedFile, Plan
 from tests.vectors.ed25519 import plan_ed25519
+from tests.vectors.suri import plan_suri
 from tests.vectors.wire import plan_wire
 
 FORMATS: Mapping[str, Callable[[Document], Plan]] = {
     "ed25519_cctv": plan_ed25519,
     "ed25519_speccheck": plan_ed25519,
     "ed25519_wycheproof": plan_ed25519,
+    "suri": plan_suri,
     "wire": plan_wire,
 }
 

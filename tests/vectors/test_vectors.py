@@ -44,6 +44,17 @@ def test_ed25519_files_have_all_their_cases(name: str, count: int) -> None:
     assert run(DATA / f"ed25519_{name}.json") == (count, [])
 
 
+def test_suri_file_has_accepted_and_refused_uris_that_can_fail() -> None:
+    document = json.loads((DATA / "suri.json").read_bytes())
+    kinds = ["refused" in entry for entry in document["cases"]]
+    assert sum(kinds) > 60
+    assert len(kinds) - sum(kinds) > 90
+    for entry in document["cases"]:
+        if entry.pop("refused", None) is None:
+            entry["polkadot_js"] = damage_text(entry["polkadot_js"])
+    assert None not in list(run_plan(FORMATS["suri"](document)))
+
+
 class TestWire:
     def test_every_section_is_run_or_explained_once(self) -> None:
         tables = [set(NOTES), set(SECTIONS), set(WHOLE), set(NOT_RUN)]

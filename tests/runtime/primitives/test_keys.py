@@ -91,7 +91,14 @@ class TestGrammar:
         with pytest.raises(UriError):
             parse_uri(uri)
 
+    @pytest.mark.parametrize("form", ["//{}", "/{}", "///{}", "//x///{}"])
+    def test_only_one_unicode_form_is_accepted(self, form: str) -> None:
+        parse_uri(form.format("\u00e9"))
+        with pytest.raises(UriError, match="NFC"):
+            parse_uri(form.format("e\u0301"))
+
     def test_length_limit(self) -> None:
+        assert URI_LENGTH_MAX == 4_096
         parse_uri("//" + "a" * (URI_LENGTH_MAX - 2))
         with pytest.raises(UriError, match="at most"):
             parse_uri("//" + "a" * (URI_LENGTH_MAX - 1))
@@ -123,15 +130,22 @@ class TestJunction:
     def test_decimal_numbers_are_u64(self, code: str, number: int) -> None:
         assert make_junction(code, is_hard=True).chain_code == number.to_bytes(32, "little")
 
-    @pytest.mark.parametrize("code", ["18446744073709551616", "9" * 30, "+1", "+0"])
+    @pytest.mark.parametrize("code", ["18446744073709551616", "9" * 30, "9" * 5_000, "+1", "+0"])
     def test_number_that_wallets_read_differently_is_refused(self, code: str) -> None:
         with pytest.raises(UriError, match="wallets disagree"):
+            make_junction(code, is_hard=True)
+
+    @pytest.mark.parametrize("code", ["0x", "0x1", "0x10", "0xAbcdef", "0x" + "00" * 40])
+    def test_hex_that_wallets_read_differently_is_refused(self, code: str) -> None:
+        with pytest.raises(UriError, match="hex in a derivation path"):
             make_junction(code, is_hard=True)
 
     def test_leading_zeros_do_not_make_a_number_too_long(self) -> None:
         assert make_junction("0" * 60 + "7", is_hard=False) == make_junction("7", is_hard=False)
 
-    @pytest.mark.parametrize("code", ["-1", "1.0", "1 ", "0x1", "\u0663", "\uff11", "1_0", "+", "++1"])
+    @pytest.mark.parametrize(
+        "code", ["-1", "1.0", "1 ", "0xg", "0X10", "x0x1", "\u0663", "\uff11", "1_0", "+", "++1"]
+    )
     def test_everything_else_is_text(self, code: str) -> None:
         assert make_junction(code, is_hard=False) == text_junction(code, is_hard=False)
 
@@ -158,6 +172,11 @@ class TestSeed:
     def test_password_salts_the_mnemonic(self) -> None:
         seed = seed_from_phrase(ABANDON[12], "Substrate")
         assert seed.hex() == "44e9d125f037ac1d51f0a7d3649689d422c2af8b1ec8e00d71db4d7bf6d127e3"
+
+    @pytest.mark.parametrize("password", ["a\n", "e\u0301", "\ud800"])
+    def test_password_is_plain_text(self, password: str) -> None:
+        with pytest.raises(UriError, match="secret URI or password"):
+            seed_from_phrase(DEV_PHRASE, password)
 
     @pytest.mark.parametrize("words", ABANDON)
     def test_published_phrases_are_accepted(self, words: int) -> None:
