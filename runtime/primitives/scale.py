@@ -18,6 +18,7 @@ from runtime.primitives.shape import (
     Bool,
     Compact,
     CompactInt,
+    CompactUnit,
     Custom,
     Enum,
     FixedBlob,
@@ -41,6 +42,7 @@ from runtime.primitives.shape import (
     UnitResult,
     UnitResultMark,
     describe,
+    enum_path,
     fixed_size,
     i8,
     i16,
@@ -75,6 +77,7 @@ __all__ = [
     "decode_compact",
     "describe",
     "encode_compact",
+    "enum_path",
     "i8",
     "i16",
     "i32",
@@ -318,7 +321,7 @@ class _Generator:
                 return f"compact_of({v}, {(1 << (8 * width)) - 1})"
             case Bool():
                 return f"BOOLS[{v}]"
-            case Unit():
+            case Unit() | CompactUnit():
                 return "b''"
             case Text(limit):
                 return f"blob({v}.encode(), {limit})"

@@ -29,6 +29,7 @@ from typing import (
 import msgspec
 
 T = TypeVar("T")
+E = TypeVar("E", bound=IntEnum)
 
 
 class ShapeError(TypeError):
@@ -61,6 +62,11 @@ class Bool:
 @dataclass(frozen=True, slots=True)
 class Unit:
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class CompactUnit:
+    """`Compact<()>`, which takes no bytes; the account index of chains without an index pallet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +180,7 @@ class Custom:
     encode: Callable[[Any], bytes]
     decode: Callable[[bytes, int], tuple[Any, int]]
     variants: tuple[tuple[str, int, tuple[Shape, ...]], ...]
+    params: tuple[tuple[str, Shape | None], ...] = ()
 
 
 Shape = (
@@ -181,6 +188,7 @@ Shape = (
     | CompactInt
     | Bool
     | Unit
+    | CompactUnit
     | Text
     | Blob
     | FixedBlob
@@ -295,6 +303,16 @@ class Struct(msgspec.Struct, metaclass=StructMeta):
     __scale_params__: ClassVar[tuple[tuple[str, Any], ...]] = ()
 
 
+def enum_path(path: str) -> Callable[[type[E]], type[E]]:
+    """Give an IntEnum its type path in metadata."""
+
+    def attach(cls: type[E]) -> type[E]:
+        cls.__scale_path__ = path  # type: ignore[attr-defined]  # read by `_class`
+        return cls
+
+    return attach
+
+
 def describe(identity: Any, annotation: Any) -> None:
     """Attach the SCALE meaning `annotation` to a NewType, which by itself only names its supertype."""
     identity.__scale__ = annotation
@@ -371,7 +389,7 @@ def _annotated(base: Any, marks: tuple[Any, ...]) -> Shape:
     shape: Shape | None = None
     for mark in marks:
         match mark:
-            case Int() | Foreign() | Custom() | Blob() | FixedBlob():
+            case Int() | Foreign() | Custom() | Blob() | FixedBlob() | CompactUnit():
                 shape = mark
             case Enum(path, params):
                 shape = _tagged_union(base, path, params)
@@ -429,7 +447,7 @@ def fixed_size(shape: Shape) -> int | None:  # noqa: PLR0911  # one arm per shap
             return width
         case Bool() | PlainEnum():
             return 1
-        case Unit():
+        case Unit() | CompactUnit():
             return 0
         case FixedBlob(length):
             return length
