@@ -1,0 +1,63 @@
+"""Declarations of runtime APIs: functions of a runtime that clients call by name over SCALE bytes.
+
+It knows no particular API; a composition lists them, the node answers `state_call` with them and metadata
+describes them. Source: sp_api::decl_runtime_apis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.primitives.scale import Codec, compile_codec
+from runtime.primitives.shape import Tuple, shape_of
+
+
+@dataclass(frozen=True, slots=True)
+class ApiMethod:
+    """One function: `parameters` are (name, annotation) pairs; `function` takes the decoded arguments."""
+
+    name: str
+    parameters: tuple[tuple[str, Any], ...]
+    result: Any
+    function: Callable[..., Any]
+    docs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A named, versioned group of functions."""
+
+    name: str
+    version: int
+    methods: tuple[ApiMethod, ...]
+    docs: str = ""
+
+
+class UnknownApi(LookupError):
+    """No runtime API has this name."""
+
+
+class ApiTable:
+    """Answers functions by their exported name, `{api}_{method}`."""
+
+    def __init__(self, apis: tuple[Api, ...], foreign: Mapping[str, Codec[Any]]) -> None:
+        self.apis = apis
+        self._foreign = foreign
+        self._methods = {f"{api.name}_{m.name}": m for api in apis for m in api.methods}
+        self._codecs: dict[str, tuple[Codec[Any], Codec[Any]]] = {}
+
+    def call(self, name: str, data: bytes) -> bytes:
+        """Return the SCALE result of a function; UnknownApi or DecodeError when name or arguments are
+        wrong."""
+        method = self._methods.get(name)
+        if method is None:
+            raise UnknownApi(name)
+        if name not in self._codecs:
+            arguments = Tuple(tuple(shape_of(annotation) for _, annotation in method.parameters))
+            result = compile_codec(shape_of(method.result), self._foreign)
+            self._codecs[name] = (compile_codec(arguments, self._foreign), result)
+        decoder, encoder = self._codecs[name]
+        arguments_ = decoder.decode(data)
+        return encoder.encode(method.function(*arguments_) if method.parameters else method.function())

@@ -1,0 +1,179 @@
+"""Calls: how a pallet declares them, and their form inside an extrinsic.
+
+Responsible for `@call`, for the bound `CallSpec` of each call of a composed runtime, and for the codec of the
+runtime's outer call enum. It knows no particular pallet.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeAlias, TypeVar, get_type_hints
+
+from runtime.frame.dispatch import DispatchClass, Pays, PostDispatchInfo, Weight
+from runtime.primitives.scale import Codec, DecodeError, EncodeError, compile_codec
+from runtime.primitives.shape import Foreign, Shape, ShapeError, Tuple, shape_of
+
+F = TypeVar("F", bound=Callable[..., PostDispatchInfo | None])
+WeightOf: TypeAlias = Weight | Callable[..., Weight]
+"""A constant weight, or a function of the call's arguments (the pallet instance first)."""
+
+CALL_DEPTH_MAX = 32
+"""How deep calls may nest (batch in proxy in multisig …) before decoding refuses them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallDeclaration:
+    """What `@call` says about a pallet method."""
+
+    index: int
+    weight: WeightOf
+    dispatch_class: DispatchClass
+    pays: Pays
+
+
+def call(
+    index: int,
+    *,
+    weight: WeightOf,
+    dispatch_class: DispatchClass = DispatchClass.Normal,
+    pays: Pays = Pays.Yes,
+) -> Callable[[F], F]:
+    """Declare a pallet method as a call; the method's docstring is shown by wallets.
+
+    The method takes the origin and then the call's arguments, whose annotations give their SCALE types. It
+    may return a PostDispatchInfo when it used less weight than declared.
+    """
+
+    def declare(method: F) -> F:
+        method.__call_declaration__ = CallDeclaration(index, weight, dispatch_class, pays)  # type: ignore[attr-defined]  # read by `call_specs`
+        return method
+
+    return declare
+
+
+class CallSpec:
+    """One call of one pallet instance: how to decode, weigh and dispatch it."""
+
+    __slots__ = (
+        "codec",
+        "declaration",
+        "docs",
+        "function",
+        "name",
+        "pallet",
+        "pallet_index",
+        "parameters",
+        "prefix",
+        "shape",
+        "weigh",
+    )
+
+    def __init__(self, pallet: Any, method: Callable[..., Any], declaration: CallDeclaration) -> None:
+        hints = get_type_hints(method, include_extras=True)
+        names = [name for name in inspect.signature(method).parameters if name not in {"self", "origin"}]
+        self.parameters: tuple[tuple[str, Shape], ...] = tuple(
+            (name, shape_of(hints[name])) for name in names
+        )
+        self.pallet: str = pallet.name
+        self.pallet_index: int = pallet.index
+        self.name: str = method.__name__.rstrip("_")
+        self.declaration = declaration
+        self.docs = inspect.getdoc(method) or ""
+        self.prefix = bytes([pallet.index, declaration.index])
+        self.function: Callable[..., PostDispatchInfo | None] = method.__get__(pallet)
+        self.shape = Tuple(tuple(shape for _, shape in self.parameters))
+        self.codec: Codec[tuple[Any, ...]] | None = None
+        weight = declaration.weight
+        self.weigh: Callable[..., Weight] = (
+            (lambda *_args: weight) if isinstance(weight, Weight) else weight.__get__(pallet)
+        )
+
+    def bind(self, foreign: Mapping[str, Codec[Any]]) -> Codec[tuple[Any, ...]]:
+        """Compile and keep the codec of the arguments."""
+        self.codec = compile_codec(self.shape, foreign)
+        return self.codec
+
+
+class Call:
+    """A decoded call: its spec and its arguments in order. Immutable by convention; equal by encoding."""
+
+    __slots__ = ("args", "spec")
+
+    def __init__(self, spec: CallSpec, args: tuple[Any, ...]) -> None:
+        self.spec = spec
+        self.args = args
+
+    def weight(self) -> Weight:
+        """Return the declared weight for these arguments."""
+        return self.spec.weigh(*self.args)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Call) and self.spec is other.spec and self.args == other.args
+
+    def __hash__(self) -> int:
+        return hash((self.spec.prefix, self.args))
+
+    def __repr__(self) -> str:
+        names = ", ".join(f"{n}={a!r}" for (n, _), a in zip(self.spec.parameters, self.args, strict=True))
+        return f"{self.spec.pallet}.{self.spec.name}({names})"
+
+
+RuntimeCall: TypeAlias = Annotated[Call, Foreign("RuntimeCall")]
+"""The outer call of whatever runtime the pallet is composed into, for arguments and storage."""
+
+
+class CallTable:
+    """Every call of a runtime by its two index bytes, and the codec of the outer call enum."""
+
+    def __init__(self) -> None:
+        self.specs: dict[bytes, CallSpec] = {}
+        self.codec: Codec[Call] = Codec(Foreign("RuntimeCall"), self._encode, self._decode)
+        self.foreign: Mapping[str, Codec[Any]] = {}
+        self._depth = 0
+
+    def add(self, pallet: Any) -> list[CallSpec]:
+        """Register the calls of a pallet instance and return their specs in index order."""
+        found: list[CallSpec] = []
+        for _, method in inspect.getmembers(type(pallet), inspect.isfunction):
+            declaration = getattr(method, "__call_declaration__", None)
+            if declaration is not None:
+                found.append(CallSpec(pallet, method, declaration))
+        found.sort(key=lambda spec: spec.declaration.index)
+        for spec in found:
+            if spec.prefix in self.specs:
+                raise ShapeError(f"{spec.pallet}: two calls have index {spec.declaration.index}")
+            self.specs[spec.prefix] = spec
+        return found
+
+    def make(self, pallet: str, name: str, *args: Any) -> Call:
+        """Return a call by names, for inherents, genesis and tests; KeyError when there is none."""
+        for spec in self.specs.values():
+            if spec.pallet == pallet and spec.name == name:
+                assert len(args) == len(spec.parameters), (
+                    f"{pallet}.{name} takes {len(spec.parameters)} arguments"
+                )
+                return Call(spec, args)
+        raise KeyError(f"{pallet}.{name}")
+
+    def _encode(self, value: Call) -> bytes:
+        codec = value.spec.codec or value.spec.bind(self.foreign)
+        try:
+            return value.spec.prefix + codec.encode(value.args)
+        except EncodeError as error:
+            raise EncodeError(f"{value.spec.pallet}.{value.spec.name}: {error}") from error
+
+    def _decode(self, data: bytes, pos: int, end: int) -> tuple[Call, int]:
+        spec = self.specs.get(data[pos : pos + 2])
+        if spec is None or pos + 2 > end:
+            raise DecodeError(f"no call has the index {data[pos : pos + 2].hex() or 'of an empty call'}")
+        if self._depth >= CALL_DEPTH_MAX:
+            raise DecodeError(f"calls nest deeper than {CALL_DEPTH_MAX}")
+        codec = spec.codec or spec.bind(self.foreign)
+        self._depth += 1
+        try:
+            args, pos = codec.decode_prefix(data, pos + 2)
+        finally:
+            self._depth -= 1
+        return Call(spec, args if spec.parameters else ()), pos

@@ -1,0 +1,253 @@
+"""The executive: runs blocks and extrinsics over a composition of pallets.
+
+Responsible for the order of things in a block (migrations, hooks, inherents first, extrinsics, idle,
+finalization), for rollback of failed calls, and for refusing what breaks the rules. It knows one pallet
+only through the `SystemPallet` Protocol and computes no state root: changes leave through the state.
+Source: frame_executive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from runtime.frame.dispatch import (
+    NO_WEIGHT,
+    NOBODY,
+    DispatchClass,
+    DispatchError,
+    DispatchErrorValue,
+    DispatchInfo,
+    PostDispatchInfo,
+    Signed,
+    Weight,
+    as_dispatch_error,
+)
+from runtime.frame.event import FINALIZATION, INITIALIZATION, ApplyExtrinsic
+from runtime.frame.extension import Extension, Extrinsic
+from runtime.frame.pallet import Pallet, Phases
+from runtime.frame.state import State
+from runtime.frame.validity import (
+    InvalidReason,
+    InvalidTransaction,
+    TransactionError,
+    UnknownReason,
+    UnknownTransaction,
+    ValidTransaction,
+    combine,
+)
+from runtime.primitives.arithmetic import ArithmeticFailure
+from runtime.primitives.block import DigestItem
+from runtime.primitives.types import Hash
+
+
+class InvalidBlock(Exception):
+    """A block breaks the rules of its chain; carries the reason and, where one is at fault, the extrinsic
+    index."""
+
+    def __init__(self, reason: str, extrinsic: int | None = None) -> None:
+        super().__init__(reason if extrinsic is None else f"extrinsic {extrinsic}: {reason}")
+        self.reason = reason
+        self.extrinsic = extrinsic
+
+
+class SystemPallet(Protocol):
+    """What the executive needs of the pallet that keeps the block's own records."""
+
+    def initialize(self, number: int, parent_hash: Hash, logs: tuple[DigestItem, ...]) -> None:
+        """Open a block: number, parent, pre-runtime digest; clear what the parent left."""
+        ...
+
+    def is_upgraded(self) -> int | None:
+        """Return the spec version before an upgrade that this block is the first to run, else None."""
+        ...
+
+    def note_upgraded(self) -> None:
+        """Record that the current version's migrations have run."""
+        ...
+
+    def register_weight(self, weight: Weight, dispatch_class: DispatchClass) -> None:
+        """Count weight that hooks used."""
+        ...
+
+    def remaining_weight(self) -> Weight:
+        """Return what the block may still use."""
+        ...
+
+    def prepare_extrinsic(self, extrinsic: Extrinsic) -> None:
+        """Count length and weight of an extrinsic; ExhaustsResources when the block cannot take it."""
+        ...
+
+    def note_applied(
+        self, info: DispatchInfo, post: PostDispatchInfo, error: DispatchErrorValue | None
+    ) -> None:
+        """Deposit the verdict event and correct the counted weight."""
+        ...
+
+    def finalize(self) -> tuple[DigestItem, ...]:
+        """Close the block: write events and weights; return the digest without seals."""
+        ...
+
+
+class Applied(NamedTuple):
+    """Outcome of an included extrinsic: None when the call succeeded, its error otherwise."""
+
+    error: DispatchErrorValue | None
+
+
+class Executive:
+    """Runs one runtime's blocks on its state."""
+
+    def __init__(
+        self,
+        state: State,
+        phases: Phases,
+        system: SystemPallet,
+        pallets: tuple[Pallet[Any], ...],
+        extensions: tuple[Extension, ...],
+    ) -> None:
+        self.state = state
+        self.phases = phases
+        self.system = system
+        self.pallets = pallets
+        self.index = 0
+        self.number = 0
+        self._past_inherents = False
+        numbered = list(enumerate(extensions))
+        self._validators = [(i, e.validate) for i, e in numbered if e.validate is not None]
+        self._preparers = [(i, e.prepare, e.settle) for i, e in numbered if e.prepare is not None]
+        self._hooks = _overridden(pallets)
+
+    def initialize_block(self, number: int, parent_hash: Hash, logs: tuple[DigestItem, ...]) -> None:
+        """Open a block on the state of its parent: migrations of a new version first, then on_initialize."""
+        self.phases.current = INITIALIZATION
+        self.number = number
+        self.index = 0
+        self._past_inherents = False
+        self.system.initialize(number, parent_hash, logs)
+        weight = NO_WEIGHT
+        from_version = self.system.is_upgraded()
+        if from_version is not None:
+            for pallet in self.pallets:
+                weight = weight.plus(pallet.on_runtime_upgrade(from_version))
+            self.system.note_upgraded()
+        for pallet in self._hooks["on_initialize"]:
+            weight = weight.plus(pallet.on_initialize(number))
+        self.system.register_weight(weight, DispatchClass.Mandatory)
+        self.phases.current = ApplyExtrinsic(0)
+
+    def validate(self, extrinsic: Extrinsic) -> ValidTransaction:
+        """Return the pool tags of an extrinsic whose signature was checked; TransactionError when it cannot
+        enter.
+
+        Reads the state only.
+        """
+        if extrinsic.signer is None:
+            return self._validate_unsigned(extrinsic)
+        if extrinsic.info.class_ is DispatchClass.Mandatory:
+            raise InvalidTransaction(InvalidReason.MandatoryValidation)
+        parts: list[ValidTransaction] = []
+        for index, validate in self._validators:
+            part = validate(index, extrinsic)
+            if part is not None:
+                parts.append(part)
+        return combine(parts)
+
+    def apply(self, extrinsic: Extrinsic) -> Applied:
+        """Run one extrinsic in the open block.
+
+        TransactionError means that it may not be included: nothing has changed. A failed call is included:
+        its changes are rolled back, its fee and nonce stay.
+        """
+        state = self.state
+        outer = state.mark()
+        try:
+            settlements = self._prepare(extrinsic)
+        except TransactionError:
+            state.rollback(outer)
+            raise
+        post, error = self._dispatch(extrinsic)
+        if error is not None and extrinsic.info.class_ is DispatchClass.Mandatory:
+            state.rollback(outer)
+            raise InvalidTransaction(InvalidReason.BadMandatory)
+        for settle, prepared in settlements:
+            settle(extrinsic, prepared, post, error)
+        self.system.note_applied(extrinsic.info, post, error)
+        self.index += 1
+        self.phases.current = ApplyExtrinsic(self.index)
+        return Applied(error)
+
+    def finalize_block(self) -> tuple[DigestItem, ...]:
+        """Close the block with on_idle and on_finalize; return its digest without seals. InvalidBlock on
+        failure."""
+        self.phases.current = FINALIZATION
+        for pallet in self._hooks["on_idle"]:
+            used = pallet.on_idle(self.number, self.system.remaining_weight())
+            self.system.register_weight(used, DispatchClass.Mandatory)
+        for pallet in self._hooks["on_finalize"]:
+            pallet.on_finalize(self.number)
+        return self.system.finalize()
+
+    def try_state(self) -> None:
+        """AssertionError unless the stored data of every pallet is consistent."""
+        for pallet in self.pallets:
+            pallet.try_state()
+
+    def is_inherent(self, extrinsic: Extrinsic) -> bool:
+        """Tell whether an extrinsic is an inherent of some pallet."""
+        return extrinsic.signer is None and any(
+            p.is_inherent(extrinsic.call) for p in self._hooks["is_inherent"]
+        )
+
+    def _validate_unsigned(self, extrinsic: Extrinsic) -> ValidTransaction:
+        if self.is_inherent(extrinsic):
+            raise InvalidTransaction(InvalidReason.Call)
+        for pallet in self._hooks["validate_unsigned"]:
+            if pallet.validate_unsigned(extrinsic.call):
+                return ValidTransaction(provides=(extrinsic.hash,))
+        raise UnknownTransaction(UnknownReason.NoUnsignedValidator)
+
+    def _prepare(self, extrinsic: Extrinsic) -> list[tuple[Callable[..., None], Any]]:
+        if extrinsic.signer is None:
+            self._prepare_unsigned(extrinsic)
+            return []
+        self._past_inherents = True
+        settlements: list[tuple[Callable[..., None], Any]] = []
+        for index, prepare, settle in self._preparers:
+            prepared = prepare(index, extrinsic)
+            if settle is not None:
+                settlements.append((settle, prepared))
+        return settlements
+
+    def _prepare_unsigned(self, extrinsic: Extrinsic) -> None:
+        if self.is_inherent(extrinsic):
+            if self._past_inherents:
+                raise InvalidTransaction(InvalidReason.Call)
+        else:
+            self._past_inherents = True
+            self._validate_unsigned(extrinsic)
+        self.system.prepare_extrinsic(extrinsic)
+
+    def _dispatch(self, extrinsic: Extrinsic) -> tuple[PostDispatchInfo, DispatchErrorValue | None]:
+        call = extrinsic.call
+        origin = NOBODY if extrinsic.signer is None else Signed(extrinsic.signer)
+        inner = self.state.mark()
+        try:
+            post = call.spec.function(origin, *call.args)
+        except (DispatchError, ArithmeticFailure) as failure:
+            self.state.rollback(inner)
+            error = as_dispatch_error(failure)
+            return error.post_info, error.value()
+        return _AS_DECLARED if post is None else post, None
+
+
+_AS_DECLARED = PostDispatchInfo()
+_HOOKS = ("on_initialize", "on_idle", "on_finalize", "is_inherent", "validate_unsigned", "create_inherent")
+
+
+def _overridden(pallets: tuple[Pallet[Any], ...]) -> dict[str, list[Pallet[Any]]]:
+    """Return, for each hook, the pallets that do something in it, in composition order."""
+    found: dict[str, list[Pallet[Any]]] = {}
+    for hook in _HOOKS:
+        found[hook] = [p for p in pallets if getattr(type(p), hook) is not getattr(Pallet, hook)]
+    return found

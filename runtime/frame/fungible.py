@@ -1,0 +1,104 @@
+"""What pallets may ask of a native currency, as Protocols, with hold and freeze reasons.
+
+A composition gives one pallet's instance to another under these Protocols; pallets never import one another.
+Source: frame_support::traits::fungible.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated, NamedTuple, Protocol, TypeAlias
+
+from runtime.primitives.scale import Codec, DecodeError, EncodeError
+from runtime.primitives.shape import Foreign
+from runtime.primitives.types import AccountId
+
+
+class Preservation(IntEnum):
+    """How far a withdrawal may go: the account may die, must keep its provider, or must stay alive."""
+
+    EXPENDABLE = 0
+    PROTECT = 1
+    PRESERVE = 2
+
+
+class Reason(NamedTuple):
+    """Why a balance is held or frozen: the pallet instance's index and its own reason."""
+
+    pallet: int
+    reason: int
+
+
+RuntimeHoldReason: TypeAlias = Annotated[Reason, Foreign("RuntimeHoldReason")]
+RuntimeFreezeReason: TypeAlias = Annotated[Reason, Foreign("RuntimeFreezeReason")]
+
+
+def reason_codec(name: str, known: dict[int, type[IntEnum]]) -> Codec[Reason]:
+    """Return the codec of an outer reason enum: pallet index byte, then the pallet's reason byte."""
+
+    def check(pallet: int, reason: int) -> bool:
+        return pallet in known and any(reason == member for member in known[pallet])
+
+    def encode(value: Reason) -> bytes:
+        if not check(value.pallet, value.reason):
+            raise EncodeError(f"{value} is no {name}")
+        return bytes((value.pallet, value.reason))
+
+    def decode(data: bytes, pos: int, end: int) -> tuple[Reason, int]:
+        if pos + 2 > end or not check(data[pos], data[pos + 1]):
+            raise DecodeError(f"no {name}")
+        return Reason(data[pos], data[pos + 1]), pos + 2
+
+    return Codec(Foreign(name), encode, decode)
+
+
+class Fungible(Protocol):
+    """A native currency: balances, transfers, issuance."""
+
+    def minimum_balance(self) -> int:
+        """Return the existential deposit."""
+        ...
+
+    def total_balance(self, who: AccountId) -> int:
+        """Return free plus reserved."""
+        ...
+
+    def reducible_balance(self, who: AccountId, preservation: Preservation) -> int:
+        """Return what could be withdrawn now."""
+        ...
+
+    def transfer(self, source: AccountId, dest: AccountId, amount: int, preservation: Preservation) -> None:
+        """Move free balance and deposit a Transfer event."""
+        ...
+
+    def withdraw(self, who: AccountId, amount: int, preservation: Preservation) -> None:
+        """Take free balance out of an account and of the issuance."""
+        ...
+
+    def deposit_creating(self, who: AccountId, amount: int) -> None:
+        """Put new balance into an account and into the issuance; too little for a new account is lost."""
+        ...
+
+
+class Reservable(Fungible, Protocol):
+    """A currency whose balances can be held with a reason, or reserved without."""
+
+    def hold(self, reason: Reason, who: AccountId, amount: int) -> None:
+        """Move free balance into the hold of a reason."""
+        ...
+
+    def release(self, reason: Reason, who: AccountId, amount: int) -> int:
+        """Move up to an amount from the hold back to free; return how much."""
+        ...
+
+    def balance_on_hold(self, reason: Reason, who: AccountId) -> int:
+        """Return what is held for a reason."""
+        ...
+
+    def reserve(self, who: AccountId, amount: int) -> None:
+        """Move free balance to reserved without a reason."""
+        ...
+
+    def unreserve(self, who: AccountId, amount: int) -> int:
+        """Move up to an amount from reserved back to free; return how much."""
+        ...

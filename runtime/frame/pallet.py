@@ -1,0 +1,284 @@
+"""The base of every pallet: binding of its declared storage, calls, events, errors and constants to one
+instance.
+
+Responsible for turning the annotations of a pallet class into live storage items and bound errors when a
+composition creates an instance. Two instances of one class share nothing. It knows no particular pallet.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+
+from runtime.frame.call import Call, CallTable
+from runtime.frame.dispatch import NO_WEIGHT, PalletError, Weight
+from runtime.frame.event import ApplyExtrinsic, Event, EventRecord, event_union
+from runtime.frame.state import State
+from runtime.frame.storage import (
+    CountedMap,
+    DoubleMap,
+    Hasher,
+    Item,
+    Keyed,
+    Map,
+    NMap,
+    StorageDeclaration,
+    Value,
+)
+from runtime.primitives.hashing import twox128
+from runtime.primitives.scale import Codec, compile_codec, u32
+from runtime.primitives.shape import Option, Shape, TaggedUnion, Unit, shape_of
+
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+class ConstantDeclaration(NamedTuple):
+    """What `@constant` says: the constant's name in metadata."""
+
+    name: str | None
+
+
+def constant(method: Callable[[Any], R]) -> Callable[[Any], R]:
+    """Declare a method without arguments as a constant of the pallet; its return annotation is the SCALE
+    type."""
+    method.__constant_declaration__ = ConstantDeclaration(None)  # type: ignore[attr-defined]  # read by `constants`
+    return method
+
+
+def named_constant(name: str) -> Callable[[Callable[[Any], R]], Callable[[Any], R]]:
+    """Declare a constant whose name in metadata is not the method's in CamelCase."""
+
+    def declare(method: Callable[[Any], R]) -> Callable[[Any], R]:
+        method.__constant_declaration__ = ConstantDeclaration(name)  # type: ignore[attr-defined]  # read by `constants`
+        return method
+
+    return declare
+
+
+class Constant(NamedTuple):
+    """A bound constant: name in metadata, SCALE shape, value, docs."""
+
+    name: str
+    shape: Shape
+    value: Any
+    docs: str
+
+
+class BoundItem(NamedTuple):
+    """A bound storage item with what metadata says of it."""
+
+    item: Item[Any]
+    value_shape: Shape
+    key_shapes: tuple[Shape, ...]
+    hashers: tuple[Hasher, ...]
+    optional: bool
+    docs: str
+    hidden: bool
+
+
+class Phases:
+    """Where in the block the runtime is; every pallet instance deposits its events under this phase."""
+
+    __slots__ = ("current",)
+
+    def __init__(self) -> None:
+        self.current: Any = ApplyExtrinsic(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a composition gives a pallet instance."""
+
+    state: State
+    phases: Phases
+    name: str
+    index: int
+    foreign: dict[str, Codec[Any]]
+    calls: CallTable
+
+
+class Pallet(Generic[C]):
+    """Base of a pallet; subclasses declare storage, events, errors, constants and calls, and override hooks.
+
+    `crate` names the pallet in type paths (`pallet_{crate}::pallet::Call`), by default the class name in
+    lower case.
+    """
+
+    crate: str = ""
+    hold_reasons: type[IntEnum] | None = None
+    freeze_reasons: type[IntEnum] | None = None
+
+    def __init__(self, binding: Binding, config: C) -> None:
+        self.config = config
+        self.name = binding.name
+        self.index = binding.index
+        self.state = binding.state
+        self.phases = binding.phases
+        self.calls = binding.calls
+        self.items: dict[str, BoundItem] = {}
+        self.event_classes = _nested(type(self), Event)
+        self.error_classes: list[type[PalletError]] = _nested(type(self), PalletError)
+        self._bind_storage(binding)
+        self._bind_errors()
+
+    # --- hooks, all optional
+
+    def on_initialize(self, number: int) -> Weight:  # noqa: ARG002  # a hook that does nothing
+        """Run before the block's extrinsics; return the weight used."""
+        return NO_WEIGHT
+
+    def on_finalize(self, number: int) -> None:
+        """Run after the block's extrinsics; its weight is part of what on_initialize returned."""
+
+    def on_idle(self, number: int, remaining: Weight) -> Weight:  # noqa: ARG002  # a hook that does nothing
+        """Run with what weight is left after the extrinsics; return the weight used."""
+        return NO_WEIGHT
+
+    def on_runtime_upgrade(self, from_version: int) -> Weight:  # noqa: ARG002  # a hook that does nothing
+        """Migrate this pallet's storage in the first block of a new runtime version; return the weight
+        used."""
+        return NO_WEIGHT
+
+    def create_inherent(self, data: dict[bytes, bytes]) -> Call | None:  # noqa: ARG002  # a hook that does nothing
+        """Return the inherent that the author of a block includes for this pallet, from the inherent data."""
+        return None
+
+    def is_inherent(self, call: Call) -> bool:  # noqa: ARG002  # a hook that does nothing
+        """Tell whether a call is this pallet's inherent."""
+        return False
+
+    def validate_unsigned(self, call: Call) -> bool:  # noqa: ARG002  # a hook that does nothing
+        """Tell whether an unsigned extrinsic with this call may enter the pool and a block."""
+        return False
+
+    def try_state(self) -> None:
+        """AssertionError unless the stored data of the pallet is consistent."""
+
+    # --- what subclasses call
+
+    def deposit(self, event: Event, topics: tuple[Any, ...] = ()) -> None:
+        """Deposit an event of this pallet under the current phase."""
+        self.state.events.append(EventRecord(self.phases.current, self.index, event, topics))
+
+    def bound_call(self, name: str, *args: Any) -> Call:
+        """Return a call of this instance by method name, for inherents and scheduled work."""
+        return self.calls.make(self.name, name, *args)
+
+    # --- what the composition reads
+
+    @property
+    def crate_name(self) -> str:
+        """Name of the pallet in type paths, such as `balances`."""
+        return self.crate or type(self).__name__.lower()
+
+    def event_shape(self) -> TaggedUnion | None:
+        """Return the SCALE enum of the pallet's events, None when it has none."""
+        return event_union(self.crate_name, self.event_classes) if self.event_classes else None
+
+    def constants(self) -> list[Constant]:
+        """Return the bound constants in declaration order."""
+        found: list[Constant] = []
+        for attribute, method in _declared(type(self)):
+            declaration = getattr(method, "__constant_declaration__", None)
+            if declaration is not None:
+                hints = get_type_hints(method, include_extras=True)
+                name = declaration.name or _camel(attribute)
+                docs = inspect.getdoc(method) or ""
+                found.append(Constant(name, shape_of(hints["return"]), method(self), docs))
+        return found
+
+    def _bind_errors(self) -> None:
+        for cls in self.error_classes:
+            bound = type(cls.__name__, (cls,), {"module_index": self.index, "__doc__": cls.__doc__})
+            setattr(self, cls.__name__, bound)
+
+    def _bind_storage(self, binding: Binding) -> None:
+        hints = get_type_hints(type(self), include_extras=True)
+        for attribute, declaration in _declared(type(self)):
+            if isinstance(declaration, StorageDeclaration):
+                bound = _bind_item(binding, attribute, declaration, hints[attribute])
+                self.items[attribute] = bound
+                setattr(self, attribute, bound.item)
+
+
+def _declared(cls: type) -> list[tuple[str, Any]]:
+    """Return class attributes in declaration order, base classes first."""
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        found.update(vars(base))
+    return list(found.items())
+
+
+def _nested(cls: type, base: type[R]) -> list[type[R]]:
+    found = [v for _, v in _declared(cls) if isinstance(v, type) and issubclass(v, base) and v is not base]
+    return sorted(found, key=_variant_index)
+
+
+def _variant_index(cls: Any) -> int:
+    index: int = cls.index if issubclass(cls, PalletError) else cls.__scale_index__
+    return index
+
+
+def _camel(attribute: str) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in attribute.split("_"))
+
+
+def _bind_item(
+    binding: Binding, attribute: str, declaration: StorageDeclaration, annotation: Any
+) -> BoundItem:
+    kind, args = get_origin(annotation), get_args(annotation)
+    name = declaration.name or _camel(attribute)
+    prefix = declaration.raw_key or twox128(binding.name.encode()) + twox128(name.encode())
+    shape = shape_of(args[-1])
+    optional = isinstance(shape, Option)
+    value_shape = shape.item if isinstance(shape, Option) else shape
+    assert optional or declaration.default is not None or value_shape == Unit(), f"{name} needs a default"
+    keys = _key_shapes(kind, args)
+    assert len(keys) == len(declaration.hashers), f"{name}: one hasher for each key"
+    place = (binding.name, name)
+    value_codec = _lazy_codec(value_shape, binding.foreign)
+    if kind is Value:
+        item: Item[Any] = Value(binding.state, place, prefix, value_codec, declaration.default)
+    else:
+        parts = tuple(
+            (h, compile_codec(k, binding.foreign)) for h, k in zip(declaration.hashers, keys, strict=True)
+        )
+        keyed: type[Keyed[Any]] = kind
+        item = keyed(binding.state, place, prefix, value_codec, declaration.default, parts)
+    if isinstance(item, CountedMap):
+        item.counter = _bind_counter(binding, name)
+    hidden = declaration.raw_key is not None
+    return BoundItem(item, value_shape, keys, declaration.hashers, optional, declaration.docs, hidden)
+
+
+def _bind_counter(binding: Binding, name: str) -> Value[int]:
+    counter = f"CounterFor{name}"
+    prefix = twox128(binding.name.encode()) + twox128(counter.encode())
+    return Value(binding.state, (binding.name, counter), prefix, compile_codec(shape_of(u32), {}), 0)
+
+
+def _key_shapes(kind: Any, args: tuple[Any, ...]) -> tuple[Shape, ...]:
+    if kind is Value:
+        return ()
+    if kind is Map or kind is CountedMap:
+        return (shape_of(args[0]),)
+    if kind is DoubleMap:
+        return (shape_of(args[0]), shape_of(args[1]))
+    assert kind is NMap, f"{kind!r} is no storage item"
+    return tuple(shape_of(key) for key in get_args(args[0]))
+
+
+def _lazy_codec(shape: Shape, foreign: dict[str, Codec[Any]]) -> Codec[Any]:
+    """Return a codec compiled at its first use, when every foreign type of the composition is known."""
+    compiled: list[Codec[Any]] = []
+
+    def real() -> Codec[Any]:
+        if not compiled:
+            compiled.append(compile_codec(shape, foreign))
+        return compiled[0]
+
+    return Codec(shape, lambda v: real().encode(v), lambda d, p, _end: real().decode_prefix(d, p))

@@ -1,0 +1,211 @@
+"""A composed runtime: pallets bound to one state, with the codecs, the extensions and the version they make
+up.
+
+Responsible for composition (`RuntimeBuilder`), for decoding extrinsics and for the signing payload. What a
+node may ask of it is in `runtime_api`; metadata is made from it in `metadata`. It knows no particular
+pallet.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from runtime.frame.account import lookup
+from runtime.frame.call import CallSpec, CallTable
+from runtime.frame.dispatch import CannotLookup, DispatchInfo
+from runtime.frame.event import EventTable
+from runtime.frame.executive import Executive, SystemPallet
+from runtime.frame.extension import Extension, Extrinsic
+from runtime.frame.fungible import reason_codec
+from runtime.frame.pallet import Binding, Pallet, Phases
+from runtime.frame.state import State
+from runtime.frame.validity import UnknownReason, UnknownTransaction
+from runtime.primitives.extrinsic import (
+    MultiAddress,
+    SignatureJob,
+    make_unsigned,
+    open_envelope,
+    signed_message,
+)
+from runtime.primitives.hashing import blake2_64, blake2_256
+from runtime.primitives.scale import (
+    Codec,
+    DecodeError,
+    Length,
+    Struct,
+    compile_codec,
+    decode_compact,
+    u8,
+    u32,
+)
+from runtime.primitives.shape import Foreign, Tuple, shape_of
+from runtime.primitives.types import AccountId, Hash
+
+P = TypeVar("P", bound=Pallet[Any])
+
+ApiId: TypeAlias = Annotated[bytes, Length(8)]
+
+
+class RuntimeVersion(Struct, path="sp_version::RuntimeVersion"):
+    """Which runtime this is; wallets sign `spec_version` and `transaction_version`."""
+
+    spec_name: str
+    impl_name: str
+    authoring_version: u32
+    spec_version: u32
+    impl_version: u32
+    apis: tuple[tuple[ApiId, u32], ...]
+    transaction_version: u32
+    system_version: u8
+
+
+def api_id(name: str) -> bytes:
+    """Return the 8-byte id of a runtime API: blake2b-64 of its name."""
+    return blake2_64(name.encode())
+
+
+ExtrinsicBytes: TypeAlias = Annotated[Extrinsic, Foreign("Extrinsic")]
+"""An extrinsic as an argument of a runtime API: its full bytes, decoded by the runtime."""
+
+
+class RuntimeBuilder:
+    """Collects pallets in dependency order, then builds the runtime."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.calls = CallTable()
+        self.events = EventTable()
+        self.phases = Phases()
+        self.foreign: dict[str, Codec[Any]] = {}
+        self.foreign["RuntimeCall"] = self.calls.codec
+        self.foreign["EventRecords"] = self.events.codec
+        self.calls.foreign = self.foreign
+        self.events.foreign = self.foreign
+        self.pallets: list[Pallet[Any]] = []
+        self.specs: dict[int, list[CallSpec]] = {}
+
+    def add(self, pallet: type[P], *, index: int, name: str, config: Any) -> P:
+        """Create a pallet instance under an index and a name, both unique and never reused."""
+        assert 0 <= index <= 255
+        assert all(p.index != index and p.name != name for p in self.pallets), f"{name} ({index}) is taken"
+        instance = pallet(Binding(self.state, self.phases, name, index, self.foreign, self.calls), config)
+        self.pallets.append(instance)
+        self.specs[index] = self.calls.add(instance)
+        events = instance.event_shape()
+        if events is not None:
+            self.events.add(index, events)
+        return instance
+
+    def build(
+        self, version: RuntimeVersion, system: SystemPallet, extensions: tuple[Extension, ...]
+    ) -> Runtime:
+        """Return the runtime of what was added."""
+        for name, attribute in (
+            ("RuntimeHoldReason", "hold_reasons"),
+            ("RuntimeFreezeReason", "freeze_reasons"),
+        ):
+            known = {
+                p.index: getattr(p, attribute) for p in self.pallets if getattr(p, attribute) is not None
+            }
+            self.foreign[name] = reason_codec(name, known)
+        return Runtime(self, version, system, extensions)
+
+
+class Runtime:
+    """One version of a chain's logic, bound to one state."""
+
+    def __init__(
+        self,
+        builder: RuntimeBuilder,
+        version: RuntimeVersion,
+        system: SystemPallet,
+        extensions: tuple[Extension, ...],
+    ) -> None:
+        self.version = version
+        self.state = builder.state
+        self.calls = builder.calls
+        self.events = builder.events
+        self.specs = builder.specs
+        self.foreign = builder.foreign
+        self.extensions = extensions
+        self.pallets = tuple(sorted(builder.pallets, key=lambda p: p.index))
+        self.executive = Executive(self.state, builder.phases, system, tuple(builder.pallets), extensions)
+        self.foreign["Extrinsic"] = Codec(Foreign("Extrinsic"), lambda x: x.data, self._decode_extrinsic)
+        self._extra: Codec[tuple[Any, ...]] = compile_codec(
+            Tuple(tuple(shape_of(e.extra) for e in extensions)), {}
+        )
+        self._implied = [(i, e.implied) for i, e in enumerate(extensions) if e.implied is not None]
+
+    def pallet(self, name: str) -> Pallet[Any]:
+        """Return a pallet instance by name; KeyError when there is none."""
+        for pallet in self.pallets:
+            if pallet.name == name:
+                return pallet
+        raise KeyError(name)
+
+    def decode_extrinsic(self, data: bytes) -> Extrinsic:
+        """Return the extrinsic of exactly these bytes, length prefix included; DecodeError otherwise.
+
+        A signer that the address does not name directly is UnknownTransaction(CannotLookup).
+        """
+        envelope = open_envelope(data)
+        end = len(data)
+        pos = envelope.body
+        extra: tuple[Any, ...] = ()
+        if envelope.address is not None:
+            extra, pos = self._extra.decode_prefix(data, pos)
+        call, stop = self.calls.codec.decode_prefix(data, pos)
+        if stop != end:
+            raise DecodeError(f"{end - stop} bytes after the call")
+        declaration = call.spec.declaration
+        info = DispatchInfo(call.weight(), declaration.dispatch_class, declaration.pays)
+        extrinsic = Extrinsic(data, Hash(blake2_256(data)), call, info)
+        extrinsic.call_start = pos
+        if envelope.address is not None:
+            extrinsic.signer = _signer(envelope.address)
+            extrinsic.scheme = envelope.scheme
+            extrinsic.signature = envelope.signature
+            extrinsic.extra = extra
+            extrinsic.extra_start = envelope.body
+        return extrinsic
+
+    def signing_payload(self, extrinsic: Extrinsic) -> bytes:
+        """Return call ‖ extra ‖ additional of a signed extrinsic, against the chain that the state stands
+        on."""
+        data = extrinsic.data
+        parts = [data[extrinsic.call_start :], data[extrinsic.extra_start : extrinsic.call_start]]
+        parts += [implied(index, extrinsic) for index, implied in self._implied]
+        return b"".join(parts)
+
+    def signature_job(self, extrinsic: Extrinsic) -> SignatureJob:
+        """Return what to verify before a signed extrinsic is believed."""
+        assert extrinsic.signer is not None
+        message = signed_message(self.signing_payload(extrinsic))
+        return SignatureJob(extrinsic.scheme, extrinsic.signer, extrinsic.signature, message)
+
+    def inherents(self, data: dict[bytes, bytes]) -> list[bytes]:
+        """Return the inherents of a block to author as full extrinsic bytes, in composition order."""
+        found: list[bytes] = []
+        for pallet in self.executive.pallets:
+            call = pallet.create_inherent(data)
+            if call is not None:
+                found.append(make_unsigned(self.calls.codec.encode(call)))
+        return found
+
+    def _decode_extrinsic(self, data: bytes, pos: int, end: int) -> tuple[Extrinsic, int]:
+        length, start = _length_prefix(data, pos, end)
+        return self.decode_extrinsic(data[pos : start + length]), start + length
+
+
+def _signer(address: MultiAddress) -> AccountId:
+    try:
+        return lookup(address)
+    except CannotLookup as error:
+        raise UnknownTransaction(UnknownReason.CannotLookup) from error
+
+
+def _length_prefix(data: bytes, pos: int, end: int) -> tuple[int, int]:
+    length, start = decode_compact(data, pos, end)
+    if start + length > end:
+        raise DecodeError("input ends early")
+    return length, start

@@ -1,0 +1,165 @@
+"""The runtime's working state: decoded live values above a committed backend, and one journal.
+
+Responsible for rollback of failed calls, the dirty set of a block and the order in which changes leave the
+runtime. It knows no pallet, no tree and no disk: the committed state is a `Backend`, what changed is a list
+of raw pairs.
+
+Invariants. An entry's first value of the block is recorded once, at the first write; rolling back restores
+values but keeps the record, so `drain` compares the encoded first and last value and reports only real
+changes. Changes leave sorted by raw key, whatever order the calls wrote them in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+
+class Backend(Protocol):
+    """Committed state at one block: raw storage keys to raw values."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value under a raw key, or None when absent."""
+        ...
+
+    def keys(self, prefix: bytes, after: bytes | None = None) -> Iterator[bytes]:
+        """Yield the raw keys with a prefix in ascending order, strictly after `after` when given."""
+        ...
+
+
+class MemoryBackend:
+    """A backend over a dict, for genesis, tests and benchmarks."""
+
+    def __init__(self, entries: dict[bytes, bytes] | None = None) -> None:
+        self.entries: dict[bytes, bytes] = {} if entries is None else entries
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value under a raw key, or None when absent."""
+        return self.entries.get(key)
+
+    def keys(self, prefix: bytes, after: bytes | None = None) -> Iterator[bytes]:
+        """Yield the raw keys with a prefix in ascending order, strictly after `after` when given."""
+        found = sorted(k for k in self.entries if k.startswith(prefix) and (after is None or k > after))
+        return iter(found)
+
+    def apply(self, changes: list[Change]) -> None:
+        """Write a block's changes."""
+        for change in changes:
+            if change.new is None:
+                self.entries.pop(change.key, None)
+            else:
+                self.entries[change.key] = change.new
+
+
+class Change(NamedTuple):
+    """One storage entry that a block changed: raw key, value before and after (None: absent)."""
+
+    key: bytes
+    old: bytes | None
+    new: bytes | None
+
+
+class Mark(NamedTuple):
+    """A point in the journal that the state can return to."""
+
+    entries: int
+    events: int
+
+
+class Entries(Protocol):
+    """What the state needs of a storage item; `node` below is the Python key within the item."""
+
+    values: dict[Any, Any]
+    first: dict[Any, Any]
+
+    def raw_key(self, node: Any) -> bytes:
+        """Return the raw storage key of an entry."""
+        ...
+
+    def encode_value(self, value: Any) -> bytes:
+        """Return the raw value of a decoded one."""
+        ...
+
+
+class State:
+    """Live values of every storage item of one runtime, with the journal of the open block."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.journal: list[tuple[Entries, Hashable, Any]] = []
+        self.events: list[Any] = []
+        self._items: list[Entries] = []
+        self._dirty: list[Entries] = []
+
+    def register(self, item: Entries) -> None:
+        """Let a storage item take part in rollback, draining and retargeting."""
+        self._items.append(item)
+
+    def touch(self, item: Entries) -> None:
+        """Note that an item got its first dirty entry of the block."""
+        self._dirty.append(item)
+
+    def mark(self) -> Mark:
+        """Return the point that `rollback` can return to."""
+        return Mark(len(self.journal), len(self.events))
+
+    def rollback(self, mark: Mark) -> None:
+        """Undo every write and event since the mark."""
+        journal = self.journal
+        while len(journal) > mark.entries:
+            item, node, old = journal.pop()
+            item.values[node] = old
+        del self.events[mark.events :]
+
+    def pending(self) -> list[Change]:
+        """Return the changes of the open block so far, sorted by raw key, without ending it."""
+        changes: list[Change] = []
+        for item in self._dirty:
+            values, raw_key, encode = item.values, item.raw_key, item.encode_value
+            for node, first in item.first.items():
+                last = values[node]
+                if last is first:
+                    continue
+                old = None if first is None else encode(first)
+                new = None if last is None else encode(last)
+                if old != new:
+                    changes.append(Change(raw_key(node), old, new))
+        changes.sort()
+        return changes
+
+    def drain(self) -> list[Change]:
+        """End the block: return its changes sorted by raw key and forget the journal; live values stay."""
+        changes = self.pending()
+        for item in self._dirty:
+            item.first.clear()
+        self._dirty.clear()
+        self.journal.clear()
+        self.events.clear()
+        return changes
+
+    def abandon(self) -> None:
+        """Undo the whole open block."""
+        self.rollback(Mark(0, 0))
+        for item in self._dirty:
+            item.first.clear()
+        self._dirty.clear()
+
+    def retarget(self, backend: Backend) -> None:
+        """Stand on another committed state; every live value is forgotten and read again when touched."""
+        assert not self.journal, "the open block must be drained or abandoned first"
+        self.backend = backend
+        for item in self._items:
+            item.values.clear()
+
+    def rebase(self, backend: Backend) -> None:
+        """Stand on a backend that holds exactly what the live values say (the drained block included)."""
+        assert not self.journal, "the open block must be drained or abandoned first"
+        self.backend = backend
+
+    def trim(self, entries_max: int) -> None:
+        """Forget the live values of items that hold more than `entries_max`; they are read again when
+        touched."""
+        assert not self.journal, "the open block must be drained or abandoned first"
+        for item in self._items:
+            if len(item.values) > entries_max:
+                item.values.clear()
