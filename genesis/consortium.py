@@ -1,0 +1,125 @@
+"""The consortium runtime: which pallets make it up, in which order, with which configuration.
+
+Also the runtime of the `dev` and `local` chains. Construction order is the dependency graph. Indices are
+never reused: a pallet that goes leaves its index empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pallets.core import weights
+from pallets.core.session import Session, SessionConfig, SessionKeys
+from pallets.core.system import System, SystemConfig
+from pallets.core.system_types import make_limits
+from pallets.core.timestamp import Timestamp, TimestampConfig
+from pallets.core.transaction_payment import (
+    FeeDetails,
+    RuntimeDispatchInfo,
+    TransactionPayment,
+    TransactionPaymentConfig,
+)
+from pallets.token.balances import Balances, BalancesConfig
+from runtime.frame.dispatch import Weight
+from runtime.frame.runtime import RuntimeBuilder, RuntimeVersion
+from runtime.frame.runtime_api import (
+    RuntimeApi,
+    account_nonce_api,
+    transaction_payment_api,
+    versioned,
+)
+from runtime.frame.state import State
+from runtime.primitives.types import AccountId
+
+SPEC_NAME = "loam-consortium"
+SPEC_VERSION = 1
+TRANSACTION_VERSION = 1
+TOKEN_SYMBOL = "GRID"  # noqa: S105  # a currency's name, not a secret
+TOKEN_DECIMALS = 12
+UNIT = 10**TOKEN_DECIMALS
+EXISTENTIAL_DEPOSIT = UNIT // 1000
+BLOCK_LENGTH_MAX = 5 * 1024 * 1024
+BLOCK_WEIGHT_MAX = Weight(2_000_000_000_000, 16 * 1024 * 1024)
+"""Two seconds of reference time for a block of one second: weights count whole calls, measured when idle."""
+NORMAL_PERCENT = 75
+FEE_PER_BYTE = 1_000
+FEE_PER_REF_TIME_E6 = 1_000_000
+"""One smallest unit for each picosecond."""
+
+APIS = (
+    ("Core", 5),
+    ("Metadata", 2),
+    ("TaggedTransactionQueue", 3),
+    ("AccountNonceApi", 1),
+    ("TransactionPaymentApi", 4),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsortiumGenesis:
+    """What a chain of this runtime starts with; balances in smallest units."""
+
+    balances: tuple[tuple[AccountId, int], ...]
+    validators: tuple[tuple[AccountId, SessionKeys], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsortiumParameters:
+    """What differs between chains of this runtime: block time in milliseconds and SS58 prefix."""
+
+    block_time_ms: int = 1000
+    ss58_prefix: int = 42
+
+
+def make_version(spec_version: int = SPEC_VERSION) -> RuntimeVersion:
+    """Return the runtime version with the APIs it announces."""
+    base = RuntimeVersion(SPEC_NAME, "loam", 1, spec_version, 0, (), TRANSACTION_VERSION, 1)
+    return versioned(base, APIS)
+
+
+@dataclass(frozen=True, slots=True)
+class Consortium:
+    """The composed pallets by name, for genesis and tests; a node sees `api` only."""
+
+    api: RuntimeApi
+    system: System
+    balances: Balances
+    session: Session
+
+
+def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVersion) -> Consortium:
+    """Return the runtime over a state."""
+    build = RuntimeBuilder(state)
+    limits = make_limits(BLOCK_WEIGHT_MAX, BLOCK_LENGTH_MAX, NORMAL_PERCENT, weights.EXTRINSIC_BASE)
+    system = build.add(
+        System,
+        index=0,
+        name="System",
+        config=SystemConfig(version, limits, ss58_prefix=parameters.ss58_prefix),
+    )
+    timestamp = TimestampConfig(minimum_period=parameters.block_time_ms // 2, system=system)
+    build.add(Timestamp, index=1, name="Timestamp", config=timestamp)
+    session = build.add(Session, index=9, name="Session", config=SessionConfig(system))
+    balances = build.add(
+        Balances, index=10, name="Balances", config=BalancesConfig(EXISTENTIAL_DEPOSIT, system)
+    )
+    payment = build.add(
+        TransactionPayment,
+        index=11,
+        name="TransactionPayment",
+        config=TransactionPaymentConfig(balances, system, session.author, FEE_PER_BYTE, FEE_PER_REF_TIME_E6),
+    )
+    runtime = build.build(version, system, (*system.extensions(), payment.extension()))
+    extra = (
+        account_nonce_api(system),
+        transaction_payment_api(payment, RuntimeDispatchInfo, FeeDetails),
+    )
+    return Consortium(RuntimeApi(runtime, session, extra), system, balances, session)
+
+
+def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
+    """Write the genesis state into the runtime's state."""
+    chain.system.genesis()
+    chain.balances.genesis(genesis.balances)
+    chain.session.genesis(genesis.validators)
+    chain.system.events.kill()
