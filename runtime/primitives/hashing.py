@@ -19,6 +19,7 @@ __all__ = [
     "blake2_128_concat",
     "blake2_256",
     "blake2_512",
+    "blake3",
     "blake3_256",
     "identity",
     "twox64",
@@ -26,6 +27,8 @@ __all__ = [
     "twox128",
     "twox256",
 ]
+
+# `blake3` itself is exported for the state tree, where one more call for each hash would be felt.
 
 Hasher = Callable[[bytes], bytes]
 

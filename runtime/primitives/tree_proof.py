@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NewType
 
-from blake3 import blake3
+from runtime.primitives.hashing import blake3_256
 
 Hash = NewType("Hash", bytes)
 
@@ -36,7 +36,7 @@ BRANCH_CHILDREN: Final = 16
 TAG_EMPTY: Final = b"\x00"
 TAG_BUCKET: Final = b"\x01"
 TAG_BRANCH: Final = b"\x02"
-EMPTY_HASH: Final = blake3(TAG_EMPTY).digest()
+EMPTY_HASH: Final = blake3_256(TAG_EMPTY)
 
 KIND_ABSENT: Final = 0
 KIND_PRESENT: Final = 1
@@ -81,7 +81,7 @@ class Absent:
 
 def compute_path(key: bytes) -> bytes:
     """Return the 32-byte place of a raw storage key in the tree."""
-    return blake3(key).digest()
+    return blake3_256(key)
 
 
 def get_nibble(path: bytes, depth: int) -> int:
@@ -110,7 +110,7 @@ def verify(root: bytes, key: bytes, proof: bytes) -> Present | Absent:
         answer = Present(proof[position:])
         if len(entries) == BUCKET_ENTRIES_MAX:
             raise InvalidProof(ProofFault.BUCKET_UNSPLIT)
-        entries.append(path + blake3(answer.value).digest())
+        entries.append(path + blake3_256(answer.value))
         entries.sort()
     else:
         answer = Absent()
@@ -208,9 +208,9 @@ def _read_entries(proof: bytes, position: int, path: bytes, depth: int) -> tuple
 
 def _compute_root(path: bytes, levels: list[list[bytes]], entries: list[bytes]) -> bytes:
     """Hash from the bucket up to the root."""
-    node = blake3(TAG_BUCKET + b"".join(entries)).digest() if entries else EMPTY_HASH
+    node = blake3_256(TAG_BUCKET + b"".join(entries)) if entries else EMPTY_HASH
     for depth in range(len(levels) - 1, -1, -1):
         hashes = levels[depth]
         hashes[get_nibble(path, depth)] = node
-        node = blake3(TAG_BRANCH + b"".join(hashes)).digest()
+        node = blake3_256(TAG_BRANCH + b"".join(hashes))
     return node
