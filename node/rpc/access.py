@@ -71,17 +71,17 @@ class RateLimiter:
         self._exempt = [ipaddress.ip_network(network, strict=False) for network in exempt]
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def allow(self, address: str, calls: int, now_s: float) -> bool:
-        """Take that many calls out of the address's bucket; False, taking none, when they are not in it."""
+    def take(self, address: str, calls: int, now_s: float) -> int:
+        """Take calls out of the address's bucket and return how many of them were in it."""
         if self._is_exempt(address):
-            return True
+            return calls
         left, at_s = self._buckets.pop(address, (float(self._size), now_s))
         left = min(float(self._size), left + (now_s - at_s) * self._size / 60)
-        allowed = calls <= left
-        self._buckets[address] = (left - calls if allowed else left, now_s)
+        taken = min(calls, int(left))
+        self._buckets[address] = (left - taken, now_s)
         if len(self._buckets) > MAX_ADDRESSES:
             self._buckets.popitem(last=False)
-        return allowed
+        return taken
 
     def _is_exempt(self, address: str) -> bool:
         if not self._exempt or not is_address(address):

@@ -5,9 +5,9 @@ request never stops its neighbours. Knows nothing of HTTP, WebSockets or sockets
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias, cast
+from typing import Final, NamedTuple, Protocol, TypeAlias, cast
 
 import structlog
 
@@ -29,13 +29,16 @@ from node.rpc.jsonrpc import (
     parse,
     response_too_big,
 )
-from node.rpc.methods import Entry, Method, Methods, Subscription, Unsubscription, bind
+from node.rpc.methods import Method, Methods, Subscription, Unsubscription, bind
 from node.rpc.subscriptions import Sink, SubscriptionTable
 
 # How long one connection may work before the others get their turn.
 SLICE_S: Final = 0.002
 # Calls handed to a batch handler at once, whatever the batch limit of the server.
 BATCH_HANDLER_CALLS: Final = 256
+# Longer bodies are parsed one at a time, so that many at once do not add up to one long pause.
+HEAVY_BODY_BYTES: Final = 64 * 1024
+REPEATED_LOG_S: Final = 60
 UNKNOWN: Final = "unknown"
 
 log = structlog.get_logger("rpc")
@@ -93,6 +96,16 @@ Outcome: TypeAlias = bytes | None
 Started: TypeAlias = Outcome | Coroutine[object, object, Outcome]
 
 
+class Call(NamedTuple):
+    """One call on its way to an answer."""
+
+    name: str
+    request: Request
+    caller: Caller
+    opened: list[Sink]
+    began_s: float
+
+
 class Dispatcher:
     """Answers requests from a table of methods."""
 
@@ -110,20 +123,24 @@ class Dispatcher:
         self._now = now
         self._observer = observer
         self._limiter = limiter
+        self._heavy = asyncio.Lock()
+        # Method → when its last unexpected failure was logged, and how many went unlogged since.
+        self._failures: dict[str, tuple[float, int]] = {}
 
-    def parse(self, body: bytes) -> Parsed:
-        """Return the requests of a body."""
-        return parse(body, self.limits)
+    async def read(self, body: bytes) -> Parsed:
+        """Return the requests of a body; long bodies of all connections take turns with everything else."""
+        if len(body) <= HEAVY_BODY_BYTES:
+            return parse(body, self.limits)
+        async with self._heavy:
+            parsed = parse(body, self.limits)
+            await asyncio.sleep(0)
+        return parsed
 
     def is_sync(self, parsed: Parsed) -> bool:
         """Return whether all handlers concerned answer without waiting."""
-        if isinstance(parsed, Refusal):
-            return True
-        if isinstance(parsed, Request):
-            return not self._waits(parsed.method, in_batch=False)
-        return not any(
-            isinstance(item, Request) and self._waits(item.method, in_batch=True) for item in parsed
-        )
+        if isinstance(parsed, list):
+            return not any(self._waits(item, in_batch=True) for item in parsed)
+        return not self._waits(parsed, in_batch=False)
 
     async def answer(self, parsed: Parsed, caller: Caller, opened: list[Sink]) -> Outcome:
         """Return the answer to a body, None when there is none; `opened` collects new subscriptions."""
@@ -137,68 +154,107 @@ class Dispatcher:
     def start(self, request: Request, caller: Caller, opened: list[Sink]) -> Started:
         """Return the answer to one request, or a coroutine of it when the handler is async."""
         entry = self._methods.find(request.method)
-        refusal = self._refusal(entry, request.method, caller, calls=1)
-        if refusal is not None or entry is None:
-            return self._reply(request, refusal or _not_found(request.method))
-        self._observer.on_started(caller.protocol, entry.name, 1)
+        call = Call(UNKNOWN if entry is None else entry.name, request, caller, opened, self._now())
+        if self._limiter is not None and not self._limiter.take(caller.address, 1, call.began_s):
+            self._observer.on_rate_limited(caller.protocol, call.name, 1)
+            return self._reply(request, _rate_limited(self._limiter))
+        self._observer.on_started(caller.protocol, call.name, 1)
+        if entry is None:
+            return self._finish(call, _not_found(request.method))
+        if entry.unsafe and not caller.unsafe:
+            return self._finish(call, _unsafe(entry.name))
         match entry:
             case Method():
-                if entry.is_async:
-                    return self._call_async(entry, request, caller)
-                return self._call(entry, request, caller)
+                return self._call_async(call, entry) if entry.is_async else self._call(call, entry)
             case Subscription():
-                return self._subscribe(entry, request, caller, opened)
+                return self._subscribe(call, entry)
             case Unsubscription():
-                return self._unsubscribe(entry, request, caller)
+                return self._unsubscribe(call, entry)
 
-    def _waits(self, name: str, *, in_batch: bool) -> bool:
-        entry = self._methods.find(name)
+    def report(self, name: str, error: Exception) -> RpcError:
+        """Log what a handler let out, for one name once a minute, and return what the caller sees."""
+        now_s = self._now()
+        logged_s, unlogged = self._failures.get(name, (now_s - REPEATED_LOG_S, 0))
+        if now_s - logged_s >= REPEATED_LOG_S:
+            log.error("rpc_call_failed", method=name, unlogged=unlogged, exc_info=error)
+            self._failures[name] = (now_s, 0)
+        else:
+            self._failures[name] = (logged_s, unlogged + 1)
+        return RpcError(INTERNAL_ERROR, "Internal error", f"{name} failed; the node's log has the reason")
+
+    def _waits(self, item: Request | Refusal, *, in_batch: bool) -> bool:
+        entry = self._methods.find(item.method) if isinstance(item, Request) else None
         if isinstance(entry, Method) and in_batch and entry.batch is not None:
             return entry.batch_is_async
-        return entry is not None and not isinstance(entry, Unsubscription) and entry.is_async
+        return isinstance(entry, Method | Subscription) and entry.is_async
 
-    def _refusal(self, entry: Entry | None, name: str, caller: Caller, *, calls: int) -> RpcError | None:
-        label = entry.name if entry is not None else UNKNOWN
-        if self._limiter is not None and not self._limiter.allow(caller.address, calls, self._now()):
-            self._observer.on_rate_limited(caller.protocol, label, calls)
-            return RpcError(RATE_LIMITED, "RPC rate limit exceeded", self._limiter.sentence)
-        if entry is None:
-            self._observer.on_started(caller.protocol, UNKNOWN, calls)
-            self._observer.on_finished(caller.protocol, UNKNOWN, calls, calls, 0)
-            return _not_found(name)
-        if entry.unsafe and not caller.unsafe:
-            return RpcError(METHOD_NOT_FOUND, f"{entry.name} is unsafe; start with --rpc-methods unsafe")
-        return None
-
-    def _call(self, entry: Method, request: Request, caller: Caller) -> Outcome:
-        began = self._now()
+    def _call(self, call: Call, entry: Method) -> Outcome:
         try:
-            outcome: bytes | RpcError = encode(entry.handler(*bind(entry, request.params)))
+            outcome: bytes | RpcError = encode(entry.handler(*bind(entry, call.request.params)))
         except RpcError as error:
             outcome = error
-        except Exception:  # noqa: BLE001 - the dispatch boundary
-            outcome = _internal(entry.name)
-        return self._finish(entry, request, caller, began, outcome)
+        except Exception as error:  # noqa: BLE001 - the dispatch boundary
+            outcome = self.report(entry.name, error)
+        return self._finish(call, outcome)
 
-    async def _call_async(self, entry: Method, request: Request, caller: Caller) -> Outcome:
-        began = self._now()
+    async def _call_async(self, call: Call, entry: Method) -> Outcome:
         try:
-            result = await cast(Awaitable[object], entry.handler(*bind(entry, request.params)))
-            outcome: bytes | RpcError = encode(result)
+            pending = cast(Awaitable[object], entry.handler(*bind(entry, call.request.params)))
+            outcome: bytes | RpcError = encode(await pending)
         except RpcError as error:
             outcome = error
-        except Exception:  # noqa: BLE001 - the dispatch boundary
-            outcome = _internal(entry.name)
-        return self._finish(entry, request, caller, began, outcome)
+        except Exception as error:  # noqa: BLE001 - the dispatch boundary
+            outcome = self.report(entry.name, error)
+        return self._finish(call, outcome)
 
-    def _finish(
-        self, entry: Entry, request: Request, caller: Caller, began: float, outcome: bytes | RpcError
+    def _subscribe(self, call: Call, entry: Subscription) -> Started:
+        try:
+            arguments = bind(entry, call.request.params)
+            sink = _open(call, entry)
+        except RpcError as error:
+            return self._finish(call, error)
+        if entry.is_async:
+            return self._subscribe_async(call, entry, sink, arguments)
+        try:
+            entry.handler(sink, *arguments)
+        except RpcError as error:
+            return self._subscribed(call, sink, error)
+        except Exception as error:  # noqa: BLE001 - the dispatch boundary
+            return self._subscribed(call, sink, self.report(entry.name, error))
+        return self._subscribed(call, sink, None)
+
+    async def _subscribe_async(
+        self, call: Call, entry: Subscription, sink: Sink, arguments: Sequence[object]
     ) -> Outcome:
-        took_us = int((self._now() - began) * 1e6)
-        self._observer.on_finished(
-            caller.protocol, entry.name, 1, int(isinstance(outcome, RpcError)), took_us
-        )
-        return self._reply(request, outcome)
+        try:
+            await cast(Awaitable[object], entry.handler(sink, *arguments))
+        except RpcError as error:
+            return self._subscribed(call, sink, error)
+        except Exception as error:  # noqa: BLE001 - the dispatch boundary
+            return self._subscribed(call, sink, self.report(entry.name, error))
+        return self._subscribed(call, sink, None)
+
+    def _subscribed(self, call: Call, sink: Sink, error: RpcError | None) -> Outcome:
+        if error is not None:
+            sink.close()
+            return self._finish(call, error)
+        call.opened.append(sink)
+        return self._finish(call, encode(sink.id))
+
+    def _unsubscribe(self, call: Call, entry: Unsubscription) -> Outcome:
+        try:
+            (subscription_id,) = bind(entry, call.request.params)
+        except RpcError as error:
+            return self._finish(call, error)
+        table = call.caller.subscriptions
+        ended = table is not None and table.close(entry.subscription, str(subscription_id))
+        return self._finish(call, b"true" if ended else b"false")
+
+    def _finish(self, call: Call, outcome: bytes | RpcError) -> Outcome:
+        took_us = int((self._now() - call.began_s) * 1e6)
+        failed = isinstance(outcome, RpcError)
+        self._observer.on_finished(call.caller.protocol, call.name, 1, int(failed), took_us)
+        return self._reply(call.request, outcome)
 
     def _reply(self, request: Request, outcome: bytes | RpcError) -> Outcome:
         if not request.answered:
@@ -209,158 +265,115 @@ class Dispatcher:
             return encode_error(request.id, response_too_big(self.limits))
         return encode_result(request.id, outcome)
 
-    def _subscribe(
-        self, entry: Subscription, request: Request, caller: Caller, opened: list[Sink]
-    ) -> Started:
-        began = self._now()
-        sink: Sink | None = None
-        try:
-            arguments = bind(entry, request.params)
-            sink = self._open(entry, request, caller)
-            made = entry.handler(sink, *arguments)
-        except Exception as error:  # noqa: BLE001 - the dispatch boundary
-            return self._subscribed(entry, request, caller, began, (sink, opened, error))
-        if entry.is_async:
-            return self._subscribe_async(
-                entry, request, caller, began, (sink, opened, cast(Awaitable[object], made))
-            )
-        return self._subscribed(entry, request, caller, began, (sink, opened, None))
-
-    async def _subscribe_async(
-        self,
-        entry: Subscription,
-        request: Request,
-        caller: Caller,
-        began: float,
-        made: tuple[Sink, list[Sink], Awaitable[object]],
-    ) -> Outcome:
-        sink, opened, pending = made
-        try:
-            await pending
-        except Exception as error:  # noqa: BLE001 - the dispatch boundary
-            return self._subscribed(entry, request, caller, began, (sink, opened, error))
-        return self._subscribed(entry, request, caller, began, (sink, opened, None))
-
-    def _subscribed(
-        self,
-        entry: Subscription,
-        request: Request,
-        caller: Caller,
-        began: float,
-        made: tuple[Sink | None, list[Sink], Exception | None],
-    ) -> Outcome:
-        sink, opened, error = made
-        if error is None and sink is not None:
-            opened.append(sink)
-            return self._finish(entry, request, caller, began, encode(sink.id))
-        if sink is not None:
-            sink.close()
-        refusal = error if isinstance(error, RpcError) else _internal(entry.name, error)
-        return self._finish(entry, request, caller, began, refusal)
-
-    def _open(self, entry: Subscription, request: Request, caller: Caller) -> Sink:
-        if caller.subscriptions is None:
-            raise RpcError(
-                METHOD_NOT_FOUND, f"{entry.name} is a subscription and needs a WebSocket connection"
-            )
-        if not request.answered:
-            raise RpcError(
-                METHOD_NOT_FOUND, f"{entry.name} needs an id: without an answer its notices mean nothing"
-            )
-        return caller.subscriptions.open(entry.name, entry.notification)
-
-    def _unsubscribe(self, entry: Unsubscription, request: Request, caller: Caller) -> Outcome:
-        began = self._now()
-        try:
-            (subscription_id,) = bind(entry, request.params)
-        except RpcError as error:
-            return self._finish(entry, request, caller, began, error)
-        table = caller.subscriptions
-        ended = table is not None and table.close(entry.subscription, str(subscription_id))
-        return self._finish(entry, request, caller, began, b"true" if ended else b"false")
-
     async def _answer_batch(
         self, batch: Sequence[Request | Refusal], caller: Caller, opened: list[Sink]
     ) -> Outcome:
-        """Answer in order; calls that no longer fit the response are refused unexecuted."""
+        """Answer in order; once the response is full, the calls left are refused unexecuted."""
         answers: list[bytes] = []
         room = self.limits.response_bytes
-        position = 0
-        turn_ends = self._now() + SLICE_S
-        while position < len(batch):
-            item = batch[position]
-            many = self._batch_method(item)
+        too_big = batch_response_too_big(self.limits)
+        turn_ends_s = self._now() + SLICE_S
+        for entry, items in self._group(batch):
             if room <= 0:
-                made, position = [_refused(item, batch_response_too_big(self.limits))], position + 1
-            elif many is not None:
-                requests = _same_method(batch, position)
-                made, position = await self._call_many(many, requests, caller), position + len(requests)
+                made = [_refused(item, too_big) for item in items]
+            elif entry is not None:
+                made = await self._call_many(entry, cast(Sequence[Request], items), caller)
             else:
-                made, position = [await self.answer(item, caller, opened)], position + 1
-            for answer in made:
-                if answer is not None:
-                    answers.append(answer)
-                    room -= len(answer)
-            if self._now() > turn_ends:
+                made = [await self.answer(items[0], caller, opened)]
+            for item, given in zip(items, made, strict=True):
+                if given is not None:
+                    fits = len(given) <= room
+                    answers.append(
+                        given if fits else encode_error(item.id, batch_response_too_big(self.limits))
+                    )
+                    room -= len(given)
+            if self._now() > turn_ends_s:
                 await asyncio.sleep(0)
-                turn_ends = self._now() + SLICE_S
+                turn_ends_s = self._now() + SLICE_S
         return encode_batch(answers) if answers else None
 
-    def _batch_method(self, item: Request | Refusal) -> Method | None:
-        entry = self._methods.find(item.method) if isinstance(item, Request) else None
-        return entry if isinstance(entry, Method) and entry.batch is not None else None
+    def _group(
+        self, batch: Sequence[Request | Refusal]
+    ) -> Iterator[tuple[Method | None, Sequence[Request | Refusal]]]:
+        """Yield neighbouring calls of a method with a batch handler together, all others one by one."""
+        position = 0
+        while position < len(batch):
+            item = batch[position]
+            entry = self._methods.find(item.method) if isinstance(item, Request) else None
+            length = 1
+            if isinstance(entry, Method) and entry.batch is not None:
+                length = _count_same(batch[position : position + BATCH_HANDLER_CALLS])
+                yield entry, batch[position : position + length]
+            else:
+                yield None, [item]
+            position += length
 
     async def _call_many(self, entry: Method, requests: Sequence[Request], caller: Caller) -> list[Outcome]:
-        refusal = self._refusal(entry, entry.name, caller, calls=len(requests))
-        if refusal is not None:
-            return [self._reply(request, refusal) for request in requests]
-        began = self._now()
-        self._observer.on_started(caller.protocol, entry.name, len(requests))
-        outcomes: list[bytes | RpcError | None] = []
-        arguments: list[Sequence[object]] = []
-        for request in requests:
+        """Answer calls of one method by its batch handler; those over the rate limit are refused."""
+        began_s = self._now()
+        allowed = len(requests)
+        if self._limiter is not None:
+            allowed = self._limiter.take(caller.address, allowed, began_s)
+            if allowed < len(requests):
+                self._observer.on_rate_limited(caller.protocol, entry.name, len(requests) - allowed)
+        self._observer.on_started(caller.protocol, entry.name, allowed)
+        if entry.unsafe and not caller.unsafe:
+            outcomes: list[bytes | RpcError] = [_unsafe(entry.name)] * allowed
+        else:
+            outcomes = await self._run_many(entry, requests[:allowed])
+        errors = sum(isinstance(outcome, RpcError) for outcome in outcomes)
+        took_us = int((self._now() - began_s) * 1e6)
+        self._observer.on_finished(caller.protocol, entry.name, allowed, errors, took_us)
+        if self._limiter is not None:
+            outcomes += [_rate_limited(self._limiter)] * (len(requests) - allowed)
+        return [self._reply(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
+
+    async def _run_many(self, entry: Method, requests: Sequence[Request]) -> list[bytes | RpcError]:
+        """Return the outcome of each call; those whose parameters are wrong never reach the handler."""
+        refused: dict[int, RpcError] = {}
+        arguments: list[tuple[object, ...]] = []
+        for position, request in enumerate(requests):
             try:
                 arguments.append(tuple(bind(entry, request.params)))
             except RpcError as error:
-                outcomes.append(error)
-            else:
-                outcomes.append(None)
-        results = iter(await self._run_many(entry, arguments))
-        errors = 0
-        answers: list[Outcome] = []
-        for request, refused in zip(requests, outcomes, strict=True):
-            outcome = refused if refused is not None else next(results)
-            errors += isinstance(outcome, RpcError)
-            answers.append(self._reply(request, outcome))
-        took_us = int((self._now() - began) * 1e6)
-        self._observer.on_finished(caller.protocol, entry.name, len(requests), errors, took_us)
-        return answers
+                refused[position] = error
+        outcomes = await self._run_batch_handler(entry, arguments) if arguments else []
+        for position, refusal in refused.items():  # in ascending order, so that each insert is final
+            outcomes.insert(position, refusal)
+        return outcomes
 
-    async def _run_many(self, entry: Method, arguments: list[Sequence[object]]) -> list[bytes | RpcError]:
+    async def _run_batch_handler(
+        self, entry: Method, arguments: list[tuple[object, ...]]
+    ) -> list[bytes | RpcError]:
         assert entry.batch is not None
-        if not arguments:
-            return []
         try:
             made = entry.batch(arguments)
-            results = cast(
-                Sequence[object], await cast(Awaitable[object], made) if entry.batch_is_async else made
-            )
+            if entry.batch_is_async:
+                made = await cast(Awaitable[object], made)
+            results = cast(Sequence[object], made)
             assert len(results) == len(arguments), "a batch handler answers every call"
             return [result if isinstance(result, RpcError) else encode(result) for result in results]
         except RpcError as error:
             return [error] * len(arguments)
-        except Exception:  # noqa: BLE001 - the dispatch boundary
-            return [_internal(entry.name)] * len(arguments)
+        except Exception as error:  # noqa: BLE001 - the dispatch boundary
+            return [self.report(entry.name, error)] * len(arguments)
 
 
-def _same_method(batch: Sequence[Request | Refusal], start: int) -> list[Request]:
-    first = batch[start]
-    run: list[Request] = []
-    for item in batch[start : start + BATCH_HANDLER_CALLS]:
+def _open(call: Call, entry: Subscription) -> Sink:
+    if call.caller.subscriptions is None:
+        raise RpcError(METHOD_NOT_FOUND, f"{entry.name} is a subscription and needs a WebSocket connection")
+    if not call.request.answered:
+        raise RpcError(METHOD_NOT_FOUND, f"{entry.name} needs an id, or its notices mean nothing")
+    return call.caller.subscriptions.open(entry.name, entry.notification)
+
+
+def _count_same(items: Sequence[Request | Refusal]) -> int:
+    """Return how many requests at the start are of the first one's method."""
+    first = items[0]
+    for count, item in enumerate(items):
         if not isinstance(item, Request) or not isinstance(first, Request) or item.method != first.method:
-            break
-        run.append(item)
-    return run
+            return count
+    return len(items)
 
 
 def _refused(item: Request | Refusal, error: RpcError) -> Outcome:
@@ -368,12 +381,15 @@ def _refused(item: Request | Refusal, error: RpcError) -> Outcome:
 
 
 def _not_found(name: str) -> RpcError:
-    # Clients compare the message; the name goes into the data.
+    # Clients compare the message, so the name goes into the data.
     return RpcError(
-        METHOD_NOT_FOUND, "Method not found", f"no method is named {name[:80]}; rpc_methods lists them all"
+        METHOD_NOT_FOUND, "Method not found", f"no method is named {name[:80]}; rpc_methods lists them"
     )
 
 
-def _internal(name: str, error: Exception | None = None) -> RpcError:
-    log.error("rpc_call_failed", method=name, exc_info=error if error is not None else True)
-    return RpcError(INTERNAL_ERROR, "Internal error", f"{name} failed; the node's log has the reason")
+def _unsafe(name: str) -> RpcError:
+    return RpcError(METHOD_NOT_FOUND, f"{name} is unsafe; start with --rpc-methods unsafe")
+
+
+def _rate_limited(limiter: RateLimiter) -> RpcError:
+    return RpcError(RATE_LIMITED, "RPC rate limit exceeded", limiter.sentence)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
 
 from node.rpc.jsonrpc import INVALID_PARAMS, Json, RpcError
-from node.rpc.params import Field, ParamError, convert_member, converter_of, take
+from node.rpc.params import Field, ParamError, Signature, converter_of
 
 Handler: TypeAlias = Callable[..., object]
 F = TypeVar("F", bound=Handler)
@@ -88,7 +88,7 @@ class Method:
 
     name: str
     handler: Handler
-    params: tuple[Field, ...] = ()
+    params: Signature = field(default_factory=Signature)
     aliases: tuple[str, ...] = ()
     unsafe: bool = False
     listed: bool = True
@@ -107,12 +107,16 @@ class Subscription:
     handler: Handler
     unsubscribe: tuple[str, ...]
     notification: str
-    params: tuple[Field, ...] = ()
+    params: Signature = field(default_factory=Signature)
     aliases: tuple[str, ...] = ()
     unsafe: bool = False
     is_async: bool = False
     description: str = ""
     listed: bool = True
+
+
+def _subscription_id() -> Signature:
+    return Signature([Field("subscription", converter_of(int | str), required=True)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +125,7 @@ class Unsubscription:
 
     name: str
     subscription: str
-    params: tuple[Field, ...] = field(
-        default=(Field("subscription", converter_of(int | str), required=True),)
-    )
+    params: Signature = field(default_factory=_subscription_id)
     unsafe: bool = False
     listed: bool = True
 
@@ -133,17 +135,10 @@ Entry: TypeAlias = Method | Subscription | Unsubscription
 
 def bind(entry: Entry, params: Json) -> Sequence[object]:
     """Return the arguments of a call in order; raises RpcError with a sentence naming the parameter."""
-    fields = entry.params
-    if params is None:
-        params = []
     try:
-        if isinstance(params, list):
-            return _positional(fields, params)
-        if isinstance(params, dict):
-            return take(fields, params)
+        return entry.params.bind(params)
     except ParamError as error:
         raise RpcError(INVALID_PARAMS, f"Invalid params: {_sentence(entry.name, error)}") from error
-    raise RpcError(INVALID_PARAMS, f"Invalid params: {entry.name} takes an array or an object of parameters")
 
 
 class Methods:
@@ -227,7 +222,7 @@ def _subscription(mark: SubscriptionMark, handler: Handler) -> Subscription:
     )
 
 
-def _parameters(handler: Handler, *, skip: int) -> tuple[Field, ...]:
+def _parameters(handler: Handler, *, skip: int) -> Signature:
     hints = typing.get_type_hints(handler, include_extras=True)
     fields: list[Field] = []
     for parameter in list(inspect.signature(handler).parameters.values())[skip:]:
@@ -236,25 +231,7 @@ def _parameters(handler: Handler, *, skip: int) -> tuple[Field, ...]:
             raise TypeError(f"{handler}: a required parameter follows an optional one")
         converter = converter_of(hints[parameter.name])
         fields.append(Field(parameter.name, converter, required, None if required else parameter.default))
-    return tuple(fields)
-
-
-def _positional(fields: Sequence[Field], params: Sequence[Json]) -> Sequence[object]:
-    if len(params) > len(fields) and any(value is not None for value in params[len(fields) :]):
-        names = ", ".join(field.wire_name for field in fields) or "none"
-        raise ParamError(f"takes at most {len(fields)} parameters ({names}), got {len(params)}")
-    values: list[object] = []
-    for position, member in enumerate(fields):
-        if position >= len(params):
-            if member.required:
-                raise ParamError("is missing", f".{member.wire_name}")
-            values.append(member.default)
-            continue
-        try:
-            values.append(convert_member(member, params[position]))
-        except ParamError as error:
-            raise error.inside(f".{member.wire_name}") from error
-    return values
+    return Signature(fields)
 
 
 def _sentence(name: str, error: ParamError) -> str:

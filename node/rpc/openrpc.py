@@ -60,7 +60,7 @@ def _described(name: str, entry: Entry) -> Mapping[str, object]:
         "description": description if name == entry.name else f"Alias of {entry.name}. {description}",
         "tags": [{"name": tag} for tag in tags],
         "paramStructure": "either",
-        "params": _params(entry.params),
+        "params": _params(entry.params.fields),
         "result": _result(entry),
     }
 

@@ -92,7 +92,7 @@ def parse_hex(value: Json) -> bytes:
     """Return the bytes of a hex string with or without 0x; raises ParamError."""
     if not isinstance(value, str):
         raise ParamError(f"must be a hex string, got {shown(value)}")
-    digits = value[2:] if value.startswith(("0x", "0X")) else value
+    digits = value[2:] if value.startswith("0x") else value
     if len(digits) & 1:
         raise ParamError(f"has an odd number of hex digits ({len(digits)}): {shown(value)}")
     try:
@@ -338,6 +338,12 @@ class Field:
         """Whether null stands for the default, as an absent value does."""
         return not self.required and "null" not in self.converter.kinds
 
+    def convert(self, value: Json) -> object:
+        """Return the converted value; null of an optional member is its default."""
+        if value is None and self.optional:
+            return self.default
+        return self.converter.convert(value)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
@@ -430,17 +436,53 @@ def take(fields: Sequence[Field], members: Mapping[str, Json]) -> list[object]:
             values.append(field.default)
             continue
         try:
-            values.append(convert_member(field, given[field.name]))
+            values.append(field.convert(given[field.name]))
         except ParamError as error:
             raise error.inside(f".{field.wire_name}") from error
     return values
 
 
-def convert_member(field: Field, value: Json) -> object:
-    """Return the converted value; null of an optional member is its default."""
-    if value is None and field.optional:
-        return field.default
-    return field.converter.convert(value)
+class Signature:
+    """The parameters of one method, by position or by name."""
+
+    def __init__(self, fields: Sequence[Field] = ()) -> None:
+        self.fields = tuple(fields)
+        self._converts = tuple(
+            field.convert if field.optional else field.converter.convert for field in fields
+        )
+
+    def bind(self, params: Json) -> Sequence[object]:
+        """Return the arguments in order; ParamError with a sentence that names the parameter."""
+        if isinstance(params, list):
+            if len(params) == len(self._converts):
+                try:
+                    return [convert(value) for convert, value in zip(self._converts, params, strict=True)]
+                except ParamError:
+                    pass  # found again below, where its position is known
+            return self._positional(params)
+        if isinstance(params, dict):
+            return take(self.fields, params)
+        if params is None:
+            return self._positional([])
+        raise ParamError(f"takes an array or an object of parameters, got {shown(params)}")
+
+    def _positional(self, params: Sequence[Json]) -> Sequence[object]:
+        fields = self.fields
+        if any(value is not None for value in params[len(fields) :]):
+            names = ", ".join(field.wire_name for field in fields) or "none"
+            raise ParamError(f"takes at most {len(fields)} parameters ({names}), got {len(params)}")
+        values: list[object] = []
+        for position, field in enumerate(fields):
+            if position >= len(params):
+                if field.required:
+                    raise ParamError("is missing", f".{field.wire_name}")
+                values.append(field.default)
+                continue
+            try:
+                values.append(field.convert(params[position]))
+            except ParamError as error:
+                raise error.inside(f".{field.wire_name}") from error
+        return values
 
 
 def converter_of(annotation: object) -> Converter:

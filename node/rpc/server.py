@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -15,12 +16,13 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 import structlog
 from aiohttp import web
 
-from node.rpc.access import DEFAULT_ORIGINS, Hosts, Origins, RateLimiter, is_loopback
-from node.rpc.connections import SWEEP_S, Connection, ConnectionTable, Deadlines, Phase
+from node.rpc.access import DEFAULT_ORIGINS, Hosts, Origins, RateLimiter
+from node.rpc.connections import Connection, ConnectionTable, Deadlines, Phase
 from node.rpc.dispatch import Caller, CallObserver, Dispatcher, NoObserver
-from node.rpc.jsonrpc import Limits, encode_error, request_too_big
+from node.rpc.jsonrpc import SERVER_BUSY, Limits, RpcError, encode_error, request_too_big
 from node.rpc.methods import Methods
 from node.rpc.subscriptions import MAX_QUEUED_NOTICES, MAX_SUBSCRIPTIONS
+from node.rpc.tasks import OwnTasks
 from node.rpc.websocket import WebSocketSession
 
 HEADER_BYTES: Final = 8192
@@ -30,8 +32,7 @@ BACKLOG: Final = 1024
 LINGER_S: Final = 2.0
 SHUTDOWN_S: Final = 2.0
 BIND_ATTEMPTS: Final = 10
-# Bodies above this are parsed one at a time, so that many at once do not add up to one long pause.
-HEAVY_BODY_BYTES: Final = 64 * 1024
+SERVER: Final = "loam"
 JSON: Final = "application/json; charset=utf-8"
 
 log = structlog.get_logger("rpc")
@@ -77,7 +78,7 @@ class RpcServer:
         self,
         methods: Methods,
         config: RpcConfig,
-        tasks: asyncio.TaskGroup,
+        tasks: OwnTasks,
         *,
         pages: Mapping[str, GetHandler],
         observer: CallObserver,
@@ -97,7 +98,6 @@ class RpcServer:
         )
         self._origins = Origins(config.cors)
         self._hosts = Hosts(("all",) if config.external else tuple(config.hosts))
-        self._heavy = asyncio.Lock()
         self._connections = ConnectionTable(
             limit=config.max_connections,
             limit_per_address=config.max_connections_per_address,
@@ -129,11 +129,13 @@ class RpcServer:
     async def sweep(self) -> None:
         """Check the deadlines of all connections, for ever."""
         while True:
-            await asyncio.sleep(SWEEP_S)
+            await asyncio.sleep(self._config.deadlines.sweep_s)
             self._connections.sweep()
 
     async def shutdown(self) -> None:
         """Close all connections, giving calls in progress a moment."""
+        sessions = [connection.session for connection in self._connections if connection.session is not None]
+        await asyncio.gather(*(session.close() for session in sessions))
         self._http.pre_shutdown()
         await self._http.shutdown(SHUTDOWN_S)
 
@@ -147,22 +149,29 @@ class RpcServer:
             response = await self._route(request, connection)
         except ConnectionError:
             raise
-        except Exception:
-            log.exception("rpc_request_failed", peer=connection.address)
+        except Exception as error:  # noqa: BLE001 - the dispatch boundary
+            self._dispatcher.report(f"{request.method} request", error)
             response = _plain(500, "internal error; the node's log has the reason")
-        connection.calls += 1
+        connection.finish_request()
         connection.enter(Phase.IDLE)
+        response.headers["Server"] = SERVER
         return response
+
+    def _forbidden(self, host: str | None, origin: str | None) -> str | None:
+        if not self._hosts.allow(host):
+            return "this Host is not served here; use localhost or an IP address, or --rpc-external"
+        if origin is not None and not self._origins.allow(origin):
+            return "this Origin is not allowed; allow it with --rpc-cors"
+        return None
 
     async def _route(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
         headers = request.headers
-        if not self._hosts.allow(headers.get("Host")):
-            return _plain(
-                403, "this Host is not served here; use localhost or an IP address, or --rpc-external"
-            )
-        origin = headers.get("Origin")
-        if origin is not None and not self._origins.allow(origin):
-            return _plain(403, "this Origin is not allowed; allow it with --rpc-cors")
+        host, origin = headers.get("Host"), headers.get("Origin")
+        if connection.checked != (host, origin):
+            reason = self._forbidden(host, origin)
+            if reason is not None:
+                return _plain(403, reason)
+            connection.checked = (host, origin)
         if headers.get("Upgrade", "").lower() == "websocket":
             return await self._websocket(request, connection)
         match request.method:
@@ -207,17 +216,17 @@ class RpcServer:
             return web.Response(
                 status=413, body=too_big, headers={"Content-Type": JSON, "Connection": "close"}
             )
+        connection.finish_request()
         connection.enter(Phase.CALL)
         caller = Caller(connection.address, "http", self._is_unsafe_open(connection))
-        if len(body) > HEAVY_BODY_BYTES:
-            async with self._heavy:
-                parsed = self._dispatcher.parse(body)
-                await asyncio.sleep(0)
-        else:
-            parsed = self._dispatcher.parse(body)
-        answer = await self._dispatcher.answer(parsed, caller, [])
+        answer = await self._dispatcher.answer(await self._dispatcher.read(body), caller, [])
         if answer is None:
             return web.Response(status=204)
+        if not connection.can_send(len(answer)):
+            busy = RpcError(
+                SERVER_BUSY, "Server is busy, try again later", "too many answers wait to be read"
+            )
+            return web.Response(status=503, body=encode_error(None, busy), headers={"Content-Type": JSON})
         return web.Response(body=answer, headers={"Content-Type": JSON})
 
     async def _body(self, request: web.BaseRequest) -> bytes | None:
@@ -229,12 +238,14 @@ class RpcServer:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
         content = request.content
-        body = bytearray()
+        chunks: list[bytes] = []
+        size = 0
         while not content.at_eof():
-            body += await content.readany()
-            if len(body) > limit:
+            chunks.append(await content.readany())
+            size += len(chunks[-1])
+            if size > limit:
                 return None
-        return bytes(body)
+        return b"".join(chunks)
 
     async def _get(self, request: web.BaseRequest) -> web.Response:
         handler = self._pages.get(request.path)
@@ -263,52 +274,56 @@ class RpcServer:
             case "unsafe":
                 return True
             case "auto":
-                return not self._config.external and is_loopback(connection.local_address)
+                return not self._config.external and connection.is_loopback
 
 
 @contextlib.asynccontextmanager
 async def serve(
     methods: Methods,
     config: RpcConfig,
+    tasks: asyncio.TaskGroup,
     *,
     pages: Mapping[str, GetHandler] | None = None,
     observer: CallObserver | None = None,
 ) -> AsyncIterator[RpcServer]:
-    """Serve while the context is open; OSError when no port can be bound."""
-    async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as stack:
-        server = RpcServer(methods, config, tasks, pages=pages or {}, observer=observer or NoObserver())
-        listeners = await _bind(server.protocol, config)
-        server.addresses = tuple(_bound(listener) for listener in listeners)
-        sweeper = tasks.create_task(server.sweep())
-        stack.callback(sweeper.cancel)
-        stack.push_async_callback(server.shutdown)
-        for listener in listeners:
-            stack.callback(listener.close)
-        log.info("rpc_listening", addresses=[f"{host}:{port}" for host, port in server.addresses])
+    """Serve while the context is open, with tasks in the given group; OSError when no port can be bound."""
+    loop = asyncio.get_running_loop()
+    own = OwnTasks(tasks)
+    server = RpcServer(methods, config, own, pages=pages or {}, observer=observer or NoObserver())
+    sockets = bind_sockets(config)
+    listeners = [await loop.create_server(server.protocol, sock=bound, backlog=BACKLOG) for bound in sockets]
+    server.addresses = tuple(_address(bound) for bound in sockets)
+    own.start(server.sweep())
+    log.info("rpc_listening", addresses=[f"{host}:{port}" for host, port in server.addresses])
+    try:
         yield server
+    finally:
+        for listener in listeners:
+            listener.close()
+        await server.shutdown()
+        own.cancel()
 
 
-async def _bind(factory: Callable[[], Connection], config: RpcConfig) -> list[asyncio.Server]:
+def bind_sockets(config: RpcConfig) -> list[socket.socket]:
     """Bind IPv4, and IPv6 where the machine has it; a free port when the wanted one is taken."""
-    wanted = config.port
+    port = config.port
     for attempt in range(BIND_ATTEMPTS):
         try:
-            return await _bind_both(factory, wanted, external=config.external)
+            return _bind_both(port, external=config.external)
         except OSError as error:
-            last = attempt == BIND_ATTEMPTS - 1
-            if error.errno != errno.EADDRINUSE or not (config.retry_random_port or config.port == 0) or last:
+            is_free_choice = config.retry_random_port or config.port == 0
+            if error.errno != errno.EADDRINUSE or not is_free_choice or attempt == BIND_ATTEMPTS - 1:
                 raise
-            log.warning("rpc_port_in_use", port=wanted)
-            wanted = 0
+            log.warning("rpc_port_in_use", port=port)
+            port = 0
     raise AssertionError("the loop returns or raises")
 
 
-async def _bind_both(factory: Callable[[], Connection], port: int, *, external: bool) -> list[asyncio.Server]:
-    loop = asyncio.get_running_loop()
+def _bind_both(port: int, *, external: bool) -> list[socket.socket]:
     v4, v6 = ("0.0.0.0", "::") if external else ("127.0.0.1", "::1")  # noqa: S104 - the operator asked for it
-    first = await loop.create_server(factory, v4, port, backlog=BACKLOG)
+    first = socket.create_server((v4, port), backlog=BACKLOG)
     try:
-        second = await loop.create_server(factory, v6, _bound(first)[1], backlog=BACKLOG)
+        second = socket.create_server((v6, _address(first)[1]), family=socket.AF_INET6, backlog=BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             first.close()
@@ -318,15 +333,15 @@ async def _bind_both(factory: Callable[[], Connection], port: int, *, external: 
     return [first, second]
 
 
+def _address(bound: socket.socket) -> tuple[str, int]:
+    name: tuple[str, int] = bound.getsockname()
+    return name[0], name[1]
+
+
 def _silent_logger() -> logging.Logger:
     logger = logging.getLogger("node.rpc.http")
     logger.setLevel(logging.CRITICAL + 1)
     return logger
-
-
-def _bound(listener: asyncio.Server) -> tuple[str, int]:
-    address: tuple[str, int] = listener.sockets[0].getsockname()
-    return address[0], address[1]
 
 
 def _plain(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -30,16 +30,23 @@ class Outlet(Protocol):
 class Sink:
     """One subscription of one client, as the node sees it: results go in until it is closed."""
 
-    __slots__ = ("_closing", "_head", "_held", "_outlet", "_remove", "closed", "id")
+    __slots__ = ("_closing", "_head", "_held", "_max_held", "_outlet", "_remove", "closed", "id")
 
     def __init__(
-        self, subscription_id: str, head: bytes, outlet: Outlet, remove: Callable[[str], None]
+        self,
+        subscription_id: str,
+        head: bytes,
+        outlet: Outlet,
+        remove: Callable[[str], None],
+        *,
+        max_held: int,
     ) -> None:
         self.id = subscription_id
         self.closed = False
         self._head = head
         self._outlet = outlet
         self._remove = remove
+        self._max_held = max_held
         self._held: list[bytes] | None = []
         self._closing: list[Callable[[], None]] = []
 
@@ -57,7 +64,7 @@ class Sink:
             self._outlet.push(notice)
             return
         self._held.append(notice)
-        if len(self._held) > MAX_QUEUED_NOTICES:
+        if len(self._held) > self._max_held:
             self._outlet.overflow()
 
     def on_close(self, callback: Callable[[], None]) -> None:
@@ -87,8 +94,11 @@ class Sink:
 class SubscriptionTable:
     """The subscriptions of one connection."""
 
-    def __init__(self, outlet: Outlet, *, limit: int = MAX_SUBSCRIPTIONS) -> None:
+    def __init__(
+        self, outlet: Outlet, *, limit: int = MAX_SUBSCRIPTIONS, max_held: int = MAX_QUEUED_NOTICES
+    ) -> None:
         self._outlet = outlet
+        self._max_held = max_held
         self._limit = limit
         self._sinks: dict[str, tuple[str, Sink]] = {}
 
@@ -100,7 +110,7 @@ class SubscriptionTable:
         # Random, so that an id of a former connection or run cannot be mistaken for one of this.
         subscription_id = secrets.token_hex(8)
         head = encode_notice(notification, subscription_id)
-        sink = Sink(subscription_id, head, self._outlet, self._forget)
+        sink = Sink(subscription_id, head, self._outlet, self._forget, max_held=self._max_held)
         self._sinks[subscription_id] = (name, sink)
         return sink
 

@@ -10,16 +10,17 @@ from collections.abc import Coroutine
 from typing import Final
 
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from node.rpc.connections import Connection, Phase
 from node.rpc.dispatch import SLICE_S, Caller, Dispatcher, Outcome
 from node.rpc.jsonrpc import Parsed, Request
 from node.rpc.subscriptions import MAX_QUEUED_NOTICES, MAX_SUBSCRIPTIONS, Sink, SubscriptionTable
+from node.rpc.tasks import OwnTasks
 
 # Requests of one connection that wait for asynchronous handlers before reading stops.
 MAX_IN_FLIGHT: Final = 64
-CLOSE_TIMEOUT_S: Final = 2.0
+CLOSE_TIMEOUT_S: Final = 1.0
 
 log = structlog.get_logger("rpc")
 
@@ -31,7 +32,7 @@ class WebSocketSession:
         self,
         connection: Connection,
         dispatcher: Dispatcher,
-        tasks: asyncio.TaskGroup,
+        tasks: OwnTasks,
         *,
         unsafe: bool,
         max_subscriptions: int = MAX_SUBSCRIPTIONS,
@@ -41,7 +42,7 @@ class WebSocketSession:
         self._dispatcher = dispatcher
         self._tasks = tasks
         self._max_queued = max_queued
-        self._subscriptions = SubscriptionTable(self, limit=max_subscriptions)
+        self._subscriptions = SubscriptionTable(self, limit=max_subscriptions, max_held=max_queued)
         self._caller = Caller(connection.address, "ws", unsafe, self._subscriptions)
         # One byte above the limit: aiohttp refuses messages of exactly its maximum.
         limit = dispatcher.limits.request_bytes + 1
@@ -58,8 +59,9 @@ class WebSocketSession:
         """Shake hands and serve; returns when the connection is over."""
         await self._socket.prepare(request)
         self._connection.session = self
+        self._connection.finish_request()
         self._connection.enter(Phase.SESSION)
-        writer = self._tasks.create_task(self._write())
+        writer = self._tasks.start(self._write())
         try:
             await self._read()
         finally:
@@ -92,6 +94,10 @@ class WebSocketSession:
         self._ping_due = True
         self._wake.set()
 
+    async def close(self) -> None:
+        """Tell the client that the server goes away, and end the session."""
+        await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the node is stopping")
+
     async def _read(self) -> None:
         now = asyncio.get_running_loop().time
         turn_ends = now() + SLICE_S
@@ -99,9 +105,9 @@ class WebSocketSession:
             message = await self._socket.receive()
             if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 return
-            self._connection.calls += 1
+            self._connection.finish_request()
             data: bytes = message.data
-            await self._handle(self._dispatcher.parse(data))
+            await self._handle(await self._dispatcher.read(data))
             if now() > turn_ends:
                 await asyncio.sleep(0)
                 turn_ends = now() + SLICE_S
@@ -110,37 +116,30 @@ class WebSocketSession:
         opened: list[Sink] = []
         if not self._dispatcher.is_sync(parsed):
             await self._in_flight.acquire()
-            self._tasks.create_task(
-                self._later(self._dispatcher.answer(parsed, self._caller, opened), opened)
-            )
+            self._tasks.start(self._later(self._dispatcher.answer(parsed, self._caller, opened), opened))
             return
         if isinstance(parsed, Request):
             started = self._dispatcher.start(parsed, self._caller, opened)
             answer = started if started is None or isinstance(started, bytes) else await started
         else:
             answer = await self._dispatcher.answer(parsed, self._caller, opened)
-        if answer is not None:
-            await self._send(answer)
-        for sink in opened:
-            sink.announce()
+        await self._answer(answer, opened)
 
     async def _later(self, answering: Coroutine[object, object, Outcome], opened: list[Sink]) -> None:
         try:
-            answer = await answering
+            await self._answer(await answering, opened)
         finally:
             self._in_flight.release()
+
+    async def _answer(self, answer: Outcome, opened: list[Sink]) -> None:
+        """Send an answer, waiting while the client does not read; then let its subscriptions speak."""
         if answer is not None and not self._over:
-            self._outbox.append(answer)
-            self._wake.set()
+            if not self._connection.can_send(len(answer)):
+                self.overflow()
+                return
+            await self._put(answer, WSMsgType.TEXT)
         for sink in opened:
             sink.announce()
-
-    async def _send(self, answer: bytes) -> None:
-        if self._outbox:
-            self._outbox.append(answer)
-            self._wake.set()
-            return
-        await self._put(answer, WSMsgType.TEXT)
 
     async def _write(self) -> None:
         while not self._over:

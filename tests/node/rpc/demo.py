@@ -155,5 +155,6 @@ async def running(config: RpcConfig | None = None) -> AsyncIterator[tuple[RpcSer
     methods = Methods(demo)
     methods.add(Introspection(methods, title="demo", version="1"))
     pages = {"/health": lambda: Page(200, b"{}"), "/health/readiness": lambda: Page(500, b"")}
-    async with serve(methods, config or RpcConfig(port=0), pages=pages) as server:
+    config = config or RpcConfig(port=0)
+    async with asyncio.TaskGroup() as tasks, serve(methods, config, tasks, pages=pages) as server:
         yield server, demo

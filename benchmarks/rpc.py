@@ -1,0 +1,206 @@
+"""RPC ingest: what one call costs the server over HTTP and WebSocket, single and in batches of 100.
+
+`python -m benchmarks.rpc [CALLS]` starts a server of fake methods in its own process, sends prepared bytes
+over raw sockets, checks that every call was answered with a result, and prints one JSON line for each case.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from node.rpc.methods import Methods, batch_of, method
+from node.rpc.server import RpcConfig, serve
+
+ANSWER = b'"jsonrpc"'
+RESULT = b'"result"'
+EXTRINSIC_BYTES = 141
+PIPELINED = 16
+
+
+class Fakes:
+    """The two hot methods without a chain: hash and keep an extrinsic, read an account."""
+
+    def __init__(self) -> None:
+        self.pool: dict[bytes, bytes] = {}
+        self.account = "0x" + "ab" * 80
+
+    @method("author_submitExtrinsic")
+    def submit(self, extrinsic: bytes) -> str:
+        """Hash and keep."""
+        digest = hashlib.blake2b(extrinsic, digest_size=32).digest()
+        self.pool[digest] = extrinsic
+        return "0x" + digest.hex()
+
+    @batch_of("author_submitExtrinsic")
+    def submit_many(self, calls: Sequence[tuple[bytes]]) -> list[object]:
+        return [self.submit(extrinsic) for (extrinsic,) in calls]
+
+    @method("state_getStorage")
+    def storage(self, key: bytes, at: bytes | None = None) -> str:
+        """Read."""
+        return self.account if key and at is None else ""
+
+
+class Case(NamedTuple):
+    name: str
+    method: str
+    calls_in_message: int = 1
+    connections: int = 4
+    pipelined: int = 1
+
+    @property
+    def websocket(self) -> bool:
+        return self.name.startswith("ws_")
+
+
+READ = "state_getStorage"
+SUBMIT = "author_submitExtrinsic"
+CASES = (
+    Case("http_single_read", READ, connections=8),
+    Case("http_single_submit", SUBMIT, connections=8),
+    Case("http_batch_submit", SUBMIT, calls_in_message=100),
+    Case("ws_single_read", READ, pipelined=PIPELINED),
+    Case("ws_single_submit", SUBMIT, pipelined=PIPELINED),
+    Case("ws_batch_submit", SUBMIT, calls_in_message=100, pipelined=2),
+)
+
+
+def build_messages(case: Case, calls: int) -> list[bytes]:
+    """Return the bodies, each call with an extrinsic or key of its own."""
+    bodies: list[bytes] = []
+    for first in range(0, calls, case.calls_in_message):
+        numbers = range(first + 1, first + 1 + case.calls_in_message)
+        requests = [
+            {"jsonrpc": "2.0", "id": n, "method": case.method, "params": [f"0x{n:0{2 * EXTRINSIC_BYTES}x}"]}
+            for n in numbers
+        ]
+        bodies.append(json.dumps(requests if case.calls_in_message > 1 else requests[0]).encode())
+    return bodies
+
+
+def frame(body: bytes) -> bytes:
+    """Return a masked text frame; the mask is zero, which costs the server the same."""
+    size = len(body)
+    if size < 126:
+        head = bytes([0x81, 0x80 | size])
+    elif size < 65536:
+        head = bytes([0x81, 0x80 | 126]) + size.to_bytes(2, "big")
+    else:
+        head = bytes([0x81, 0x80 | 127]) + size.to_bytes(8, "big")
+    return head + bytes(4) + body
+
+
+def post(body: bytes) -> bytes:
+    """Return a POST request."""
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    return head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+async def exchange(port: int, case: Case, messages: Sequence[bytes]) -> int:
+    """Send all messages over one connection, at most `pipelined` unanswered; return the number of results."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    if case.websocket:
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+    answered = results = sent = 0
+    tail = b""
+    while answered < len(messages) * case.calls_in_message:
+        while sent < len(messages) and sent - answered // case.calls_in_message < case.pipelined:
+            writer.write(messages[sent])
+            sent += 1
+        data = tail + await reader.read(1 << 18)
+        assert len(data) > len(tail), "the server closed the connection"
+        end = data.rfind(b"}") + 1
+        answered += data.count(ANSWER, 0, end)
+        results += data.count(RESULT, 0, end)
+        tail = data[end:]
+    writer.close()
+    await writer.wait_closed()
+    return results
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time a process has used."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def busy_seconds() -> float:
+    """Return the processor time the whole machine has used."""
+    with open("/proc/stat", encoding="ascii") as file:
+        fields = [int(field) for field in file.readline().split()[1:]]
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
+async def measure(case: Case, pid: int, port: int, calls: int) -> dict[str, object]:
+    """Run one case and return its figures."""
+    wrap = frame if case.websocket else post
+    messages = [wrap(body) for body in build_messages(case, calls)]
+    shares = [messages[n :: case.connections] for n in range(case.connections)]
+    before = cpu_seconds(pid), busy_seconds(), time.process_time(), time.perf_counter()
+    results = sum(await asyncio.gather(*(exchange(port, case, share) for share in shares)))
+    wall = time.perf_counter() - before[3]
+    client = time.process_time() - before[2]
+    server = cpu_seconds(pid) - before[0]
+    foreign = busy_seconds() - before[1] - client - server
+    sent = len(messages) * case.calls_in_message
+    assert results == sent, f"{case.name}: {results} results for {sent} calls"
+    return {
+        "bench": f"rpc_{case.name}",
+        "calls": sent,
+        "calls_per_s": round(sent / wall),
+        "server_us_per_call": round(server / sent * 1e6, 2),
+        "client_us_per_call": round(client / sent * 1e6, 2),
+        "foreign_cores": round(max(0.0, foreign) / wall, 2),
+    }
+
+
+async def serve_for_ever() -> None:
+    """Be the server: print the port, then serve until standard input closes."""
+    async with asyncio.TaskGroup() as tasks, serve(Methods(Fakes()), RpcConfig(port=0), tasks) as server:
+        print(server.port, flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+def describe_machine() -> dict[str, object]:
+    """Return commit, interpreter and processor."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True
+    )
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "")
+    return {"commit": commit.stdout.strip(), "python": platform.python_version(), "cpu": model}
+
+
+def main(calls: int) -> None:
+    """Run all cases against one server process."""
+    command = [sys.executable, "-m", "benchmarks.rpc", "serve"]
+    machine = describe_machine()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        lines = iter(server.stdout.readline, "")
+        port = int(next(line for line in lines if line.strip().isdigit()))
+        for case in CASES:
+            share = calls if case.calls_in_message > 1 or case.websocket else calls // 4
+            print(json.dumps(asyncio.run(measure(case, server.pid, port, share)) | machine), flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["serve"]:
+        asyncio.run(serve_for_ever())
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
