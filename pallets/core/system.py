@@ -192,6 +192,10 @@ class System(Pallet[SystemConfig]):
         self.last_runtime_upgrade.put(LastUpgrade(version.spec_version, version.spec_name))
         self._reset()
 
+    def current_number(self) -> int:
+        """Return the number of the block that the state stands on or in."""
+        return self.number.get()
+
     def initialize(self, number: int, parent_hash: Hash, logs: tuple[DigestItem, ...]) -> None:
         """Open block `number` on its parent with the pre-runtime digest items."""
         self._reset()

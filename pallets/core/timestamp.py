@@ -12,6 +12,7 @@ from typing import Protocol
 from pallets.core import weights
 from runtime.frame.call import Call, call
 from runtime.frame.dispatch import DispatchClass, Origin, PalletError, Weight, ensure_none
+from runtime.frame.executive import InvalidBlock
 from runtime.frame.pallet import Pallet, constant
 from runtime.frame.storage import Value, storage
 from runtime.primitives.block import Digest, PreRuntime
@@ -68,7 +69,8 @@ class Timestamp(Pallet[TimestampConfig]):
 
     def on_finalize(self, number: int) -> None:
         """Require that the time was set, once."""
-        assert self.did_update.take(), f"block {number} has no timestamp"
+        if not self.did_update.take():
+            raise InvalidBlock(f"block {number} has no timestamp")
 
     def create_inherent(self, data: dict[bytes, bytes]) -> Call | None:
         """Return `set` with the author's time."""

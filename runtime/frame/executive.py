@@ -54,6 +54,10 @@ class InvalidBlock(Exception):
 class SystemPallet(Protocol):
     """What the executive needs of the pallet that keeps the block's own records."""
 
+    def current_number(self) -> int:
+        """Return the number of the block that the state stands on or in."""
+        ...
+
     def initialize(self, number: int, parent_hash: Hash, logs: tuple[DigestItem, ...]) -> None:
         """Open a block: number, parent, pre-runtime digest; clear what the parent left."""
         ...

@@ -150,10 +150,12 @@ def validate_with_signature(runtime: Runtime, extrinsic: Extrinsic) -> ValidTran
 
 
 def tagged_transaction_queue_api(runtime: Runtime) -> Api:
-    """Return `TaggedTransactionQueue`: validation against the state that the runtime stands on."""
+    """Return `TaggedTransactionQueue`: validation in the block after the one that the runtime stands on."""
 
     def validate(source: TransactionSource, extrinsic: Extrinsic, block_hash: Hash) -> Validity:
-        del source, block_hash  # the caller has chosen the state
+        del source
+        executive = runtime.executive
+        executive.initialize_block(executive.system.current_number() + 1, block_hash, ())
         try:
             return Validity(validate_with_signature(runtime, extrinsic), None)
         except TransactionError as error:

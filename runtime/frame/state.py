@@ -152,8 +152,7 @@ class State:
             item.values.clear()
 
     def rebase(self, backend: Backend) -> None:
-        """Stand on a backend that holds exactly what the live values say (the drained block included)."""
-        assert not self.journal, "the open block must be drained or abandoned first"
+        """Read below the live values from another backend that holds the same state."""
         self.backend = backend
 
     def trim(self, entries_max: int) -> None:

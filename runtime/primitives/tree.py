@@ -36,7 +36,6 @@ from runtime.primitives.tree_proof import (
     TAG_BUCKET,
     TAG_EMPTY,
     Absent,
-    Hash,
     InvalidProof,
     Present,
     ProofFault,
@@ -45,6 +44,7 @@ from runtime.primitives.tree_proof import (
     get_nibble,
     verify,
 )
+from runtime.primitives.types import Hash
 
 __all__ = [
     "BUCKET_ENTRIES_MAX",

@@ -20,11 +20,9 @@ written out in docs/state-tree.md.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NewType
+from typing import Final
 
 from runtime.primitives.hashing import blake3_256
-
-Hash = NewType("Hash", bytes)
 
 BUCKET_ENTRIES_MAX: Final = 16  # performance.md §4: the fastest commit of the sizes 8, 16, 32, 64
 DEPTH_MAX: Final = 64  # nibbles in a path

@@ -1,0 +1,70 @@
+"""The signing guard's rule: never two different messages at one position, never a step back.
+
+A position is (instance, view, step), ordered as a tuple. Signing is allowed strictly above the last
+position; the same bytes at the same position give the stored signature again; everything else is refused.
+The record is made durable before the signature leaves the process, which is the business of whoever calls
+`judge`. Source: cometbft spec/consensus/signing.md, privval.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple, TypeAlias
+
+from runtime.primitives.scale import MaxLen, Struct, codec, u8, u64
+
+MESSAGE_BYTES_MAX = 1024
+
+
+class Position(NamedTuple):
+    """Where in the protocol a message stands."""
+
+    instance: int
+    view: int
+    step: int
+
+
+class GuardRecord(Struct):
+    """The last message signed with a key, and its signature."""
+
+    instance: u64
+    view: u64
+    step: u8
+    message: Annotated[bytes, MaxLen(MESSAGE_BYTES_MAX)]
+    signature: Annotated[bytes, MaxLen(64)]
+
+    @property
+    def position(self) -> Position:
+        """Where the message stands."""
+        return Position(self.instance, self.view, self.step)
+
+
+class MaySign(NamedTuple):
+    """Sign, make the record durable, then send."""
+
+
+class SignedBefore(NamedTuple):
+    """This very message was signed already."""
+
+    signature: bytes
+
+
+class MustNotSign(NamedTuple):
+    """Signing could contradict an earlier signature."""
+
+    reason: str
+
+
+Verdict: TypeAlias = MaySign | SignedBefore | MustNotSign
+
+RECORD = codec(GuardRecord)
+
+
+def judge(last: GuardRecord | None, position: Position, message: bytes) -> Verdict:
+    """Tell whether a message may be signed after the last record."""
+    if last is None or position > last.position:
+        return MaySign()
+    if position == last.position and message == last.message:
+        return SignedBefore(last.signature)
+    if position == last.position:
+        return MustNotSign(f"another message was signed at {tuple(position)}")
+    return MustNotSign(f"{tuple(position)} is below {tuple(last.position)}, which was signed already")
