@@ -10,13 +10,14 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv devnet test check lint fast bench lock clean
+.PHONY: help venv devnet test check lint fast wallet-clients bench lock clean
 
 help:
 	@echo "make venv     create .venv from the lock file"
 	@echo "make devnet   start a development chain (ARGS=… are passed on)"
 	@echo "make check    format, lint, types, layers, tidy, fast tests"
 	@echo "make test     every test"
+	@echo "make wallet-clients  install the wallet libraries that make test runs (needs Node.js)"
 	@echo "make bench    benchmarks, JSON lines on stdout"
 	@echo "make lock     compile the lock files anew from pyproject.toml"
 
@@ -29,7 +30,7 @@ devnet: venv
 	@$(PY) -m node --dev $(ARGS)
 
 test: venv
-	@$(PY) -m pytest -n $(JOBS) $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 check: lint fast
 
@@ -43,6 +44,9 @@ lint: venv
 
 fast: venv
 	@$(PY) -m pytest -n $(JOBS) -m "not slow" $(ARGS)
+
+wallet-clients: venv
+	@$(PY) -m tests.wallets.environments
 
 bench: venv
 	@$(PY) -m benchmarks $(ARGS)

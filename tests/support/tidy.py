@@ -21,6 +21,7 @@ BOUNDARIES = {
     "node/host.py": "one sick chain must not stop the others",
     "node/service.py": "supervisor of the node's tasks",
     "node/rpc/dispatch.py": "a failing method answers with an internal error",
+    "tests/wallets/clients/harness.py": "whatever a wallet library raises is the scenario's answer",
     "node/rpc/server.py": "a failing page answers 500",
 }
 

@@ -1,0 +1,181 @@
+// Scenarios that read: connection, metadata, constants, storage, headers and subscriptions.
+import assert from 'node:assert/strict';
+
+import { printed } from '../harness.mjs';
+
+const PALLETS = ['system', 'timestamp', 'balances', 'assets', 'transactionPayment', 'utility', 'multisig', 'proxy', 'sudo'];
+
+async function connect(session) {
+  const api = await session.open();
+  try {
+    const [chain, name, version, properties] = await Promise.all([
+      api.rpc.system.chain(),
+      api.rpc.system.name(),
+      api.rpc.system.version(),
+      api.rpc.system.properties(),
+    ]);
+    assert.ok(chain.length > 0 && name.length > 0 && version.length > 0);
+    assert.equal(properties.ss58Format.unwrap().toNumber(), api.consts.system.ss58Prefix.toNumber());
+    assert.equal(properties.tokenDecimals.unwrap().length, properties.tokenSymbol.unwrap().length);
+    assert.equal(api.genesisHash.toHex(), (await api.rpc.chain.getBlockHash(0)).toHex());
+    return { chain: chain.toString(), name: name.toString(), version: version.toString() };
+  } finally {
+    await api.disconnect();
+  }
+}
+
+async function metadata({ api }) {
+  for (const pallet of PALLETS) assert.ok(api.query[pallet] ?? api.tx[pallet], `pallet ${pallet}`);
+  assert.deepEqual(
+    api.tx.balances.transferKeepAlive.meta.args.map((argument) => argument.name.toString()),
+    ['dest', 'value'],
+  );
+  assert.ok(api.tx.balances.transferKeepAlive.meta.docs.length > 0, 'calls carry their documentation');
+  assert.ok(api.events.balances.Transfer.meta.fields.length === 3);
+  assert.ok(api.errors.balances.InsufficientBalance.meta.docs.length > 0, 'errors carry their documentation');
+  const versions = await api.call.metadata.metadataVersions();
+  const numbers = versions.map((version) => version.toNumber());
+  assert.ok(numbers.includes(14) && numbers.includes(15), `versions ${numbers}`);
+  for (const version of [14, 15]) {
+    const bytes = (await api.call.metadata.metadataAtVersion(version)).unwrap();
+    assert.equal(bytes.subarray(0, 4).toString(), Buffer.from('meta').toString());
+    assert.equal(bytes[4], version);
+  }
+  assert.equal((await api.rpc.state.getMetadata()).version, 14);
+  return numbers;
+}
+
+async function constants({ api }) {
+  const version = api.consts.system.version;
+  const runtime = await api.rpc.state.getRuntimeVersion();
+  assert.equal(version.specName.toString(), runtime.specName.toString());
+  assert.equal(version.specVersion.toNumber(), runtime.specVersion.toNumber());
+  assert.equal(version.transactionVersion.toNumber(), runtime.transactionVersion.toNumber());
+  const count = api.consts.system.blockHashCount.toNumber();
+  assert.ok(count >= 512 && Number.isInteger(Math.log2(count)), `BlockHashCount ${count}`);
+  assert.equal(api.consts.system.ss58Prefix.toNumber(), 42);
+  assert.ok(api.consts.balances.existentialDeposit.toBigInt() > 0n);
+  return { count, existentialDeposit: api.consts.balances.existentialDeposit.toString() };
+}
+
+async function accountQuery(session) {
+  for (const key of [session.main, session.stash, session.edwards]) {
+    const account = await session.api.query.system.account(key.address);
+    assert.ok(account.data.free.toBigInt() > session.amount * 100n, `${key.address} is funded`);
+    assert.ok(account.providers.toNumber() >= 1);
+  }
+  const empty = await session.api.query.system.account(session.recipient('nobody').address);
+  assert.equal(empty.nonce.toNumber(), 0);
+  assert.ok(empty.data.free.isZero());
+  const all = await session.api.derive.balances.all(session.main.address);
+  assert.equal(all.freeBalance.toBigInt(), await session.free(session.main.address));
+}
+
+async function multiQuery(session) {
+  const keys = [session.main.address, session.stash.address, session.recipient('nobody').address];
+  const many = await session.api.query.system.account.multi(keys);
+  assert.deepEqual(
+    many.map((account) => account.data.free.toBigInt() > 0n),
+    [true, true, false],
+  );
+  const { system, balances, timestamp } = session.api.query;
+  const mixed = await session.api.queryMulti([
+    [system.account, keys[0]],
+    [balances.totalIssuance],
+    [timestamp.now],
+  ]);
+  assert.ok(mixed[1].toBigInt() > mixed[0].data.free.toBigInt());
+  assert.ok(mixed[2].toNumber() > 1_600_000_000_000, 'the time is in milliseconds');
+}
+
+async function mapIteration(session) {
+  const { account } = session.api.query.system;
+  const hash = await session.api.rpc.chain.getBlockHash();
+  const at = await session.api.at(hash);
+  const entries = await at.query.system.account.entries();
+  const found = new Map(entries.map(([key, value]) => [key.args[0].toString(), value]));
+  assert.equal(found.size, entries.length, 'no account twice');
+  for (const key of [session.main, session.stash, session.edwards]) assert.ok(found.has(key.address));
+  const paged = [];
+  for (;;) {
+    const startKey = paged.length ? paged[paged.length - 1].toHex() : account.keyPrefix();
+    const page = await session.api.rpc.state.getKeysPaged(account.keyPrefix(), 3, startKey, hash);
+    assert.ok(page.length <= 3);
+    paged.push(...page);
+    if (page.length < 3) break;
+  }
+  assert.deepEqual(paged.map((key) => key.toHex()), entries.map(([key]) => key.toHex()));
+  assert.deepEqual(paged.map((key) => key.toHex()), [...paged.map((key) => key.toHex())].sort());
+  return entries.length;
+}
+
+async function storageSubscription(session) {
+  const recipient = session.recipient('subscription');
+  const values = [];
+  let onChange = () => {};
+  const stop = await session.api.query.system.account(recipient.address, (account) => {
+    values.push(account.data.free.toBigInt());
+    onChange();
+  });
+  try {
+    while (values.length < 1) await new Promise((resolve) => (onChange = resolve));
+    const outcome = await session.sendWell(session.transfer(recipient), session.main);
+    while (values.length < 2) await new Promise((resolve) => (onChange = resolve));
+    assert.equal(values[1] - values[0], session.amount);
+    assert.equal(await session.free(recipient.address, await session.api.at(outcome.inBlock)), values[1]);
+  } finally {
+    stop();
+  }
+}
+
+async function runtimeVersionSubscription({ api }) {
+  const seen = await new Promise((resolve, reject) => {
+    api.rpc.state.subscribeRuntimeVersion(resolve).catch(reject);
+  });
+  assert.equal(seen.specVersion.toNumber(), api.consts.system.version.specVersion.toNumber());
+  assert.equal(seen.specName.toString(), api.consts.system.version.specName.toString());
+  return `${seen.specName}/${seen.specVersion}`;
+}
+
+async function headerHash({ api }) {
+  const headers = [];
+  await new Promise((resolve, reject) => {
+    api.rpc.chain
+      .subscribeNewHeads((header) => {
+        headers.push(header);
+        if (headers.length === 3) resolve();
+      })
+      .then((stop) => setTimeout(stop, 4000), reject);
+  });
+  headers.push(await api.rpc.chain.getHeader(await api.rpc.chain.getFinalizedHead()));
+  headers.push(await api.rpc.chain.getHeader(api.genesisHash));
+  for (const header of headers) {
+    const told = await api.rpc.chain.getBlockHash(header.number.toNumber());
+    assert.equal(header.hash.toHex(), told.toHex(), `block ${header.number}`);
+  }
+  assert.equal(headers[1].parentHash.toHex(), headers[0].hash.toHex());
+  assert.equal(headers[2].number.toNumber(), headers[0].number.toNumber() + 2);
+  return headers[2].toHuman();
+}
+
+// What the library prints on connecting: a warning would stand on the screen of every user of the chain.
+async function quiet(session) {
+  const before = printed.length;
+  const api = await session.open();
+  await api.disconnect();
+  const warnings = printed.slice(before).filter(({ text }) => !text.includes('disconnected from'));
+  assert.deepEqual(warnings, []);
+}
+
+export const queries = {
+  connect,
+  metadata,
+  constants,
+  account_query: accountQuery,
+  multi_query: multiQuery,
+  map_iteration: mapIteration,
+  storage_subscription: storageSubscription,
+  runtime_version_subscription: runtimeVersionSubscription,
+  header_hash: headerHash,
+  quiet,
+};

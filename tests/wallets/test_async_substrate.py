@@ -1,0 +1,17 @@
+"""Acceptance of the node by the unmodified async-substrate-interface 2.2.1."""
+
+import pytest
+
+from tests.wallets.driver import Outcome
+from tests.wallets.scenarios import scenarios_of
+
+CLIENT = "async_substrate"
+
+pytestmark = [pytest.mark.slow, pytest.mark.net, pytest.mark.timeout(900), pytest.mark.xdist_group("wallets")]
+
+
+@pytest.mark.parametrize("client", [CLIENT])
+@pytest.mark.parametrize("scenario", scenarios_of(CLIENT))
+def test_client_passes(outcome: Outcome) -> None:
+    if not outcome.ok:
+        pytest.fail(str(outcome.detail), pytrace=False)
