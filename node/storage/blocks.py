@@ -20,18 +20,19 @@ from typing import NamedTuple, Self
 
 from node.storage.columns import (
     META_CHAIN,
-    META_FINALIZED,
+    META_HEAD,
     BlockRef,
     ChainFacts,
     Column,
+    Head,
     build_block_key,
     compute_block_hash,
     decode_block_key,
     decode_body,
     decode_chain_facts,
-    encode_block_ref,
     encode_body,
     encode_chain_facts,
+    encode_head,
     encode_number,
     ensure_header,
     parse_header_start,
@@ -43,10 +44,9 @@ from node.storage.kv import Change, CorruptionError, Entry, KeyValue, StorageErr
 from node.storage.states import (
     StateAt,
     StateDiscarded,
-    compute_oldest_state,
     encode_history,
     iterate_flat,
-    load_finalized,
+    load_head,
 )
 from node.storage.undo import encode_undo, has_undo, iterate_undo, undo_range
 from node.storage.writer import Writer
@@ -83,6 +83,15 @@ class TooManyUnfinalizedError(StorageError):
     """No more blocks fit above the finalized one."""
 
 
+class Finality(NamedTuple):
+    """What makes a block final, and what it changed; see `BlockStore.finalize`."""
+
+    block: BlockRef
+    justification: bytes | None
+    changes: StateChanges
+    old_values: StateChanges | None = None
+
+
 class _Pending(NamedTuple):
     """A block that is known but whose write is not confirmed yet."""
 
@@ -100,8 +109,8 @@ class BlockStore:
         Raises NotFilledError, WrongGenesisError, PruningMismatchError or CorruptionError.
         """
         facts_record = kv.get(META_CHAIN)
-        finalized = load_finalized(kv)
-        if facts_record is None or finalized is None:
+        head = load_head(kv)
+        if facts_record is None or head is None:
             raise NotFilledError("the database holds no genesis block yet")
         self.facts = decode_chain_facts(facts_record)
         if genesis is not None and genesis != self.facts.genesis:
@@ -109,11 +118,9 @@ class BlockStore:
         if window is not None and window != self.facts.window:
             raise PruningMismatchError(self.facts.window, window)
         self._kv = kv
-        self._finalized = finalized
-        if self.hash_by_number(finalized.number) != finalized.hash:
-            raise CorruptionError(f"block {finalized.number} is finalized but not in the canonical chain")
+        self._head = head
         self._pending: dict[bytes, _Pending] = {}
-        self._forks, stale = _load_forks(kv, finalized)
+        self._forks, stale = _load_forks(kv, head.block)
         if stale:
             kv.write(chain.from_iterable(map(_drop_block, stale)), sync=True)
         self._writer = Writer()
@@ -135,7 +142,7 @@ class BlockStore:
             [
                 *_store_block(block, header, tuple(body)),
                 (Column.CANONICAL + encode_number(0), block.hash),
-                (META_FINALIZED, encode_block_ref(META_FINALIZED, block)),
+                (META_HEAD, encode_head(Head(block, 0))),
                 (META_CHAIN, encode_chain_facts(facts)),
             ],
             sync=True,
@@ -153,13 +160,12 @@ class BlockStore:
         """
         if (pending := self._pending.get(block_hash)) is not None:
             return pending.done
-        if self._find(block_hash) is not None:
+        if block_hash in self._forks or self._is_canonical(block_hash):
             return _completed()
         block = self._attach(block_hash, header)
-        job = _WriteJob(self._kv, _store_block(block.ref, header, body, block.parent), sync=sync)
-        done = self._writer.submit(f"insert block {block.number}", job)
-        self._pending[block_hash] = _Pending(header, body, done)
-        done.add_done_callback(lambda _: self._pending.pop(block_hash, None))
+        batch = chain(_store_block(block.ref, header, body), _store_unfinalized(block))
+        done = self._writer.submit(f"insert block {block.number}", lambda: self._kv.write(batch, sync=sync))
+        self._hold(block_hash, header, body, done)
         return done
 
     def finalize(
@@ -175,42 +181,42 @@ class BlockStore:
         """Make the next unfinalized block final; the future yields the blocks that died, their data gone.
 
         `changes` is the block's difference to its parent's state; `old_values` says what each of these keys
-        held before (None: the writer looks it up, some µs each).
+        held before (None: the writer looks it up, some µs each). Raises ValueError when the block is not an
+        unfinalized child of the last block that was finalized.
         """
         block = self._forks.get(block_hash)
         if block is None or block.number != number or block.parent != self._forks.root.hash:
             raise ValueError(
                 f"block {number} (0x{block_hash.hex()}) is not a child of the last finalized one"
             )
-        dead = self._forks.finalize(block_hash)
+        finality = Finality(block.ref, justification, changes, old_values)
+        return self._submit_finality(finality, (), sync=sync)
 
-        def job() -> tuple[BlockRef, ...]:
-            before = self._load_values(changes) if old_values is None else old_values
-            self._kv.write(
-                chain(
-                    _store_finality(block.ref, justification),
-                    _store_state(changes),
-                    encode_undo(number, {key: before[key] for key in changes}),
-                    encode_history(number, before) if self.facts.window == ARCHIVE else (),
-                    self._drop_old_undo(number),
-                    chain.from_iterable(map(_drop_block, dead)),
-                ),
-                sync=sync,
-            )
-            self._finalized = block.ref
-            return tuple(dead)
+    def append(
+        self, header: bytes, body: tuple[bytes, ...], finality: Finality, *, sync: bool = True
+    ) -> Future[tuple[BlockRef, ...]]:
+        """Insert a child of the last finalized block and make it final, in one write; for imports.
 
-        return self._writer.submit(f"finalize block {number}", job)
+        Without sync, all is durable once a later write with sync is; raises as the two single steps do.
+        """
+        block, root = finality.block, self._forks.root
+        if parse_header_start(header) != (root.hash, block.number) or block.number != root.number + 1:
+            raise ValueError(f"block {block.number} is not a child of the last finalized one")
+        if block.hash in self._forks:
+            return self._submit_finality(finality, (), sync=sync)
+        self._attach(block.hash, header)
+        done = self._submit_finality(finality, _store_block(block, header, body), sync=sync)
+        self._hold(block.hash, header, body, _follow(done))
+        return done
 
     def revert(self, count: int) -> Future[BlockRef]:
         """Drop all unfinalized blocks and the last `count` finalized ones; the future yields the new head.
 
         Raises StateDiscarded when the undo records do not reach so far. Await all earlier futures first.
         """
-        if self._forks.root != self._finalized:
+        (newest, newest_hash), oldest = self._head
+        if self._forks.root.hash != newest_hash:
             raise ValueError("a finalization is still being written")
-        newest = self._finalized.number
-        oldest = self._compute_oldest_state()
         if not 0 <= count <= newest - oldest:
             raise StateDiscarded(newest - count, oldest, newest)
         target = BlockRef(newest - count, self._load_canonical(newest - count))
@@ -219,8 +225,7 @@ class BlockStore:
         def job() -> BlockRef:
             self._kv.write(chain.from_iterable(map(_drop_block, dead)), sync=count == 0)
             for number in range(newest, target.number, -1):
-                self._kv.write(self._undo_block(number), sync=True)
-                self._finalized = BlockRef(number - 1, self._load_canonical(number - 1))
+                self._undo_block(number)
             return target
 
         return self._writer.submit(f"revert to block {target.number}", job)
@@ -238,7 +243,7 @@ class BlockStore:
 
     def finalized(self) -> BlockRef:
         """Return the last block whose finality is durable."""
-        return self._finalized
+        return self._head.block
 
     def header(self, block_hash: bytes) -> bytes | None:
         """Return the SCALE header of a known block, its hash checked."""
@@ -302,7 +307,7 @@ class BlockStore:
 
     def state_at(self, number: int) -> StateAt:
         """Return a view of the state after a finalized block, to be closed; raises StateDiscarded."""
-        return StateAt(self._kv, number, self.facts.window)
+        return StateAt(self._kv, number, is_archive=self.facts.window == ARCHIVE)
 
     def undo(self, number: int) -> Iterator[Change]:
         """Yield what each key held before the finalized block changed it, in key order.
@@ -310,14 +315,64 @@ class BlockStore:
         Raises StateDiscarded when the record is not kept any more.
         """
         if not has_undo(self._kv, number):
-            raise StateDiscarded(number - 1, self._compute_oldest_state(), self._finalized.number)
+            raise StateDiscarded(number - 1, self._head.oldest_state, self._head.block.number)
         return iterate_undo(self._kv, number)
+
+    def oldest_state(self) -> int:
+        """Return the number of the lowest block whose state can be read."""
+        return self._head.oldest_state
 
     # Leaves of the above
 
     def _find(self, block_hash: bytes) -> BlockRef | None:
         number = self.number_by_hash(block_hash)
         return None if number is None else BlockRef(number, block_hash)
+
+    def _is_canonical(self, block_hash: bytes) -> bool:
+        number = self.number_by_hash(block_hash)
+        return number is not None and self.hash_by_number(number) == block_hash
+
+    def _hold(self, block_hash: bytes, header: bytes, body: tuple[bytes, ...], done: Future[None]) -> None:
+        """Answer for the block from memory until its write is confirmed."""
+        self._pending[block_hash] = _Pending(header, body, done)
+        done.add_done_callback(lambda _: self._pending.pop(block_hash, None))
+
+    def _submit_finality(
+        self, finality: Finality, block_records: Iterable[Change], *, sync: bool
+    ) -> Future[tuple[BlockRef, ...]]:
+        dead = tuple(self._forks.finalize(finality.block.hash))
+
+        def job() -> tuple[BlockRef, ...]:
+            head = self._advance(finality.block)
+            batch = chain(block_records, self._build_finality(finality, head), *map(_drop_block, dead))
+            self._kv.write(batch, sync=sync)
+            self._head = head
+            return dead
+
+        return self._writer.submit(f"finalize block {finality.block.number}", job)
+
+    def _advance(self, block: BlockRef) -> Head:
+        window, oldest = self.facts.window, self._head.oldest_state
+        return Head(block, oldest if window == ARCHIVE else max(oldest, block.number - window))
+
+    def _build_finality(self, finality: Finality, head: Head) -> Iterator[Change]:
+        block, justification, changes, known_values = finality
+        if known_values is None:
+            old_values = self._load_values(changes)
+        else:
+            old_values = {key: known_values[key] for key in changes}
+        yield build_block_key(Column.UNFINALIZED, block), None
+        yield Column.CANONICAL + encode_number(block.number), block.hash
+        if justification is not None:
+            key = build_block_key(Column.JUSTIFICATION, block)
+            yield key, seal(key, justification)
+        yield from _store_state(changes)
+        yield from encode_undo(block.number, old_values)
+        if self.facts.window == ARCHIVE:
+            yield from encode_history(block.number, old_values)
+        for number in range(self._head.oldest_state + 1, head.oldest_state + 1):
+            yield from self._drop_undo(number)
+        yield META_HEAD, encode_head(head)
 
     def _attach(self, block_hash: bytes, header: bytes) -> UnfinalizedBlock:
         parent, number = parse_header_start(header)
@@ -341,26 +396,26 @@ class BlockStore:
         get = self._kv.get
         return {key: get(Column.STATE + key) for key in changes}
 
-    def _compute_oldest_state(self) -> int:
-        return compute_oldest_state(self._finalized.number, self.facts.window)
+    def _drop_undo(self, number: int) -> Iterator[Change]:
+        return ((key, None) for key in self._kv.keys(*undo_range(number)))
 
-    def _drop_old_undo(self, number: int) -> Iterator[Change]:
-        if self.facts.window != ARCHIVE and number > self.facts.window:
-            yield from ((key, None) for key in self._kv.keys(*undo_range(number - self.facts.window)))
-
-    def _undo_block(self, number: int) -> Iterator[Change]:
-        """Yield the changes that take the last finalized block back."""
+    def _undo_block(self, number: int) -> None:
+        """Take the last finalized block back, in the writer thread."""
         block = BlockRef(number, self._load_canonical(number))
-        parent = BlockRef(number - 1, self._load_canonical(number - 1))
+        parent = Head(BlockRef(number - 1, self._load_canonical(number - 1)), self._head.oldest_state)
         old_values = dict(iterate_undo(self._kv, number))
-        yield from _store_state(old_values)
-        yield from ((key, None) for key in self._kv.keys(*undo_range(number)))
-        if self.facts.window == ARCHIVE:
-            yield from ((key, None) for key, _ in encode_history(number, old_values))
-        yield from _drop_block(block)
-        yield Column.CANONICAL + encode_number(number), None
-        yield build_block_key(Column.JUSTIFICATION, block), None
-        yield META_FINALIZED, encode_block_ref(META_FINALIZED, parent)
+        history = encode_history(number, old_values) if self.facts.window == ARCHIVE else ()
+        batch: list[Change] = [
+            *_store_state(old_values),
+            *self._drop_undo(number),
+            *((key, None) for key, _ in history),
+            *_drop_block(block),
+            (Column.CANONICAL + encode_number(number), None),
+            (build_block_key(Column.JUSTIFICATION, block), None),
+            (META_HEAD, encode_head(parent)),
+        ]
+        self._kv.write(batch, sync=True)
+        self._head = parent
 
 
 def describe_window(window: int) -> str:
@@ -368,43 +423,21 @@ def describe_window(window: int) -> str:
     return "archive" if window == ARCHIVE else str(window)
 
 
-class _WriteJob:
-    """One batch, built and written in the writer thread."""
-
-    def __init__(self, kv: KeyValue, batch: Iterable[Change], *, sync: bool) -> None:
-        self._kv = kv
-        self._batch = batch
-        self._sync = sync
-
-    def __call__(self) -> None:
-        self._kv.write(self._batch, sync=self._sync)
-
-
-def _store_block(
-    block: BlockRef, header: bytes, body: tuple[bytes, ...], parent: bytes | None = None
-) -> Iterator[Change]:
-    """Yield the records of a block; with a parent it is an unfinalized one."""
+def _store_block(block: BlockRef, header: bytes, body: tuple[bytes, ...]) -> Iterator[Change]:
     body_key = build_block_key(Column.BODY, block)
     yield build_block_key(Column.HEADER, block), header
     yield body_key, encode_body(body_key, body)
     yield Column.NUMBER + block.hash, encode_number(block.number)
-    if parent is not None:
-        yield build_block_key(Column.UNFINALIZED, block), parent
+
+
+def _store_unfinalized(block: UnfinalizedBlock) -> Iterator[Change]:
+    yield build_block_key(Column.UNFINALIZED, block.ref), block.parent
 
 
 def _drop_block(block: BlockRef) -> Iterator[Change]:
     for column in (Column.HEADER, Column.BODY, Column.UNFINALIZED):
         yield build_block_key(column, block), None
     yield Column.NUMBER + block.hash, None
-
-
-def _store_finality(block: BlockRef, justification: bytes | None) -> Iterator[Change]:
-    yield build_block_key(Column.UNFINALIZED, block), None
-    yield Column.CANONICAL + encode_number(block.number), block.hash
-    yield META_FINALIZED, encode_block_ref(META_FINALIZED, block)
-    if justification is not None:
-        key = build_block_key(Column.JUSTIFICATION, block)
-        yield key, seal(key, justification)
 
 
 def _store_state(changes: StateChanges) -> Iterator[Change]:
@@ -441,6 +474,20 @@ def _clear_column(kv: KeyValue, column: bytes) -> None:
     stop = bytes([column[0] + 1])
     while keys := list(islice(kv.keys(column, stop), CLEAR_CHUNK_ENTRIES)):
         kv.write([(key, None) for key in keys], sync=False)
+
+
+def _follow(done: Future[tuple[BlockRef, ...]]) -> Future[None]:
+    follower: Future[None] = Future()
+
+    def copy(finished: Future[tuple[BlockRef, ...]]) -> None:
+        error = finished.exception()
+        if error is None:
+            follower.set_result(None)
+        else:
+            follower.set_exception(error)
+
+    done.add_done_callback(copy)
+    return follower
 
 
 def _completed() -> Future[None]:

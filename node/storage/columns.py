@@ -56,7 +56,7 @@ META_BYTES_MAX = 4096
 _CHECK = struct.Struct("<I")
 _COMPACT_MODE_BYTES = (1, 2, 4)
 
-META_FINALIZED = Column.META + b"finalized"
+META_HEAD = Column.META + b"head"
 META_CHAIN = Column.META + b"chain"
 
 
@@ -65,6 +65,14 @@ class BlockRef(NamedTuple):
 
     number: int
     hash: bytes
+
+
+class Head(NamedTuple):
+    """How far the finalized chain on disk goes."""
+
+    block: BlockRef
+    oldest_state: int
+    """The lowest number whose state can be read: undo records reach down to the block above it."""
 
 
 class ChainFacts(NamedTuple):
@@ -152,18 +160,18 @@ def ensure_header(block: BlockRef, header: bytes) -> bytes:
     return header
 
 
-def encode_block_ref(key: bytes, block: BlockRef) -> bytes:
-    """Return the record of a pointer to a block."""
-    return seal(key, msgpack.packb(tuple(block)))
+def encode_head(head: Head) -> bytes:
+    """Return the record of the finalized chain's end."""
+    return seal(META_HEAD, msgpack.packb((*head.block, head.oldest_state)))
 
 
-def decode_block_ref(key: bytes, record: bytes) -> BlockRef:
-    """Invert `encode_block_ref`; raises CorruptionError."""
-    match _unpack_meta(key, record):
-        case [int(number), bytes(block_hash)] if 0 <= number <= NUMBER_MAX and len(block_hash) == HASH_BYTES:
-            return BlockRef(number, block_hash)
+def decode_head(record: bytes) -> Head:
+    """Invert `encode_head`; raises CorruptionError."""
+    match _unpack_meta(META_HEAD, record):
+        case [int(number), bytes(block_hash), int(oldest)] if 0 <= oldest <= number <= NUMBER_MAX:
+            return Head(BlockRef(number, block_hash), oldest)
         case _:
-            raise CorruptionError(f"the record {key!r} is damaged")
+            raise CorruptionError("the record of the finalized block is damaged")
 
 
 def encode_chain_facts(facts: ChainFacts) -> bytes:

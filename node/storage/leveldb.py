@@ -49,6 +49,7 @@ from node.storage.marker import (
     load_marker,
     store_marker,
 )
+from node.storage.tables import ensure_footers
 
 if TYPE_CHECKING:
     from plyvel._plyvel import Iterator as Cursor
@@ -87,7 +88,7 @@ class LevelDbKeyValue:
             raise MissingError(f"there is no database at {path}")
         self.path = path
         self._failure: StorageError | None = None
-        with _os_errors_translated(), ExitStack() as stack:
+        with os_errors_translated(), ExitStack() as stack:
             path.mkdir(parents=True, exist_ok=True)
             lock = DirectoryLock(path / LOCK_NAME)
             stack.callback(lock.release)
@@ -227,6 +228,8 @@ class LevelDbSnapshot:
 
 def open_leveldb(directory: Path, *, create: bool = False) -> plyvel.DB:
     """Open LevelDB's own files with every check on; the caller holds the directory's lock."""
+    if not create:
+        ensure_footers(directory)
     try:
         return plyvel.DB(
             str(directory),
@@ -265,6 +268,7 @@ def rebuild_contents(directory: Path) -> None:
         plyvel.repair_db(str(directory), paranoid_checks=True)
     except plyvel.Error as error:
         raise CorruptionError(_describe(error)) from error
+    shutil.rmtree(directory / "lost", ignore_errors=True)
 
 
 def _prepare(path: Path, genesis: bytes | None, *, create: bool) -> bytes:
@@ -356,7 +360,8 @@ def _drain(cursor: "Cursor[_Item]") -> Iterator[_Item]:
 
 
 @contextmanager
-def _os_errors_translated() -> Iterator[None]:
+def os_errors_translated() -> Iterator[None]:
+    """Turn OSError inside the block into the StorageError that says the same."""
     try:
         yield
     except OSError as error:
@@ -378,6 +383,8 @@ def _translate(error: Exception, *, is_write: bool) -> StorageError:
 
 def _describe(error: Exception) -> str:
     """Return the message; plyvel puts LevelDB's bytes into the exception as they are."""
+    if isinstance(error, OSError):
+        return str(error)
     return " ".join(
         part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part) for part in error.args
     )

@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import Self
 
 from node.storage.columns import (
-    META_FINALIZED,
+    META_HEAD,
     NUMBER_BYTES,
-    BlockRef,
     Column,
-    decode_block_ref,
+    Head,
+    decode_head,
     encode_number,
 )
 from node.storage.kv import (
@@ -48,32 +48,26 @@ class StateDiscarded(StorageError):
         self.newest = newest
 
 
-def load_finalized(reader: Reader) -> BlockRef | None:
-    """Return the last finalized block, or None in a database that was never filled."""
-    record = reader.get(META_FINALIZED)
-    return None if record is None else decode_block_ref(META_FINALIZED, record)
-
-
-def compute_oldest_state(finalized: int, window: int) -> int:
-    """Return the lowest block number whose state can be read; window 0 is an archive."""
-    return max(0, finalized - window) if window else 0
+def load_head(reader: Reader) -> Head | None:
+    """Return the end of the finalized chain, or None in a database that was never filled."""
+    record = reader.get(META_HEAD)
+    return None if record is None else decode_head(record)
 
 
 class StateAt:
     """The state after one finalized block; close it soon, it holds a snapshot."""
 
-    def __init__(self, kv: KeyValue, number: int, window: int) -> None:
+    def __init__(self, kv: KeyValue, number: int, *, is_archive: bool) -> None:
         """Open the view; raises StateDiscarded."""
         self._snapshot: Snapshot = kv.snapshot()
-        finalized = load_finalized(self._snapshot)
-        newest = -1 if finalized is None else finalized.number
-        oldest = compute_oldest_state(newest, window)
+        head = load_head(self._snapshot)
+        oldest, newest = (0, -1) if head is None else (head.oldest_state, head.block.number)
         if not oldest <= number <= newest:
             self._snapshot.close()
             raise StateDiscarded(number, oldest, newest)
         self.number = number
         self._newest = newest
-        self._is_archive = window == 0
+        self._is_archive = is_archive
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of the storage key, or None; cost grows with the depth, except in an archive."""
