@@ -6,8 +6,12 @@ never reused: a pallet that goes leaves its index empty.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
+from genesis.config import SpecError, as_account, as_amount, as_list, as_object
 from pallets.core import weights
 from pallets.core.session import Session, SessionConfig, SessionKeys
 from pallets.core.system import System, SystemConfig
@@ -61,6 +65,40 @@ class ConsortiumGenesis:
 
     balances: tuple[tuple[AccountId, int], ...]
     validators: tuple[tuple[AccountId, SessionKeys], ...]
+
+
+DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType({"balances": {"balances": []}, "session": {"keys": []}})
+"""The configuration that a patch is laid over."""
+
+VERSIONS = (SPEC_VERSION,)
+"""Every spec version of this runtime that the program carries."""
+
+
+def parse_genesis(config: Mapping[str, Any], path: str) -> ConsortiumGenesis:
+    """Return the genesis of a chain spec's JSON configuration; SpecError naming the place when it is
+    wrong."""
+    sections = as_object(dict(config), path, tuple(DEFAULT_GENESIS))
+    balances = as_object(sections.get("balances", {}), f"{path}.balances", ("balances",))
+    session = as_object(sections.get("session", {}), f"{path}.session", ("keys",))
+    return ConsortiumGenesis(
+        as_list(balances.get("balances", []), f"{path}.balances.balances", _endowment),
+        as_list(session.get("keys", []), f"{path}.session.keys", _validator),
+    )
+
+
+def _endowment(value: Any, path: str) -> tuple[AccountId, int]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise SpecError(f"{path}: expected [address, amount]")
+    return as_account(value[0], f"{path}[0]"), as_amount(value[1], f"{path}[1]")
+
+
+def _validator(value: Any, path: str) -> tuple[AccountId, SessionKeys]:
+    if not isinstance(value, list) or len(value) != 3:
+        raise SpecError(f"{path}: expected [account, validator, keys]")
+    keys = as_object(value[2], f"{path}[2]", ("grandpa",))
+    return as_account(value[1], f"{path}[1]"), SessionKeys(
+        as_account(keys.get("grandpa"), f"{path}[2].grandpa")
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from asyncio import wrap_future
 from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -92,6 +93,7 @@ class _Unfinalized:
     info: BlockInfo
     changes: list[Change]
     layer: Mapping[bytes, bytes | None]
+    stored: Future[None]
 
 
 class OpenBlock:
@@ -245,6 +247,12 @@ class Chain:
         pairs = [(authority.key, authority.weight) for authority in current.authorities]
         verify_certificate(certificate, self.genesis_hash, current.set_id, pairs)
 
+    async def wait_stored(self, block_hash: Hash) -> None:
+        """Return when a known block's body is durable, as it must be before anybody votes for it."""
+        found = self._unfinalized.get(block_hash)
+        if found is not None:
+            await wrap_future(found.stored)
+
     async def finalize(self, certificate: Certificate) -> None:
         """Make the certificate's block final with everything below it; returns when that is durable.
 
@@ -378,8 +386,8 @@ class Chain:
         raw = encode_header(header)
         info = BlockInfo(header.number, hash_header(header), header)
         layer = {change.key: change.new for change in changes}
-        self._unfinalized[info.hash] = _Unfinalized(info, changes, layer)
-        self.store.insert_block(info.hash, raw, body)
+        stored = self.store.insert_block(info.hash, raw, body)
+        self._unfinalized[info.hash] = _Unfinalized(info, changes, layer, stored)
         self.head = info
         self._rebase()
         best = former is None or former.hash == header.parent_hash or info.number > former.number

@@ -1,0 +1,228 @@
+"""Chain specs: built-in presets and files, their JSON, and the genesis state that they stand for.
+
+Responsible for reading a spec from outside with clear errors, for Substrate's JSON layout
+(`genesis.runtimeGenesis.patch`, `.config` or `genesis.raw`), and for the promise that a raw spec gives the
+same genesis for ever. It knows compositions, no node.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from genesis import consortium
+from genesis.config import SpecError, as_bytes, as_list, as_object, as_text, merge_patch
+from genesis.presets import DevAccount, dev_accounts, make_preset
+from pallets.core.system_types import CODE_MAGIC, RuntimeCode
+from runtime.frame.runtime_api import RuntimeFactory
+from runtime.frame.state import MemoryBackend, State
+from runtime.primitives.block import Digest, Header, compute_extrinsics_root
+from runtime.primitives.scale import DecodeError, codec
+from runtime.primitives.tree import Tree
+from runtime.primitives.types import ZERO_HASH
+
+SPEC_BYTES_MAX: Final = 256 * 1024 * 1024
+CODE_KEY: Final = b":code"
+FIELDS: Final = (
+    "name",
+    "id",
+    "chainType",
+    "bootNodes",
+    "telemetryEndpoints",
+    "protocolId",
+    "forkId",
+    "properties",
+    "codeSubstitutes",
+    "genesis",
+    "consensusEngine",
+    "lightSyncState",
+)
+_CODE = codec(RuntimeCode)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSpec:
+    """A chain's identity and genesis; exactly one of `config` (plain) and `top` (raw) is set."""
+
+    name: str
+    id: str
+    chain_type: str | dict[str, Any]
+    properties: dict[str, Any]
+    boot_nodes: tuple[str, ...] = ()
+    fork_id: str | None = None
+    protocol_id: str | None = None
+    config: dict[str, Any] | None = None
+    top: Mapping[bytes, bytes] | None = field(default=None, repr=False)
+
+    @property
+    def is_dev(self) -> bool:
+        """Whether this is a chain of publicly known accounts."""
+        return self.chain_type in {"Development", "Local"}
+
+    @property
+    def block_time_ms(self) -> int:
+        """Milliseconds between blocks."""
+        return consortium.ConsortiumParameters().block_time_ms
+
+    def dev_accounts(self) -> tuple[DevAccount, ...]:
+        """Return the publicly known funded accounts; none on a live chain."""
+        return dev_accounts() if self.is_dev else ()
+
+    def genesis_state(self) -> Mapping[bytes, bytes]:
+        """Return the genesis state, raw key to raw value; SpecError when the configuration is wrong."""
+        if self.top is not None:
+            return self.top
+        assert self.config is not None
+        backend = MemoryBackend()
+        state = State(backend)
+        chain = consortium.compose(state, self._parameters(), consortium.make_version())
+        try:
+            consortium.write_genesis(chain, consortium.parse_genesis(self.config, "genesis"))
+        except AssertionError as error:
+            raise SpecError(f"genesis: {error}") from error
+        backend.apply(state.drain())
+        return backend.entries
+
+    def genesis_header(self, state: Mapping[bytes, bytes]) -> Header:
+        """Return the header of block 0 over a genesis state."""
+        root = Tree.from_items(state.items()).root
+        return Header(ZERO_HASH, 0, root, compute_extrinsics_root(()), Digest(()))
+
+    def runtimes(self) -> Mapping[int, RuntimeFactory]:
+        """Return every version of this chain's runtime that this program carries, by spec version."""
+        parameters = self._parameters()
+        versions = consortium.VERSIONS
+        return {number: _factory(parameters, number) for number in versions}
+
+    def to_json(self, *, raw: bool) -> dict[str, Any]:
+        """Return the spec as a JSON object, plain or raw."""
+        if raw:
+            top = {_hex(key): _hex(value) for key, value in sorted(self.genesis_state().items())}
+            genesis: dict[str, Any] = {"raw": {"top": top, "childrenDefault": {}}}
+        elif self.config is None:
+            raise SpecError("a raw spec cannot be made plain again")
+        else:
+            code = _CODE.encode(RuntimeCode(CODE_MAGIC, consortium.SPEC_NAME, consortium.SPEC_VERSION))
+            genesis = {"runtimeGenesis": {"code": _hex(code), "config": self.config}}
+        return {
+            "name": self.name,
+            "id": self.id,
+            "chainType": self.chain_type,
+            "bootNodes": list(self.boot_nodes),
+            "telemetryEndpoints": None,
+            "protocolId": self.protocol_id,
+            "forkId": self.fork_id,
+            "properties": self.properties,
+            "codeSubstitutes": {},
+            "genesis": genesis,
+        }
+
+    def _parameters(self) -> consortium.ConsortiumParameters:
+        prefix = self.properties.get("ss58Format", 42)
+        return consortium.ConsortiumParameters(ss58_prefix=prefix if isinstance(prefix, int) else 42)
+
+
+def read_spec_version(code: bytes) -> int:
+    """Return the spec version that a value of `:code` stands for; SpecError when it is not ours."""
+    try:
+        record: RuntimeCode = _CODE.decode(code)
+    except DecodeError as error:
+        raise SpecError(f"`:code` is not a runtime of this program: {error}") from error
+    if record.magic != CODE_MAGIC or record.spec_name != consortium.SPEC_NAME:
+        raise SpecError(f"this program has no runtime named {record.spec_name[:40]!r}")
+    return record.spec_version
+
+
+def load_spec(name_or_path: str) -> ChainSpec:
+    """Return a built-in chain by name, or the spec in a JSON file; SpecError when there is none."""
+    preset = make_preset(name_or_path)
+    if preset is not None:
+        return ChainSpec(preset.name, preset.id, preset.chain_type, preset.properties, config=preset.config)
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise SpecError(f"{name_or_path!r} is neither a built-in chain (dev, local) nor a file")
+    if path.stat().st_size > SPEC_BYTES_MAX:
+        raise SpecError(f"{path} is larger than {SPEC_BYTES_MAX} bytes")
+    try:
+        return parse_spec(path.read_bytes())
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from error
+
+
+def parse_spec(data: bytes) -> ChainSpec:
+    """Return the spec of a JSON document; SpecError naming the place when it is wrong."""
+    try:
+        document = json.loads(data, parse_constant=_refuse_constant, parse_float=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise SpecError(f"not JSON: {error}") from error
+    spec = as_object(document, "spec", FIELDS)
+    for name in ("name", "id", "genesis"):
+        if name not in spec:
+            raise SpecError(f"spec.{name} is missing")
+    if spec.get("codeSubstitutes"):
+        raise SpecError("spec.codeSubstitutes must be empty: this node runs no Wasm")
+    base = ChainSpec(
+        name=as_text(spec["name"], "spec.name"),
+        id=_checked_id(as_text(spec["id"], "spec.id")),
+        chain_type=_chain_type(spec.get("chainType", "Live")),
+        properties=as_object(spec.get("properties") or {}, "spec.properties"),
+        boot_nodes=as_list(spec.get("bootNodes") or [], "spec.bootNodes", as_text),
+        fork_id=spec.get("forkId"),
+        protocol_id=spec.get("protocolId"),
+    )
+    return _with_genesis(base, as_object(spec["genesis"], "genesis", ("runtimeGenesis", "raw")))
+
+
+def _with_genesis(base: ChainSpec, genesis: dict[str, Any]) -> ChainSpec:
+    if "raw" in genesis:
+        raw = as_object(genesis["raw"], "genesis.raw", ("top", "childrenDefault"))
+        if raw.get("childrenDefault"):
+            raise SpecError("genesis.raw.childrenDefault must be empty")
+        listed = as_object(raw.get("top"), "genesis.raw.top")
+        top = {
+            as_bytes(k, "genesis.raw.top key"): as_bytes(v, f"genesis.raw.top.{k[:20]}")
+            for k, v in listed.items()
+        }
+        if CODE_KEY not in top:
+            raise SpecError("genesis.raw.top has no `:code`")
+        read_spec_version(top[CODE_KEY])
+        return replace(base, top=top)
+    runtime = as_object(genesis.get("runtimeGenesis"), "genesis.runtimeGenesis", ("code", "patch", "config"))
+    if "code" in runtime:
+        read_spec_version(as_bytes(runtime["code"], "genesis.runtimeGenesis.code"))
+    if ("patch" in runtime) == ("config" in runtime):
+        raise SpecError("genesis.runtimeGenesis needs either patch or config")
+    if "config" in runtime:
+        return replace(base, config=as_object(runtime["config"], "genesis.runtimeGenesis.config"))
+    patch = as_object(runtime["patch"], "genesis.runtimeGenesis.patch")
+    return replace(base, config=merge_patch(consortium.DEFAULT_GENESIS, patch))
+
+
+def _chain_type(value: Any) -> str | dict[str, Any]:
+    if value in {"Development", "Local", "Live"} if isinstance(value, str) else False:
+        return str(value)
+    if isinstance(value, dict) and list(value) == ["Custom"]:
+        return value
+    raise SpecError('spec.chainType: expected Development, Local, Live or {"Custom": …}')
+
+
+def _checked_id(text: str) -> str:
+    """Return an id that is safe as a directory name."""
+    if not 0 < len(text) <= 64 or not all(c.isalnum() or c in "-_." for c in text) or text.startswith("."):
+        raise SpecError("spec.id: expected 1 to 64 letters, digits, '-', '_' or '.', not starting with '.'")
+    return text
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not an integer")
+
+
+def _factory(parameters: consortium.ConsortiumParameters, number: int) -> RuntimeFactory:
+    return lambda state: consortium.compose(state, parameters, consortium.make_version(number)).api
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()

@@ -1,0 +1,77 @@
+"""Built-in chains: the `dev` and `local` presets with their publicly known accounts.
+
+Everybody knows the secrets of these accounts; nothing of value may ever live on such a chain.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from genesis.consortium import TOKEN_DECIMALS, TOKEN_SYMBOL, UNIT
+from runtime.primitives.crypto import Keypair, Scheme
+from runtime.primitives.keys import DEV_ACCOUNTS, DEV_NAMES
+from runtime.primitives.ss58 import encode_address
+
+DEV_BALANCE: Final = 1_000_000 * UNIT
+DEV_SS58_PREFIX: Final = 42
+
+
+class DevAccount(NamedTuple):
+    """A publicly known account: secret URI, signature scheme, 32-byte account id."""
+
+    uri: str
+    scheme: Scheme
+    account_id: bytes
+
+
+class Preset(NamedTuple):
+    """A built-in chain: identity and genesis configuration in spec form."""
+
+    name: str
+    id: str
+    chain_type: str
+    config: dict[str, Any]
+    properties: dict[str, Any]
+
+
+def dev_accounts() -> tuple[DevAccount, ...]:
+    """Return the funded accounts of dev and local chains: each name and its stash, sr25519 then ed25519."""
+    return tuple(
+        DevAccount(uri, scheme, Keypair.from_uri(uri, scheme).account_id)
+        for scheme in (Scheme.SR25519, Scheme.ED25519)
+        for uri in DEV_ACCOUNTS
+    )
+
+
+def make_preset(name: str) -> Preset | None:
+    """Return the preset of a name, None when there is none."""
+    match name:
+        case "dev":
+            return _preset("Development", "dev", "Development", DEV_NAMES[:1])
+        case "local":
+            return _preset("Local Testnet", "local_testnet", "Local", DEV_NAMES[:4])
+        case _:
+            return None
+
+
+def _preset(name: str, chain_id: str, chain_type: str, authorities: tuple[str, ...]) -> Preset:
+    config = {
+        "balances": {"balances": [[_address(a.account_id), DEV_BALANCE] for a in dev_accounts()]},
+        "session": {"keys": [_session_key(authority) for authority in authorities]},
+    }
+    properties = {
+        "ss58Format": DEV_SS58_PREFIX,
+        "tokenDecimals": TOKEN_DECIMALS,
+        "tokenSymbol": TOKEN_SYMBOL,
+    }
+    return Preset(name, chain_id, chain_type, config, properties)
+
+
+def _session_key(authority: str) -> list[Any]:
+    account = _address(Keypair.from_uri(f"//{authority}", Scheme.SR25519).account_id)
+    vote = _address(Keypair.from_uri(f"//{authority}", Scheme.ED25519).public)
+    return [account, account, {"grandpa": vote}]
+
+
+def _address(account_id: bytes) -> str:
+    return encode_address(account_id, DEV_SS58_PREFIX)
