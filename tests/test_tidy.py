@@ -91,6 +91,12 @@ def test_nondeterminism_is_a_fault_only_in_runtime_pallets_and_engines(source: s
     assert check(source, "node/x.py") == []
 
 
+def test_hash_is_allowed_inside_dunder_hash_alone() -> None:
+    method = "class A:\n    def {}(self) -> int:\n        return hash(self.key)\n"
+    assert check(method.format("__hash__")) == []
+    assert check(method.format("order")) == ["call of hash()"]
+
+
 @pytest.mark.parametrize(
     "source",
     [
