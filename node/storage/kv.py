@@ -88,7 +88,11 @@ class WrongGenesisError(StorageError):
 
 
 class ClosedError(StorageError):
-    """The database was closed, or poisoned by an earlier failed write."""
+    """The database was closed, or poisoned by an earlier failure, which then is in `failure`."""
+
+    def __init__(self, message: str, failure: BaseException | None = None) -> None:
+        super().__init__(message)
+        self.failure = failure
 
 
 class Reader(Protocol):

@@ -188,7 +188,8 @@ class LevelDbKeyValue:
 
     def _ensure_usable(self) -> None:
         if self._failure is not None:
-            raise ClosedError(f"the database may not be used any more: {self._failure}") from self._failure
+            message = f"the database may not be used any more: {self._failure}"
+            raise ClosedError(message, self._failure) from self._failure
 
 
 class LevelDbSnapshot:
@@ -374,16 +375,16 @@ def _translate(error: Exception, *, is_write: bool) -> StorageError:
         return CorruptionError(text)
     if isinstance(error, RuntimeError):
         return ClosedError(text)
-    codes = [error.errno] if isinstance(error, OSError) else [c for c in _NO_SPACE if os.strerror(c) in text]
-    if is_write:
-        is_full = any(code in _NO_SPACE for code in codes)
-        return DiskFullError(text) if is_full else WriteFailedError(text)
-    return ReadFailedError(text)
+    if not is_write:
+        return ReadFailedError(text)
+    # LevelDB passes on the text alone, and plyvel's IOError is an OSError without a number.
+    is_full = any(os.strerror(code) in text for code in _NO_SPACE)
+    return DiskFullError(text) if is_full else WriteFailedError(text)
 
 
 def _describe(error: Exception) -> str:
     """Return the message; plyvel puts LevelDB's bytes into the exception as they are."""
-    if isinstance(error, OSError):
+    if not isinstance(error, plyvel.Error):
         return str(error)
     return " ".join(
         part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part) for part in error.args

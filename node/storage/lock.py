@@ -22,12 +22,15 @@ class DirectoryLock:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        except BlockingIOError as error:
             pid = _read_pid(self._file)
             self._close_file()
             raise LockedError(str(path.parent), pid) from error
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        except OSError:  # a full disk, or a file system without locks
+            self._close_file()
+            raise
         _drop_in_forked_children(self)
 
     def release(self) -> None:

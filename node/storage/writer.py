@@ -4,6 +4,7 @@ Responsible for order, backpressure and poisoning. It must not know what the job
 awaits the futures by `asyncio.wrap_future`.
 """
 
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Condition
@@ -27,13 +28,14 @@ class Writer:
         self._in_flight_max = in_flight_max
         self._in_flight = 0
         self._waiting: list[Future[None]] = []
-        self._failed_job: str | None = None
+        self._failed_job = ""
+        self._failure: BaseException | None = None
 
     def submit(self, name: str, job: Callable[[], _Result]) -> Future[_Result]:
         """Queue the job; its future carries its result or its exception.
 
         Blocks while `in_flight_max` jobs are unfinished: await `room` first to keep an event loop free.
-        After a failed job every future carries ClosedError, and this raises it.
+        After a failed job every future carries a ClosedError that holds the failure, and this raises it.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._in_flight < self._in_flight_max)
@@ -56,23 +58,22 @@ class Writer:
         self._executor.shutdown(wait=True)
 
     def _run(self, name: str, job: Callable[[], _Result]) -> _Result:
-        is_done = False
         try:
             self._ensure_usable()
-            result = job()
-            is_done = True
+            return job()
         finally:
+            failure = sys.exception()
             with self._changed:
-                if not is_done:
-                    self._failed_job = self._failed_job or name
+                if failure is not None and self._failure is None:
+                    self._failed_job, self._failure = name, failure
                 self._in_flight -= 1
                 waiting, self._waiting = self._waiting, []
                 self._changed.notify_all()
             for future in waiting:
                 if future.set_running_or_notify_cancel():
                     future.set_result(None)
-        return result
 
     def _ensure_usable(self) -> None:
-        if self._failed_job is not None:
-            raise ClosedError(f"nothing may be written after the failure of {self._failed_job!r}")
+        if self._failure is not None:
+            message = f"nothing may be written after the failure of {self._failed_job!r}"
+            raise ClosedError(message, self._failure) from self._failure

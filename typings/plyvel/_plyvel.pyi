@@ -6,7 +6,7 @@ from typing import Generic, Literal, TypeVar, overload
 _Item = TypeVar("_Item")
 
 class Error(Exception): ...
-class IOError(Error): ...  # noqa: A001 - the library's name
+class IOError(Error, OSError): ...  # noqa: A001 - the library's name
 class CorruptionError(Error): ...
 
 class WriteBatch:

@@ -1,0 +1,161 @@
+"""What was confirmed survives the death of the process, a full disk and a failed sync."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from random import Random  # noqa: TID251 - seeded
+
+import pytest
+
+from node.storage.blocks import BlockStore
+from node.storage.kv import DiskFullError
+from node.storage.verify import walk
+from tests.node.storage.crash_child import compute_states, open_store
+from tests.node.storage.support import STATE_GENESIS, open_leveldb
+
+COMMAND = [sys.executable, "-m", "tests.node.storage.crash_child"]
+ROUNDS_FAST = 4
+ROUNDS_SLOW = 30
+FILE_BYTES_MAX = 3 << 20
+DISK_BYTES = 4 << 20
+LIMITED = f"""
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, ({FILE_BYTES_MAX}, {FILE_BYTES_MAX}))
+runpy.run_module("tests.node.storage.crash_child", run_name="__main__", alter_sys=True)
+"""
+
+
+def run_until_killed(path: Path, lines: int, delay_seconds: float) -> list[tuple[int, str]]:
+    """Run the child, kill it some time after the lines; return the confirmed blocks."""
+    with subprocess.Popen([*COMMAND, path], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        for _ in range(lines):
+            assert child.stdout.readline()
+        time.sleep(delay_seconds)
+        child.kill()
+        rest = child.stdout.read().splitlines()
+    return [
+        (int(number), block_hash) for number, block_hash in (line.split() for line in rest if " " in line)
+    ]
+
+
+def ensure_whole(store: BlockStore) -> None:
+    """Check chain, state and old states against the deterministic history."""
+    newest = store.finalized().number
+    assert all(walked.fault is None for walked in walk(store, 0, newest, lambda *_: True))
+    for number, state in enumerate(islice(compute_states(dict(STATE_GENESIS)), newest + 1)):
+        if number >= store.oldest_state():
+            with store.state_at(number) as view:
+                assert dict(view.iterate()) == state
+    assert store.oldest_state() <= max(0, newest - 8)
+
+
+def kill_in_rounds(path: Path, rounds: int) -> None:
+    chance = Random(rounds)
+    for _ in range(rounds):
+        confirmed = run_until_killed(path, chance.randrange(1, 8), chance.random() * 0.03)
+        started = time.perf_counter()
+        store = open_store(path)
+        assert time.perf_counter() - started < 5
+        assert all(store.hash_by_number(n) == bytes.fromhex(block_hash) for n, block_hash in confirmed)
+        ensure_whole(store)
+        store.close()
+
+
+def test_confirmed_blocks_survive_kill(tmp_path: Path) -> None:
+    kill_in_rounds(tmp_path / "db", ROUNDS_FAST)
+
+
+@pytest.mark.slow
+def test_confirmed_blocks_survive_many_kills(tmp_path: Path) -> None:
+    kill_in_rounds(tmp_path / "db", ROUNDS_SLOW)
+
+
+def test_kill_during_creation_leaves_a_creatable_database(tmp_path: Path) -> None:
+    chance = Random(3)
+    for number in range(4):
+        path = tmp_path / str(number)
+        with subprocess.Popen([*COMMAND, path], stdout=subprocess.PIPE) as child:
+            while not path.exists():
+                time.sleep(0.001)
+            time.sleep(chance.random() * 0.01)
+            child.kill()
+        store = open_store(path)
+        ensure_whole(store)
+        store.close()
+
+
+def ensure_ended_with(output: str, error: str, path: Path) -> None:
+    *confirmed, last = output.splitlines()
+    assert last == error
+    store = BlockStore(open_leveldb(path))
+    if confirmed:
+        assert store.finalized().number >= int(confirmed[-1].split()[0])
+    ensure_whole(store)
+    store.close()
+
+
+def test_file_size_limit_ends_as_full_disk(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, path], stdout=subprocess.PIPE, text=True, check=True, timeout=60
+    )
+    ensure_ended_with(done.stdout, "DiskFullError", path)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    if subprocess.run(
+        [mount, "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "none", place], check=False
+    ).returncode:
+        pytest.skip("mounting is not allowed here")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_full_disk_stops_the_node_and_loses_nothing(small_disk: Path) -> None:
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(1 << 20))
+    path = small_disk / "db"
+    done = subprocess.run([*COMMAND, path], stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "DiskFullError"
+    filler.unlink()
+    ensure_ended_with(done.stdout, "DiskFullError", path)
+
+
+def test_disk_full_from_the_start_is_told(small_disk: Path) -> None:
+    with pytest.raises(OSError, match="No space"):
+        (small_disk / "filler").write_bytes(bytes(DISK_BYTES + 1))
+    with pytest.raises(DiskFullError):
+        open_leveldb(small_disk / "db")
+    (small_disk / "filler").unlink()
+    open_leveldb(small_disk / "db").close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", [12, 40, 41, 42, 43])
+def test_failed_sync_stops_the_node_at_once(when: int, tmp_path: Path) -> None:
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("needs strace")
+    path = tmp_path / "db"
+    open_store(path).close()
+    inject = ["-f", "-qq", "-e", "trace=fdatasync", "-e", f"inject=fdatasync:error=EIO:when={when}+"]
+    done = subprocess.run(
+        [strace, *inject, "-o", os.devnull, *COMMAND, path],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    ensure_ended_with(done.stdout, "WriteFailedError", path)
