@@ -145,12 +145,13 @@ class Tree:
         items = iter(pending.items())
         entries: list[bytes] = []
         for _ in range(0, len(pending), per_step):
-            entries += [
+            entries += sorted(
                 blake3(key).digest() if value is None else blake3(key).digest() + blake3(value).digest()
                 for key, value in islice(items, per_step)
-            ]
+            )
             yield
-        entries.sort()
+        entries.sort()  # runs in order are only merged
+        yield
         assert not self._updating, "no update is under way"
         self._updating = True
         edit = _Edit(entries, self._owner)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from blake3 import blake3
@@ -160,7 +161,7 @@ def test_slices_are_bounded_and_end_in_the_root_of_one_update(per_step: int) -> 
     whole, sliced = Tree.from_items(content.items()), Tree.from_items(content.items())
     count, root = exhaust(sliced.update_steps(changes, per_step))
     assert root == sliced.root == whole.update(changes)
-    assert count == 2 * -(-len(changes) // per_step)
+    assert count == 2 * -(-len(changes) // per_step) + 1
 
 
 def test_a_tree_between_slices_gives_no_root_no_proof_no_fork_and_no_second_update() -> None:
@@ -236,6 +237,12 @@ GOLDEN_ROOTS = {
 def test_roots_are_these_fixed_bytes(count: int) -> None:
     tree = Tree.from_items((b"key %d" % number, b"value %d" % number) for number in range(count))
     assert tree.root.hex() == GOLDEN_ROOTS[count]
+
+
+def test_the_documentation_gives_the_same_roots() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "state-tree.md").read_text(encoding="utf-8")
+    for count, root in GOLDEN_ROOTS.items():
+        assert f"| {count} | `{root}` |" in page
 
 
 SCRIPT = """
