@@ -167,6 +167,11 @@ class Connection(asyncio.Protocol):
             self._transport.write(TIMEOUT_RESPONSE)
         self._transport.abort()
 
+    def cut(self) -> None:
+        """Close at once without a word, whatever is unsent."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def can_send(self, size: int) -> bool:
         """Return whether the server has memory for an answer of that size."""
         return self._table.can_send(size)

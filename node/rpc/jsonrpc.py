@@ -134,12 +134,29 @@ def _too_costly(body: bytes, limits: Limits) -> RpcError | None:
     if size <= MAX_CONTAINERS:
         return None
     if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
-        return RpcError(
-            REQUEST_TOO_BIG, "Request is too big", f"more than {MAX_CONTAINERS} arrays and objects"
-        )
-    if body.count(b",") > MAX_ELEMENTS:
-        return RpcError(REQUEST_TOO_BIG, "Request is too big", f"more than {MAX_ELEMENTS} array elements")
-    return None
+        reason = f"more than {MAX_CONTAINERS} arrays and objects"
+    elif body.count(b",") > MAX_ELEMENTS:
+        reason = f"more than {MAX_ELEMENTS} array elements"
+    else:
+        return None
+    if _is_deep(body):
+        return RpcError(PARSE_ERROR, "Parse error", f"nested deeper than {MAX_DEPTH}")
+    if body.lstrip()[:1] == b"[":
+        return RpcError(BATCH_TOO_LONG, "The batch request was too large", reason)
+    return RpcError(REQUEST_TOO_BIG, "Request is too big", reason)
+
+
+def _is_deep(body: bytes) -> bool:
+    """Return whether the beginning of a refused body nests deeper than the parser would go."""
+    depth = 0
+    for byte in body[: 8 * MAX_DEPTH]:
+        if byte in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif byte in b"]}":
+            depth -= 1
+    return False
 
 
 def request_too_big(limits: Limits) -> RpcError:

@@ -138,6 +138,9 @@ class RpcServer:
         await asyncio.gather(*(session.close() for session in sessions))
         self._http.pre_shutdown()
         await self._http.shutdown(SHUTDOWN_S)
+        for connection in tuple(self._connections):
+            connection.cut()
+        await asyncio.sleep(0)  # the closed connections are told in the next turn
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request; the boundary where no exception may pass."""

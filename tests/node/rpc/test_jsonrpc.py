@@ -87,7 +87,7 @@ def test_params_may_be_missing_null_a_list_or_an_object(params: str, expected: o
     ],
 )
 def test_body_that_is_not_json_is_a_parse_error(body: bytes) -> None:
-    assert refused(body).code in (jsonrpc.PARSE_ERROR, jsonrpc.REQUEST_TOO_BIG)
+    assert refused(body).code == jsonrpc.PARSE_ERROR
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,10 @@ def test_containers_are_counted_before_parsing() -> None:
     body = b'{"jsonrpc":"2.0","method":"m","params":[%b]}'
     assert isinstance(parse(body % b",".join([b"[]"] * inner), LIMITS), Request)
     assert refused(body % b",".join([b"[]"] * (inner + 1))).code == jsonrpc.REQUEST_TOO_BIG
+
+
+def test_batch_of_too_many_arrays_is_refused_as_a_batch() -> None:
+    assert refused(b" [" + b"[]," * MAX_CONTAINERS + b"1]").code == jsonrpc.BATCH_TOO_LONG
 
 
 def test_elements_are_counted_before_parsing() -> None:
