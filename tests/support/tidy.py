@@ -22,6 +22,7 @@ BOUNDARIES = {
     "node/service.py": "supervisor of the node's tasks",
     "node/rpc/dispatch.py": "a failing method answers with an internal error",
     "tests/wallets/clients/harness.py": "whatever a wallet library raises is the scenario's answer",
+    "tests/wallets/clients/substrate_interface/scale.py": "whatever scalecodec raises is a refusal",
     "node/rpc/server.py": "a failing page answers 500",
 }
 

@@ -14,14 +14,12 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.wallets.availability import absent, unavailable
 from tests.wallets.driver import Outcome, Program, dev_node
 from tests.wallets.environments import EVERY, EnvironmentMissing, prepare
 from tests.wallets.scenarios import EXCLUSIVE
 
-REQUIRED = os.environ.get("LOAM_REQUIRE_WALLETS") == "1"
 ENDPOINT = "LOAM_WALLET_ENDPOINT"
-
-_absent: dict[str, str] = {}
 
 
 class Runs:
@@ -78,13 +76,6 @@ def _selected(session: pytest.Session) -> dict[str, list[str]]:
     return dict(wanted)
 
 
-def _unavailable(reason: str, *, required: bool = REQUIRED) -> None:
-    _absent[reason] = reason
-    if required:
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The WebSocket endpoint of a running development chain."""
@@ -92,7 +83,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield given
         return
     if importlib.util.find_spec("node.service") is None:
-        _unavailable("the node cannot be started yet", required=False)
+        unavailable("the node cannot be started yet", required=False)
     with dev_node(tmp_path_factory.mktemp("node")) as started:
         yield started
 
@@ -110,10 +101,10 @@ def outcome(client: str, scenario: str, runs: Runs) -> Outcome:
     try:
         return runs.outcome(client, scenario)
     except EnvironmentMissing as missing:
-        _unavailable(f"wallet client {client} cannot run: {missing}")
+        unavailable(f"wallet client {client} cannot run: {missing}")
         raise
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for reason in _absent:
+    for reason in absent:
         terminalreporter.write_line(f"WALLET TESTS DID NOT RUN: {reason}", yellow=True)

@@ -46,7 +46,7 @@ class Program:
 
     def __init__(self, client: Client, endpoint: str, account: str | None = None) -> None:
         self.client = client
-        self.command = client.command(endpoint, account or client.account)
+        self.command = [*client.script("main"), endpoint, account or client.account]
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the program
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()

@@ -52,11 +52,11 @@ class Client:
         assert self.venv is not None
         return ROOT / self.venv / "bin" / "python"
 
-    def command(self, endpoint: str, account: str) -> list[str]:
-        """The command line of the scenario program; run it in the root of the repository."""
+    def script(self, name: str) -> list[str]:
+        """The command line of one of the client's programs; run it in the root of the repository."""
         if self.venv:
-            return [str(self.python), "-m", f"tests.wallets.clients.{self.name}.main", endpoint, account]
-        return [_node(), str(self.folder / "main.mjs"), endpoint, account]
+            return [str(self.python), "-m", f"tests.wallets.clients.{self.name}.{name}"]
+        return [_node(), str(self.folder / f"{name}.mjs")]
 
 
 EVERY = {

@@ -1,0 +1,31 @@
+"""What a test does when a wallet library cannot run here: it skips with a plain message, or it fails."""
+
+import os
+
+import pytest
+
+from tests.wallets.environments import EVERY, Client, EnvironmentMissing, prepare
+
+REQUIRED = os.environ.get("LOAM_REQUIRE_WALLETS") == "1"
+
+absent: list[str] = []
+"""The reasons given so far, for the summary of the run."""
+
+
+def unavailable(reason: str, *, required: bool = REQUIRED) -> None:
+    """End the running test; the gate sets LOAM_REQUIRE_WALLETS=1 and so turns skips into failures."""
+    if reason not in absent:
+        absent.append(reason)
+    if required:
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def require(name: str) -> Client:
+    """Return the client, installed; ends the test when that cannot be."""
+    client = EVERY[name]
+    try:
+        prepare(client)
+    except EnvironmentMissing as missing:
+        unavailable(f"wallet client {name} cannot run: {missing}")
+    return client
