@@ -1,0 +1,1 @@
+"""Peers: who they are and where they are found; transport and messages join them here later."""

@@ -1,0 +1,1 @@
+"""Tests of peer identities and addresses."""
