@@ -61,12 +61,31 @@ def test_addresses_are_parsed(text: str, address: Multiaddr) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "/", "127.0.0.1:30333", "/ip4/127.0.0.1/udp/30333", "/ip4/127.0.0.1/tcp",
-     "/ip4/127.0.0.1/tcp/65536", "/ip4/127.0.0.1/tcp/-1", "/ip4/127.0.0.1/tcp/²", "/ip4/::1/tcp/1", "/ip6/127.0.0.1/tcp/1",
-     "/ip4/1.2.3/tcp/1", "/dns/a b/tcp/1", "/dns//tcp/1", "/dns/-a/tcp/1", f"/dns/{'a' * 300}/tcp/1", "/unix/x/tcp/1",
-     "/ip4/1.2.3.4/tcp/1/wss", "/ip4/1.2.3.4/tcp/1/ws/", "/ip4/1.2.3.4/tcp/1/ws/p2p",
-     "/ip4/1.2.3.4/tcp/1/p2p/Qm", f"/ip4/1.2.3.4/tcp/1/p2p/{PEER}/p2p/{PEER}", "x" * 600],
-)  # fmt: skip
+    [
+        "",
+        "/",
+        "127.0.0.1:30333",
+        "/ip4/127.0.0.1/udp/30333",
+        "/ip4/127.0.0.1/tcp",
+        "/ip4/127.0.0.1/tcp/65536",
+        "/ip4/127.0.0.1/tcp/-1",
+        "/ip4/127.0.0.1/tcp/²",
+        "/ip4/::1/tcp/1",
+        "/ip6/127.0.0.1/tcp/1",
+        "/ip4/1.2.3/tcp/1",
+        "/dns/a b/tcp/1",
+        "/dns//tcp/1",
+        "/dns/-a/tcp/1",
+        f"/dns/{'a' * 300}/tcp/1",
+        "/unix/x/tcp/1",
+        "/ip4/1.2.3.4/tcp/1/wss",
+        "/ip4/1.2.3.4/tcp/1/ws/",
+        "/ip4/1.2.3.4/tcp/1/ws/p2p",
+        "/ip4/1.2.3.4/tcp/1/p2p/Qm",
+        f"/ip4/1.2.3.4/tcp/1/p2p/{PEER}/p2p/{PEER}",
+        "x" * 600,
+    ],
+)
 def test_bad_addresses_are_refused(text: str) -> None:
     with pytest.raises(MultiaddrError, match=r"expected|has"):
         parse_multiaddr(text)
