@@ -167,8 +167,10 @@ def test_slices_are_bounded_and_end_in_the_root_of_one_update(per_step: int) -> 
 def test_a_tree_between_slices_gives_no_root_no_proof_no_fork_and_no_second_update() -> None:
     tree = Tree.from_items((key, b"v") for key in POOL)
     steps = tree.update_steps([(key, b"w") for key in POOL], 30)
-    for _ in range(3):
+    for _ in range(3):  # two slices are hashed and then merged: nothing is changed yet
         next(steps)
+    assert tree.root == compute_model_root(dict.fromkeys(POOL, b"v"))
+    next(steps)
     with pytest.raises(AssertionError):
         _ = tree.root
     with pytest.raises(AssertionError):
