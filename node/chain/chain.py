@@ -323,6 +323,34 @@ class Chain:
             raise UnknownBlock(block_hash.hex())
         return FinalizedView(self.store.state_at(number))
 
+    def changes_of(self, block_hash: Hash) -> Mapping[bytes, bytes | None]:
+        """Return what an unfinalized block changed; empty for others."""
+        found = self._unfinalized.get(block_hash)
+        return {} if found is None else found.layer
+
+    def tree_at(self, block_hash: Hash) -> Tree:
+        """Return the state tree after a block, for proofs; costs a walk over all later changes.
+
+        UnknownBlock or StateDiscarded when the state is not kept. The head's tree must not be between
+        updates.
+        """
+        if block_hash == self.head.hash:
+            return self.tree
+        undone, redone = self._route(self.head.hash, block_hash)
+        tree = self.tree.fork()
+        for entry in undone:
+            tree.update([(change.key, change.old) for change in entry.changes])
+        for entry in redone:
+            tree.update([(change.key, change.new) for change in entry.changes])
+        if block_hash == self._settled.hash or block_hash in self._unfinalized:
+            return tree
+        number = self.store.number_by_hash(block_hash)
+        if number is None or self.store.hash_by_number(number) != block_hash:
+            raise UnknownBlock(block_hash.hex())
+        for later in range(self._settled.number, number, -1):
+            tree.update(self.store.undo(later))
+        return tree
+
     @contextmanager
     def runtime_at(self, block_hash: Hash) -> Iterator[RuntimeApi]:
         """Lend a runtime of the right version that stands on the state after a block; nothing it does

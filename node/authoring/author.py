@@ -1,0 +1,159 @@
+"""The author: opens a block on the head, executes ready transactions into it as they come, seals it in time.
+
+Responsible for when a block is made (by interval, instantly, by hand), for its timestamp and author digest,
+and for leaving the event loop its turns while it works. It knows no pallet: the time goes in as inherent
+data.
+
+The block's time is the slot's, fixed when the block is opened. One lock covers everything that moves the
+head.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from typing import TypeVar
+
+import structlog
+
+from node.authoring.intake import Intake
+from node.chain.chain import Chain, Imported
+from node.clock import Clock
+from runtime.frame.extension import Extrinsic
+from runtime.frame.validity import InvalidReason, InvalidTransaction, TransactionError
+from runtime.primitives.block import DigestItem, PreRuntime
+
+T = TypeVar("T")
+TIME_ENGINE = b"TIME"
+AUTHOR_ENGINE = b"BABE"
+AUTHOR_TAG = 0x02
+TIMESTAMP_INHERENT = b"timstap0"
+SLICE = 50
+"""Transactions executed between two turns of the event loop, 1 to 2 ms."""
+
+log = structlog.get_logger("author")
+
+
+class EmptyBlock(Exception):
+    """There is nothing to include and an empty block was not asked for."""
+
+
+class Author:
+    """Makes the blocks of one authority."""
+
+    def __init__(
+        self, chain: Chain, intake: Intake, clock: Clock, authority_index: Callable[[], int | None]
+    ) -> None:
+        self.chain = chain
+        self.intake = intake
+        self.lock = asyncio.Lock()
+        self._time_offset_ms = 0
+        self._clock = clock
+        self._authority_index = authority_index
+        self._last_time = 0
+        self._full = False
+
+    # --- modes
+
+    async def run_interval(self, period_ms: int) -> None:
+        """Make a block at every multiple of the period, for ever."""
+        while True:
+            now = self._clock.now_ms()
+            slot = now - now % period_ms + period_ms
+            async with self.lock:
+                self._open(slot + self._time_offset_ms)
+            while (left := slot - self._clock.now_ms()) > 0:
+                if self._full:
+                    await asyncio.sleep(left / 1000)
+                elif self._fill(SLICE):
+                    await asyncio.sleep(0)
+                else:
+                    await self.intake.wait_ready(left / 1000)
+            async with self.lock:
+                await self._seal()
+
+    async def run_instant(self) -> None:
+        """Make a block whenever there is a ready transaction, for ever."""
+        while True:
+            await self.intake.wait_ready(None)
+            async with self.lock:
+                if self.intake.pool.status.ready:
+                    await self._make()
+                self.stand_by()
+
+    async def create(self, *, create_empty: bool) -> Imported:
+        """Make one block now; EmptyBlock when there is nothing for it and `create_empty` is false."""
+        async with self.lock:
+            if not create_empty and not self.intake.pool.status.ready:
+                raise EmptyBlock("the pool has no ready transaction; ask for an empty block to get one")
+            made = await self._make()
+            self.stand_by()
+            return made
+
+    def travel_to(self, time_ms: int) -> None:
+        """Let the chain's time be this now, and go on from there; it never goes back behind the last
+        block."""
+        self._time_offset_ms = time_ms - self._clock.now_ms()
+
+    def stand_by(self) -> None:
+        """Open a block for validation only, which is abandoned when a real one is made."""
+        self.chain.open_block(())
+
+    # --- steps
+
+    async def _make(self) -> Imported:
+        self._open(self._clock.now_ms() + self._time_offset_ms)
+        while not self._full and self._fill(SLICE):  # noqa: ASYNC110  # turns for others, not a wait
+            await asyncio.sleep(0)
+        return await self._seal()
+
+    def _open(self, time_ms: int) -> None:
+        """Open a block at a time, at least one millisecond after the last."""
+        time = max(time_ms, self._last_time + 1)
+        self._last_time = time
+        self._full = False
+        self.intake.pool.restore()
+        block = self.chain.open_block(self._logs(time))
+        block.push_inherents({TIMESTAMP_INHERENT: time.to_bytes(8, "little")})
+
+    def _logs(self, time: int) -> tuple[DigestItem, ...]:
+        index = self._authority_index()
+        logs: tuple[DigestItem, ...] = (PreRuntime(TIME_ENGINE, time.to_bytes(8, "little")),)
+        if index is None:
+            return logs
+        slot = self.chain.head.number + 1
+        place = bytes([AUTHOR_TAG]) + index.to_bytes(4, "little") + slot.to_bytes(8, "little")
+        return (*logs, PreRuntime(AUTHOR_ENGINE, place))
+
+    def _fill(self, limit: int) -> bool:
+        """Execute up to `limit` ready transactions into the open block; tell whether there was any."""
+        block = self.chain.open
+        assert block is not None
+        taken = self.intake.pool.take(limit)
+        for position, transaction in enumerate(taken):
+            extrinsic = transaction.payload
+            assert isinstance(extrinsic, Extrinsic)
+            try:
+                block.push(extrinsic)
+            except TransactionError as error:
+                if isinstance(error, InvalidTransaction) and error.reason is InvalidReason.ExhaustsResources:
+                    self._full = True
+                    self.intake.pool.untake([later.hash for later in taken[position:]])
+                    break
+                self.intake.pool.remove_invalid([transaction.hash], self._clock.now_ms())
+        return bool(taken)
+
+    async def _seal(self) -> Imported:
+        await asyncio.wrap_future(self.chain.store.room())
+        return await in_turns(self.chain.seal_steps())
+
+
+async def in_turns(steps: Generator[None, None, T]) -> T:
+    """Run a generator to its end with a turn of the event loop after each step; return its result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        await asyncio.sleep(0)

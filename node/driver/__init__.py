@@ -1,0 +1,1 @@
+"""Drivers: they give sans-IO engines their inputs and perform their effects; see finality.py."""

@@ -1,0 +1,132 @@
+"""The finality driver: feeds an engine with blocks, timers and votes, and performs its effects in order.
+
+Responsible for the order of durability: a block is durable before it is voted for, the guard's record
+before the vote is used, a certificate before its block is called final. It knows no rule of agreement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from node.chain.chain import Chain, Imported, UnknownBlock
+from node.clock import Clock
+from node.consensus.effects import (
+    BlockImported,
+    Effect,
+    Engine,
+    Finalize,
+    Input,
+    SetTimer,
+    SignVote,
+    TimerFired,
+    VoteSigned,
+)
+from node.driver.signer import GuardedSigner, GuardRefused
+from runtime.frame.runtime_api import Authority
+from runtime.primitives.certificate import Certificate
+from runtime.primitives.types import Hash
+
+INPUTS_MAX = 4096
+"""Inputs that may wait; block imports are the only source, so more means that finality stands still."""
+
+log = structlog.get_logger("finality")
+
+
+class FinalityDriver:
+    """Runs one engine for one chain."""
+
+    def __init__(self, chain: Chain, engine: Engine, signer: GuardedSigner | None, clock: Clock) -> None:
+        self._chain = chain
+        self._engine = engine
+        self._signer = signer
+        self._clock = clock
+        self._inputs: asyncio.Queue[Input] = asyncio.Queue(INPUTS_MAX)
+        self._deadline_ms: int | None = None
+        chain.on_imported(self._on_imported)
+
+    async def run(self) -> None:
+        """Drive the engine for ever."""
+        await self._perform(self._engine.start(self._now()))
+        while True:
+            event = await self._next_input()
+            await self._perform(self._engine.handle(event, self._now()))
+
+    async def finalize_now(self, block_hash: Hash) -> None:
+        """Vote for a block at once, as chains sealed by hand do; UnknownBlock or GuardRefused when it
+        cannot be."""
+        header = self._chain.header(block_hash)
+        if header is None or self._signer is None:
+            raise UnknownBlock(block_hash.hex())
+        with self._chain.runtime_at(header.parent_hash) as api:
+            current = api.authority_set()
+        index = self._index_in(current.authorities)
+        if index is None:
+            raise GuardRefused("this node's key is no authority")
+        await self._chain.wait_stored(block_hash)
+        wanted = Certificate(current.set_id, header.number, header.number, 0, block_hash, ())
+        certificate = await self._signer.sign(wanted, index)
+        self._chain.make_certificate_ready(certificate)
+        await self._chain.finalize(certificate)
+
+    def authority_index(self) -> int | None:
+        """Return the place of this node's key in the set that certifies the next block, None for an
+        observer."""
+        return self._index_in(self._chain.api.authority_set().authorities)
+
+    def _index_in(self, authorities: tuple[Authority, ...]) -> int | None:
+        if self._signer is None:
+            return None
+        for index, authority in enumerate(authorities):
+            if authority.key == self._signer.public:
+                return index
+        return None
+
+    def _on_imported(self, imported: Imported) -> None:
+        if not imported.is_best:
+            return
+        with self._chain.runtime_at(imported.info.header.parent_hash) as api:
+            current = api.authority_set()
+        index = self._index_in(current.authorities)
+        block = BlockImported(imported.info.number, imported.info.hash, current.set_id, index)
+        try:
+            self._inputs.put_nowait(block)
+        except asyncio.QueueFull:
+            log.error("finality_stalled", waiting=INPUTS_MAX)  # noqa: TRY400  # no fault of the code
+
+    async def _next_input(self) -> Input:
+        if self._deadline_ms is None:
+            return await self._inputs.get()
+        left = max(0, self._deadline_ms - self._now()) / 1000
+        try:
+            async with asyncio.timeout(left):
+                return await self._inputs.get()
+        except TimeoutError:
+            self._deadline_ms = None
+            return TimerFired()
+
+    async def _perform(self, effects: list[Effect]) -> None:
+        pending = list(effects)
+        while pending:
+            match pending.pop(0):
+                case SetTimer(at_ms):
+                    self._deadline_ms = at_ms
+                case SignVote(certificate, index):
+                    signed = await self._sign(SignVote(certificate, index))
+                    pending = self._engine.handle(signed, self._now()) + pending
+                case Finalize(certificate):
+                    self._chain.make_certificate_ready(certificate)
+                    await self._chain.finalize(certificate)
+
+    async def _sign(self, effect: SignVote) -> VoteSigned:
+        assert self._signer is not None, "only an authority is asked to vote"
+        await self._chain.wait_stored(effect.certificate.block_hash)
+        try:
+            return VoteSigned(await self._signer.sign(effect.certificate, effect.authority))
+        except GuardRefused as refused:
+            log.error("vote_refused", number=effect.certificate.number, reason=str(refused))  # noqa: TRY400
+            return VoteSigned(None)
+
+    def _now(self) -> int:
+        return int(self._clock.monotonic() * 1000)

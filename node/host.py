@@ -1,0 +1,129 @@
+"""A hosted chain: one chain with its pool, intake, author and finality, started and stopped together.
+
+Responsible for putting the pieces of one chain together over an open store; a process may hold several
+hosts. It knows no pallet, no command line and no RPC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from node.authoring.author import Author
+from node.authoring.intake import Intake
+from node.chain.chain import BlockInfo, Chain, Imported
+from node.clock import Clock
+from node.config import InstantSeal, IntervalSeal, ManualSeal, Seal
+from node.consensus.solo import Solo
+from node.driver.finality import FinalityDriver
+from node.driver.signer import GuardedSigner
+from node.pool.pool import Pool
+from node.pool.transaction import PoolLimits
+from node.telemetry.metrics import ChainMetrics
+from node.telemetry.status import Status, report_status
+from node.verifier import Verifier
+from runtime.primitives.types import Hash
+
+FINALITY_DELAY_MS = 250
+"""Between a block and its certificate: wallets lose the inclusion notice when finality follows at once."""
+
+log = structlog.get_logger("substrate")
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """What the operator chose for one chain."""
+
+    seal: Seal
+    block_time_ms: int
+    pool_limits: PoolLimits
+    mock_signatures: bool
+    check_state: bool
+
+
+class ChainHost:
+    """One running chain."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        *,
+        signer: Callable[[Hash], GuardedSigner | None],
+        verifier: Verifier,
+        clock: Clock,
+        settings: HostSettings,
+        metrics: ChainMetrics,
+    ) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self.chain = chain
+        self._clock = clock
+        self._sealed_at = clock.monotonic()
+        for info in self.chain.replay():
+            log.info("block_replayed", number=info.number, hash=info.hash)
+        self.pool = Pool(settings.pool_limits, self.chain.head.number)
+        self.intake = Intake(self.chain, self.pool, verifier, clock, mock=settings.mock_signatures)
+        signs = signer(self.chain.genesis_hash)
+        self.finality = FinalityDriver(self.chain, Solo(FINALITY_DELAY_MS), signs, clock)
+        self.author = Author(self.chain, self.intake, clock, self.finality.authority_index)
+        self.author.stand_by()
+        self.chain.on_imported(self._on_imported)
+        self.chain.on_finalized(self._on_finalized)
+        self._measure()
+
+    @property
+    def is_authority(self) -> bool:
+        """Whether this node's key may author."""
+        return self.finality.authority_index() is not None
+
+    def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Run author, finality and status reports in a task group."""
+        tasks.create_task(self.finality.run(), name="finality")
+        tasks.create_task(report_status(self.read_status), name="status")
+        if not self.is_authority:
+            return
+        match self.settings.seal:
+            case IntervalSeal(period_ms):
+                period = self.settings.block_time_ms if period_ms is None else period_ms
+                tasks.create_task(self.author.run_interval(period), name="author")
+            case InstantSeal():
+                tasks.create_task(self.author.run_instant(), name="author")
+            case ManualSeal():
+                pass
+
+    def read_status(self) -> Status:
+        """Return the numbers of the status line."""
+        head, final = self.chain.head, self.chain.finalized
+        return Status(0, head.number, head.hash, final.number, final.hash)
+
+    def _on_imported(self, imported: Imported) -> None:
+        info = imported.info
+        now = self._clock.monotonic()
+        log.info(
+            "block_imported",
+            number=info.number,
+            hash=info.hash,
+            parent=info.header.parent_hash,
+            extrinsics=len(imported.extrinsics),
+            interval_ms=int((now - self._sealed_at) * 1000),
+        )
+        self._sealed_at = now
+        if self.settings.check_state:
+            with self.chain.runtime_at(info.hash) as api:
+                api.try_state()
+        self.metrics.proposed_transactions.set(len(imported.extrinsics))
+        self._measure()
+        gc.collect(0)
+
+    def _on_finalized(self, _info: BlockInfo) -> None:
+        self._measure()
+
+    def _measure(self) -> None:
+        self.metrics.best_height.set(self.chain.head.number)
+        self.metrics.finalized_height.set(self.chain.finalized.number)
+        self.metrics.leaves.set(len(self.chain.store.leaves()))
+        self.metrics.ready_transactions.set(self.pool.status.ready)

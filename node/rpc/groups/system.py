@@ -1,0 +1,159 @@
+"""`system_*` and `payment_*`: identity and health of the node, nonces, dry runs, fees."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from node.rpc.groups.context import CLIENT_ERROR, ChainContext, hex_of
+from node.rpc.jsonrpc import RpcError
+from node.rpc.methods import method
+from node.rpc.params import Hash32
+from runtime.frame.dispatch import DispatchClass, DispatchErrorValue, Weight
+from runtime.frame.validity import TransactionError
+from runtime.primitives.crypto import verify
+from runtime.primitives.scale import DecodeError, Struct, UnitResultMark, codec, u32, u128
+from runtime.primitives.ss58 import Ss58Error, decode_address
+
+
+class _DispatchInfo(Struct):
+    weight: Weight
+    class_: DispatchClass
+    partial_fee: u128
+
+
+class _InclusionFee(Struct):
+    base_fee: u128
+    len_fee: u128
+    adjusted_weight_fee: u128
+
+
+class _FeeDetails(Struct):
+    inclusion_fee: _InclusionFee | None
+    tip: u128
+
+
+_OUTCOME = codec(Annotated[DispatchErrorValue | None, UnitResultMark()])
+
+
+class SystemMethods:
+    """The methods of one chain."""
+
+    def __init__(self, context: ChainContext) -> None:
+        self._context = context
+
+    @method("system_name")
+    def name(self) -> str:
+        """Name of the node's program."""
+        return self._context.node_name
+
+    @method("system_version")
+    def version(self) -> str:
+        """Version of the node's program."""
+        return self._context.node_version
+
+    @method("system_chain")
+    def chain(self) -> str:
+        """Name of the chain."""
+        return self._context.name
+
+    @method("system_chainType")
+    def chain_type(self) -> object:
+        """Type of the chain: Development, Local, Live or custom."""
+        return self._context.chain_type
+
+    @method("system_properties")
+    def properties(self) -> object:
+        """Token symbol and decimals, and the SS58 prefix."""
+        return dict(self._context.properties)
+
+    @method("system_health")
+    def health(self) -> dict[str, object]:
+        """Number of peers, and whether the node is syncing."""
+        return {"peers": 0, "isSyncing": False, "shouldHavePeers": False}
+
+    @method("system_peers", unsafe=True)
+    def peers(self) -> list[object]:
+        """The connected peers."""
+        return []
+
+    @method("system_syncState")
+    def sync_state(self) -> dict[str, object]:
+        """Where the node started, stands, and is heading to."""
+        number = self._context.chain.head.number
+        return {"startingBlock": 0, "currentBlock": number, "highestBlock": number}
+
+    @method("system_nodeRoles")
+    def roles(self) -> list[str]:
+        """Roles of the node."""
+        return ["Authority" if self._context.is_authority else "Full"]
+
+    @method("system_localPeerId")
+    def local_peer_id(self) -> str:
+        """Peer id of the node's network key."""
+        return self._context.peer_id
+
+    @method("system_localListenAddresses")
+    def listen_addresses(self) -> list[str]:
+        """Addresses at which peers can reach the node."""
+        return []
+
+    @method("system_accountNextIndex", aliases=["account_nextIndex"])
+    def next_index(self, account: str) -> int:
+        """The next nonce of an account, its transactions in the pool counted."""
+        try:
+            who = decode_address(account).account_id
+        except Ss58Error as error:
+            raise RpcError(-32602, f"Invalid params: {account[:60]!r} is no address: {error}") from error
+        with self._context.runtime(None) as api:
+            nonce = int.from_bytes(api.call("AccountNonceApi_account_nonce", who), "little")
+        return self._context.intake.pool.next_index(who, nonce)
+
+    @method("system_dryRun", aliases=["system_dryRunAt"], unsafe=True)
+    def dry_run(self, extrinsic: bytes, at: Hash32 | None = None) -> str:
+        """Outcome of an extrinsic in a block after the given one: hex of an ApplyExtrinsicResult."""
+        parent = self._context.chain.header(self._context.resolve(at))
+        with self._context.runtime(at) as api:
+            assert parent is not None, "a block with a state has a header"
+            try:
+                decoded = api.decode_extrinsic(extrinsic)
+                api.initialize_block(parent.number + 1, self._context.resolve(at), ())
+                if decoded.signer is not None and not verify(*api.signature_job(decoded)):
+                    return "0x010004"
+                return hex_of(b"\0" + _OUTCOME.encode(api.apply(decoded).error))
+            except DecodeError as error:
+                raise RpcError(1001, f"Extrinsic has invalid format: {error}") from error
+            except TransactionError as error:
+                return hex_of(b"\1" + error.encode())
+
+    @method("payment_queryInfo")
+    def query_info(self, extrinsic: bytes, hash: Hash32 | None = None) -> dict[str, object]:  # noqa: A002  # Substrate's name
+        """Weight, class and fee of an extrinsic, whose signature may be a placeholder."""
+        raw = self._fee_call("TransactionPaymentApi_query_info", extrinsic, hash)
+        info: _DispatchInfo = codec(_DispatchInfo).decode(raw)
+        return {
+            "weight": info.weight.ref_time,
+            "class": info.class_.name.lower(),
+            "partialFee": str(info.partial_fee),
+        }
+
+    @method("payment_queryFeeDetails")
+    def query_fee_details(self, extrinsic: bytes, hash: Hash32 | None = None) -> dict[str, object]:  # noqa: A002  # Substrate's name
+        """The parts of the fee of an extrinsic, in hex."""
+        raw = self._fee_call("TransactionPaymentApi_query_fee_details", extrinsic, hash)
+        fee = codec(_FeeDetails).decode(raw).inclusion_fee
+        if fee is None:
+            return {"inclusionFee": None}
+        return {
+            "inclusionFee": {
+                "baseFee": hex(fee.base_fee),
+                "lenFee": hex(fee.len_fee),
+                "adjustedWeightFee": hex(fee.adjusted_weight_fee),
+            }
+        }
+
+    def _fee_call(self, name: str, extrinsic: bytes, at: bytes | None) -> bytes:
+        with self._context.runtime(at) as api:
+            try:
+                return api.call(name, extrinsic + codec(u32).encode(len(extrinsic)))
+            except (DecodeError, TransactionError) as error:
+                raise RpcError(CLIENT_ERROR, f"Client error: Execution failed: {error}") from error

@@ -1,0 +1,359 @@
+"""The service: starts a node from its configuration and stops it in order.
+
+Responsible for resources in nesting order (directory, database, verifier, chain, RPC, metrics), for exit
+codes, and for signals. Offline commands borrow the chain through `open_chain`. With the command line it is
+the only part of the node that knows compositions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NoReturn
+
+import structlog
+
+from genesis.chain_spec import ChainSpec, load_spec, read_spec_version
+from genesis.config import SpecError
+from node.chain.chain import Chain, UnknownRuntime
+from node.clock import Clock, SystemClock
+from node.config import Config, ConfigError, ExitCode, ManualSeal, StartError
+from node.driver.signer import GuardedSigner
+from node.host import ChainHost, HostSettings
+from node.keystore import Keystore
+from node.pool.transaction import compute_limits
+from node.rpc.groups.author import AuthorMethods
+from node.rpc.groups.chain import ChainMethods
+from node.rpc.groups.context import ChainContext
+from node.rpc.groups.dev import DevMethods
+from node.rpc.groups.state import StateMethods
+from node.rpc.groups.system import SystemMethods
+from node.rpc.jsonrpc import Limits
+from node.rpc.methods import Methods
+from node.rpc.openrpc import Introspection
+from node.rpc.server import Page, RpcConfig, RpcServer, serve
+from node.storage.blocks import BlockStore, NotFilledError
+from node.storage.columns import ChainFacts
+from node.storage.guard import GuardFile
+from node.storage.kv import (
+    CorruptionError,
+    DiskFullError,
+    LockedError,
+    StorageError,
+    WrongGenesisError,
+)
+from node.storage.leveldb import LevelDbKeyValue
+from node.telemetry.exporter import serve_metrics
+from node.telemetry.metrics import NodeMetrics
+from node.verifier import Verifier
+from runtime.frame.executive import InvalidBlock
+from runtime.primitives.block import encode_header, hash_header
+from runtime.primitives.crypto import Keypair, Scheme
+from runtime.primitives.types import Hash
+
+PROGRAM = "Loam Node"
+VOTE_KEY_TYPE = "gran"
+MIB = 1024 * 1024
+
+log = structlog.get_logger("substrate")
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A node that answers: what its banner shows."""
+
+    spec: ChainSpec
+    genesis_hash: Hash
+    base_path: Path
+    rpc_port: int
+    metrics_port: int | None
+    is_authority: bool
+    best_number: int
+    peer_id: str
+
+
+class _Stopped(Exception):
+    """Somebody asked the node to stop."""
+
+
+def run(config: Config, announce: Callable[[Ready], None]) -> int:
+    """Run a node until it is told to stop; return its exit code. StartError when it cannot go on."""
+    with _faults_named():
+        asyncio.run(_run(config, announce, SystemClock()))
+    return ExitCode.OK
+
+
+def program_version() -> str:
+    """Return the version of the installed program."""
+    try:
+        return version("loam")
+    except PackageNotFoundError:
+        return "0.0.0"
+
+
+@contextmanager
+def open_chain(config: Config) -> Iterator[tuple[ChainSpec, Chain]]:
+    """Lend the chain of a stopped node to an offline command; StartError when it cannot be opened."""
+    with _faults_named():
+        spec = load_spec(config.chain)
+        with ExitStack() as stack:
+            store = stack.enter_context(_open_store(spec, config.get_chain_path(spec.id), config))
+            chain = Chain(store, spec.runtimes(), read_spec_version)
+            for _ in chain.replay():
+                pass
+            yield spec, chain
+
+
+async def _run(config: Config, announce: Callable[[Ready], None], clock: Clock) -> None:
+    stop = asyncio.Event()
+    _handle_signals(stop)
+    try:
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+            ready = await _start(config, clock, stack, tasks)
+            gc.collect()
+            gc.freeze()
+            announce(ready)
+            await _until(stop)
+    except* _Stopped:
+        log.info("node_stopped")
+
+
+async def _until(stop: asyncio.Event) -> NoReturn:
+    """Wait for the wish to stop, and end the task group with it."""
+    await stop.wait()
+    raise _Stopped
+
+
+async def _start(config: Config, clock: Clock, stack: AsyncExitStack, tasks: asyncio.TaskGroup) -> Ready:
+    spec = load_spec(config.chain)
+    base = stack.enter_context(_base_path(config))
+    chain_path = base / "chains" / spec.id
+    store = stack.enter_context(_open_store(spec, chain_path, config))
+    verifier = await stack.enter_async_context(Verifier(_workers(config)))
+    tasks.create_task(verifier.run(), name="verifier")
+    role = 4 if config.validator else 1
+    metrics = NodeMetrics(name=PROGRAM, version=program_version(), role=role, started_ms=clock.now_ms())
+    host = ChainHost(
+        Chain(store, spec.runtimes(), read_spec_version),
+        signer=lambda genesis: _make_signer(config, spec, chain_path, genesis),
+        verifier=verifier,
+        clock=clock,
+        settings=_host_settings(config, spec),
+        metrics=metrics.add_chain(spec.id),
+    )
+    if isinstance(config.get_seal(), ManualSeal) and not spec.is_dev:
+        raise ConfigError("blocks are sealed by hand on development chains only")
+    server = await stack.enter_async_context(_serve_rpc(config, spec, host, tasks))
+    exporter: int | None = None
+    if not config.no_prometheus:
+        exporter = await stack.enter_async_context(
+            serve_metrics(
+                metrics.registry,
+                config.prometheus_port,
+                now=clock.monotonic,
+                external=config.prometheus_external,
+            )
+        )
+    host.start(tasks)
+    return Ready(
+        spec,
+        host.chain.genesis_hash,
+        base,
+        server.port,
+        exporter,
+        host.is_authority,
+        host.chain.head.number,
+        "",
+    )
+
+
+@asynccontextmanager
+async def _serve_rpc(
+    config: Config, spec: ChainSpec, host: ChainHost, tasks: asyncio.TaskGroup
+) -> AsyncIterator[RpcServer]:
+    context = ChainContext(
+        name=spec.name,
+        id=spec.id,
+        chain_type=spec.chain_type,
+        properties=spec.properties,
+        node_name=PROGRAM,
+        node_version=program_version(),
+        peer_id="",
+        chain=host.chain,
+        intake=host.intake,
+        author=host.author,
+        finalize=host.finality.finalize_now,
+        is_authority=host.is_authority,
+        is_dev=spec.is_dev,
+    )
+    methods = Methods(
+        ChainMethods(context), StateMethods(context), SystemMethods(context), AuthorMethods(context)
+    )
+    if spec.is_dev:
+        methods.add(DevMethods(context))
+    methods.add(Introspection(methods, title=spec.name, version=program_version()))
+    async with serve(
+        methods, _rpc_config(config), tasks, pages=_health_pages(host), observer=host.metrics.rpc
+    ) as server:
+        yield server
+
+
+def _rpc_config(config: Config) -> RpcConfig:
+    return RpcConfig(
+        port=config.rpc_port,
+        external=config.is_rpc_external(),
+        methods=config.rpc_methods,
+        cors=config.rpc_cors,
+        hosts=config.rpc_allowed_hosts,
+        limits=Limits(
+            request_bytes=config.rpc_max_request_size * MIB,
+            response_bytes=config.rpc_max_response_size * MIB,
+            batch_calls=0 if config.rpc_disable_batch_requests else config.rpc_max_batch_request_len,
+        ),
+        max_connections=config.rpc_max_connections,
+        max_subscriptions_per_connection=config.rpc_max_subscriptions_per_connection,
+        message_buffer_capacity=config.rpc_message_buffer_capacity_per_connection,
+        calls_per_minute=config.rpc_rate_limit,
+        rate_limit_exempt=config.rpc_rate_limit_whitelisted_ips,
+    )
+
+
+def _health_pages(host: ChainHost) -> dict[str, Callable[[], Page]]:
+    """Return the health pages: a lone authority without peers is ready."""
+
+    def health() -> Page:
+        return Page(200, b'{"peers":0,"isSyncing":false,"shouldHavePeers":false}')
+
+    def ready() -> Page:
+        return Page(200, b'{"ready":true}') if host.chain.open is not None else Page(500, b'{"ready":false}')
+
+    return {
+        "/health": health,
+        "/health/readiness": ready,
+        "/health/live": lambda: Page(200, b'{"live":true}'),
+    }
+
+
+def _host_settings(config: Config, spec: ChainSpec) -> HostSettings:
+    return HostSettings(
+        seal=config.get_seal(),
+        block_time_ms=spec.block_time_ms,
+        pool_limits=compute_limits(
+            config.pool_limit, config.pool_kbytes, config.pool_limit_per_sender, config.tx_ban_seconds
+        ),
+        mock_signatures=config.mock_signatures,
+        check_state=config.check_state,
+    )
+
+
+def _make_signer(config: Config, spec: ChainSpec, chain_path: Path, genesis: Hash) -> GuardedSigner | None:
+    """Return the signer of this node's vote key, None for a node without one."""
+    if not config.validator:
+        return None
+    guard = GuardFile(chain_path / "guard")
+    if config.dev_account is not None and config.dev_account not in {"one", "two"}:
+        pair = Keypair.from_uri(f"//{config.dev_account.capitalize()}", Scheme.ED25519)
+        return GuardedSigner(pair, genesis, guard)
+    keystore = Keystore(config.get_keystore_path(spec.id), plain=config.keystore_plain)
+    keys = keystore.list_keys(VOTE_KEY_TYPE)
+    if not keys:
+        raise StartError(
+            "a validator needs a vote key; make one with: loam key insert --key-type gran --scheme ed25519",
+            ExitCode.KEY_MISSING,
+        )
+    return GuardedSigner(keystore.get_keypair(VOTE_KEY_TYPE, keys[0].public), genesis, guard)
+
+
+def _workers(config: Config) -> int:
+    return len(os.sched_getaffinity(0)) if config.workers is None else config.workers
+
+
+@contextmanager
+def _base_path(config: Config) -> Iterator[Path]:
+    if not config.tmp:
+        yield config.get_base_path()
+        return
+    with tempfile.TemporaryDirectory(prefix="loam-") as directory:
+        yield Path(directory)
+
+
+@contextmanager
+def _open_store(spec: ChainSpec, chain_path: Path, config: Config) -> Iterator[BlockStore]:
+    """Open the chain's database, filling a new one with the genesis state."""
+    state = spec.genesis_state()
+    header = spec.genesis_header(state)
+    genesis = hash_header(header)
+    window = config.get_state_pruning_blocks() or 0
+    store = LevelDbKeyValue(chain_path / "db", genesis, create=True)
+    try:
+        try:
+            blocks = BlockStore(store, window=window, genesis=genesis)
+        except NotFilledError:
+            facts = ChainFacts(genesis, spec.id, window)
+            blocks = BlockStore.create(store, encode_header(header), (), sorted(state.items()), facts)
+    except BaseException:
+        store.close()
+        raise
+    try:
+        yield blocks
+    finally:
+        blocks.close()
+
+
+def _handle_signals(stop: asyncio.Event) -> None:
+    """Stop at the first signal, end at once at the second."""
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(130)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+
+
+_EXIT_CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
+    (DiskFullError, ExitCode.DISK_FULL),
+    (LockedError, ExitCode.DATABASE_LOCKED),
+    (WrongGenesisError, ExitCode.WRONG_GENESIS),
+    (CorruptionError, ExitCode.DATABASE_CORRUPT),
+    (InvalidBlock, ExitCode.DATABASE_CORRUPT),
+    (UnknownRuntime, ExitCode.UNKNOWN_RUNTIME),
+    (SpecError, ExitCode.CONFIG),
+    (StorageError, ExitCode.ERROR),
+)
+
+
+@contextmanager
+def _faults_named() -> Iterator[None]:
+    """Turn the faults that have an exit code of their own into StartError."""
+    try:
+        yield
+    except tuple(kind for kind, _ in _EXIT_CODES) as error:
+        raise _named(error) from error
+    except BaseExceptionGroup as group:
+        for kind, _ in _EXIT_CODES:
+            found = group.subgroup(kind)
+            if found is not None:
+                raise _named(_first(found)) from group
+        raise
+
+
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
+def _named(error: BaseException) -> StartError:
+    code = next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
+    return StartError(str(error), code)
