@@ -52,7 +52,7 @@ class Signing:
 
 
 def sign_transfers(accounts: Sequence[Keypair], count: int, signing: Signing) -> list[str]:
-    """Return `count` transfers as JSON-RPC hex strings, senders in turn, receivers spread over all accounts."""
+    """Return `count` transfers as JSON-RPC hex strings: senders in turn, receivers over all accounts."""
     total = len(accounts)
     tail = (
         signing.spec_version.to_bytes(4, "little")
