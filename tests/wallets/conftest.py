@@ -7,73 +7,84 @@ selected scenarios of every client, and each test then waits for its own answer.
 import importlib.util
 import os
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import NamedTuple
 
 import pytest
 
 from tests.wallets.availability import absent, unavailable
-from tests.wallets.driver import Outcome, Program, dev_node
+from tests.wallets.driver import SCENARIO_TIMEOUT_S, Outcome, Program, dev_node, running
 from tests.wallets.environments import EVERY, EnvironmentMissing, prepare
+from tests.wallets.faults import HANG_TIMEOUT_S, SABOTAGE
+from tests.wallets.saboteur import relaying
 from tests.wallets.scenarios import EXCLUSIVE
 
 ENDPOINT = "LOAM_WALLET_ENDPOINT"
+SETTLE_S = 1.5
+
+
+class Job(NamedTuple):
+    """A scenario of a client, on a whole node (`fault` empty) or on one that is broken in the named way."""
+
+    fault: str
+    scenario: str
 
 
 class Runs:
-    """The outcomes of the selected scenarios, as they come."""
+    """The outcomes of the selected scenarios, as they come; each client has one worker and one program."""
 
-    def __init__(self, endpoint: str, wanted: dict[str, list[str]]) -> None:
+    def __init__(self, endpoint: str, wanted: dict[str, list[Job]]) -> None:
         self.endpoint = endpoint
         self._sudo = threading.Lock()
-        self._stopping = threading.Event()
+        self._programs: dict[str, Program] = {}
+        self._workers = {client: ThreadPoolExecutor(1) for client in wanted}
         self._outcomes = {
-            (client, scenario): Future[Outcome]()
-            for client, scenarios in wanted.items()
-            for scenario in scenarios
+            (client, job): self._workers[client].submit(self._run, client, job)
+            for client, jobs in wanted.items()
+            for job in jobs
         }
-        self._threads = [
-            threading.Thread(target=self._serve, args=entry, daemon=True) for entry in wanted.items()
-        ]
-        for thread in self._threads:
-            thread.start()
 
-    def _serve(self, name: str, scenarios: list[str]) -> None:
-        program: Program | None = None
-        try:
-            prepare(EVERY[name])
-            program = Program(EVERY[name], self.endpoint)
-            for scenario in scenarios:
-                if self._stopping.is_set():
-                    return
-                with self._sudo if scenario in EXCLUSIVE else ExitStack():
-                    self._outcomes[name, scenario].set_result(program.run(scenario))
-        except EnvironmentMissing as missing:
-            for scenario in scenarios:
-                self._outcomes[name, scenario].set_exception(missing)
-        finally:
-            if program is not None:
-                program.close()
+    def _run(self, client: str, job: Job) -> Outcome:
+        prepare(EVERY[client])
+        if job.fault:
+            return self._run_sabotaged(client, job)
+        if client not in self._programs:
+            self._programs[client] = Program(EVERY[client], self.endpoint)
+        with self._sudo if job.scenario in EXCLUSIVE else nullcontext():
+            return self._programs[client].run(job.scenario)
 
-    def outcome(self, client: str, scenario: str) -> Outcome:
+    def _run_sabotaged(self, client: str, job: Job) -> Outcome:
+        """Run on a broken node, then let pass the block in which left-over transactions are included."""
+        sabotage = SABOTAGE[job.fault]
+        timeout_s = HANG_TIMEOUT_S if sabotage.hangs(client) else SCENARIO_TIMEOUT_S
+        with relaying(self.endpoint, sabotage.make()) as broken, running(EVERY[client], broken) as program:
+            outcome = program.run(job.scenario, timeout_s)
+        time.sleep(SETTLE_S)
+        return outcome
+
+    def outcome(self, client: str, job: Job) -> Outcome:
         """Wait for the outcome; raises EnvironmentMissing when the client cannot run here."""
-        return self._outcomes[client, scenario].result()
+        return self._outcomes[client, job].result()
 
     def close(self) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
+        for worker in self._workers.values():
+            worker.shutdown(cancel_futures=True)
+        for program in self._programs.values():
+            program.close()
 
 
-def _selected(session: pytest.Session) -> dict[str, list[str]]:
-    wanted: defaultdict[str, list[str]] = defaultdict(list)
+def _selected(session: pytest.Session) -> dict[str, list[Job]]:
+    """The jobs of each client in the order of the tests, those on a broken node last."""
+    wanted: defaultdict[str, list[Job]] = defaultdict(list)
     for item in session.items:
         if isinstance(item, pytest.Function) and {"client", "outcome"} <= set(item.fixturenames):
-            parameters = item.callspec.params
-            wanted[str(parameters["client"])].append(str(parameters["scenario"]))
-    return dict(wanted)
+            chosen = item.callspec.params
+            wanted[str(chosen["client"])].append(Job(str(chosen.get("fault", "")), str(chosen["scenario"])))
+    return {client: sorted(jobs, key=lambda job: job.fault != "") for client, jobs in wanted.items()}
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +93,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given := os.environ.get(ENDPOINT):
         yield given
         return
-    if importlib.util.find_spec("node.service") is None:
+    if importlib.util.find_spec("node.__main__") is None:
         unavailable("the node cannot be started yet", required=False)
     with dev_node(tmp_path_factory.mktemp("node")) as started:
         yield started
@@ -96,10 +107,16 @@ def runs(request: pytest.FixtureRequest, endpoint: str) -> Iterator[Runs]:
 
 
 @pytest.fixture
-def outcome(client: str, scenario: str, runs: Runs) -> Outcome:
+def fault() -> str:
+    """Nothing is broken unless a test says so."""
+    return ""
+
+
+@pytest.fixture
+def outcome(client: str, scenario: str, fault: str, runs: Runs) -> Outcome:
     """What the client reports of the scenario."""
     try:
-        return runs.outcome(client, scenario)
+        return runs.outcome(client, Job(fault, scenario))
     except EnvironmentMissing as missing:
         unavailable(f"wallet client {client} cannot run: {missing}")
         raise
