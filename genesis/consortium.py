@@ -23,6 +23,7 @@ from pallets.core.transaction_payment import (
     TransactionPayment,
     TransactionPaymentConfig,
 )
+from pallets.core.utility import Utility
 from pallets.token.balances import Balances, BalancesConfig
 from runtime.frame.dispatch import Weight
 from runtime.frame.runtime import RuntimeBuilder, RuntimeVersion
@@ -138,6 +139,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
     )
     timestamp = TimestampConfig(minimum_period=parameters.block_time_ms // 2, system=system)
     build.add(Timestamp, index=1, name="Timestamp", config=timestamp)
+    build.add(Utility, index=2, name="Utility", config=None)
     session = build.add(Session, index=9, name="Session", config=SessionConfig(system))
     balances = build.add(
         Balances, index=10, name="Balances", config=BalancesConfig(EXISTENTIAL_DEPOSIT, system)

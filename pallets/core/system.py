@@ -192,6 +192,10 @@ class System(Pallet[SystemConfig]):
         self.last_runtime_upgrade.put(LastUpgrade(version.spec_version, version.spec_name))
         self._reset()
 
+    def call_filtered(self) -> DispatchError:
+        """Return the error of a call that the chain or its origin does not allow."""
+        return self.CallFiltered()
+
     def current_number(self) -> int:
         """Return the number of the block that the state stands on or in."""
         return self.number.get()

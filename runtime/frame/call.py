@@ -9,9 +9,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias, TypeVar, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, get_type_hints
 
-from runtime.frame.dispatch import DispatchClass, Pays, PostDispatchInfo, Weight
+from runtime.frame.dispatch import DispatchClass, DispatchInfo, Pays, PostDispatchInfo, Weight
 from runtime.primitives.scale import Codec, DecodeError, EncodeError, compile_codec
 from runtime.primitives.shape import Foreign, Shape, ShapeError, Tuple, shape_of
 
@@ -19,8 +19,15 @@ F = TypeVar("F", bound=Callable[..., PostDispatchInfo | None])
 WeightOf: TypeAlias = Weight | Callable[..., Weight]
 """A constant weight, or a function of the call's arguments (the pallet instance first)."""
 
+ClassOf: TypeAlias = DispatchClass | Callable[..., DispatchClass]
+"""A constant dispatch class, or a function of the call's arguments (the pallet instance first)."""
+
 CALL_DEPTH_MAX = 32
 """How deep calls may nest (batch in proxy in multisig …) before decoding refuses them."""
+
+CALLS_MAX = 16_384
+"""How many calls one call may consist of, itself included; bounds the work of decoding a batch of tiny
+calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class CallDeclaration:
 
     index: int
     weight: WeightOf
-    dispatch_class: DispatchClass
+    dispatch_class: ClassOf
     pays: Pays
 
 
@@ -37,7 +44,7 @@ def call(
     index: int,
     *,
     weight: WeightOf,
-    dispatch_class: DispatchClass = DispatchClass.Normal,
+    dispatch_class: ClassOf = DispatchClass.Normal,
     pays: Pays = Pays.Yes,
 ) -> Callable[[F], F]:
     """Declare a pallet method as a call; the method's docstring is shown by wallets.
@@ -57,9 +64,11 @@ class CallSpec:
     """One call of one pallet instance: how to decode, weigh and dispatch it."""
 
     __slots__ = (
+        "classify",
         "codec",
         "declaration",
         "docs",
+        "foreign",
         "function",
         "name",
         "pallet",
@@ -70,7 +79,13 @@ class CallSpec:
         "weigh",
     )
 
-    def __init__(self, pallet: Any, method: Callable[..., Any], declaration: CallDeclaration) -> None:
+    def __init__(
+        self,
+        pallet: Any,
+        method: Callable[..., Any],
+        declaration: CallDeclaration,
+        foreign: Mapping[str, Codec[Any]],
+    ) -> None:
         hints = get_type_hints(method, include_extras=True)
         names = [name for name in inspect.signature(method).parameters if name not in {"self", "origin"}]
         self.parameters: tuple[tuple[str, Shape], ...] = tuple(
@@ -85,29 +100,69 @@ class CallSpec:
         self.function: Callable[..., PostDispatchInfo | None] = method.__get__(pallet)
         self.shape = Tuple(tuple(shape for _, shape in self.parameters))
         self.codec: Codec[tuple[Any, ...]] | None = None
-        weight = declaration.weight
+        self.foreign = foreign
+        weight, class_ = declaration.weight, declaration.dispatch_class
         self.weigh: Callable[..., Weight] = (
             (lambda *_args: weight) if isinstance(weight, Weight) else weight.__get__(pallet)
         )
+        self.classify: Callable[..., DispatchClass] = (
+            (lambda *_args: class_) if isinstance(class_, DispatchClass) else class_.__get__(pallet)
+        )
 
-    def bind(self, foreign: Mapping[str, Codec[Any]]) -> Codec[tuple[Any, ...]]:
-        """Compile and keep the codec of the arguments."""
-        self.codec = compile_codec(self.shape, foreign)
+    def bind(self) -> Codec[tuple[Any, ...]]:
+        """Compile and keep the codec of the arguments, once every foreign type of the composition is
+        known."""
+        self.codec = compile_codec(self.shape, self.foreign)
         return self.codec
+
+
+class Source(NamedTuple):
+    """Where a call was decoded from: the bytes that hold it, and its place among them."""
+
+    data: bytes
+    start: int
+    stop: int
 
 
 class Call:
     """A decoded call: its spec and its arguments in order. Immutable by convention; equal by encoding."""
 
-    __slots__ = ("args", "spec")
+    __slots__ = ("_source", "args", "spec")
 
-    def __init__(self, spec: CallSpec, args: tuple[Any, ...]) -> None:
+    def __init__(self, spec: CallSpec, args: tuple[Any, ...], source: Source | None = None) -> None:
         self.spec = spec
         self.args = args
+        self._source = source
+
+    def info(self) -> DispatchInfo:
+        """Return the declared weight and class for these arguments, and whether the call pays."""
+        spec = self.spec
+        args = self.args
+        return DispatchInfo(spec.weigh(*args), spec.classify(*args), spec.declaration.pays)
 
     def weight(self) -> Weight:
         """Return the declared weight for these arguments."""
         return self.spec.weigh(*self.args)
+
+    def encoded(self) -> bytes:
+        """Return the SCALE bytes, index bytes included."""
+        data, start, stop = self._source or self._encode()
+        return data[start:stop]
+
+    def encoded_length(self) -> int:
+        """Return the number of SCALE bytes, in constant time for a call that was decoded."""
+        _, start, stop = self._source or self._encode()
+        return stop - start
+
+    def _encode(self) -> Source:
+        spec = self.spec
+        codec = spec.codec or spec.bind()
+        try:
+            data = spec.prefix + codec.encode(self.args)
+        except EncodeError as error:
+            raise EncodeError(f"{spec.pallet}.{spec.name}: {error}") from error
+        self._source = Source(data, 0, len(data))
+        return self._source
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Call) and self.spec is other.spec and self.args == other.args
@@ -129,9 +184,10 @@ class CallTable:
 
     def __init__(self) -> None:
         self.specs: dict[bytes, CallSpec] = {}
-        self.codec: Codec[Call] = Codec(Foreign("RuntimeCall"), self._encode, self._decode)
+        self.codec: Codec[Call] = Codec(Foreign("RuntimeCall"), Call.encoded, self._decode)
         self.foreign: Mapping[str, Codec[Any]] = {}
         self._depth = 0
+        self._count = 0
 
     def add(self, pallet: Any) -> list[CallSpec]:
         """Register the calls of a pallet instance and return their specs in index order."""
@@ -139,7 +195,7 @@ class CallTable:
         for _, method in inspect.getmembers(type(pallet), inspect.isfunction):
             declaration = getattr(method, "__call_declaration__", None)
             if declaration is not None:
-                found.append(CallSpec(pallet, method, declaration))
+                found.append(CallSpec(pallet, method, declaration, self.foreign))
         found.sort(key=lambda spec: spec.declaration.index)
         for spec in found:
             if spec.prefix in self.specs:
@@ -157,23 +213,21 @@ class CallTable:
                 return Call(spec, args)
         raise KeyError(f"{pallet}.{name}")
 
-    def _encode(self, value: Call) -> bytes:
-        codec = value.spec.codec or value.spec.bind(self.foreign)
-        try:
-            return value.spec.prefix + codec.encode(value.args)
-        except EncodeError as error:
-            raise EncodeError(f"{value.spec.pallet}.{value.spec.name}: {error}") from error
-
     def _decode(self, data: bytes, pos: int, end: int) -> tuple[Call, int]:
         spec = self.specs.get(data[pos : pos + 2])
         if spec is None or pos + 2 > end:
             raise DecodeError(f"no call has the index {data[pos : pos + 2].hex() or 'of an empty call'}")
+        if self._depth == 0:
+            self._count = 0
+        self._count += 1
         if self._depth >= CALL_DEPTH_MAX:
             raise DecodeError(f"calls nest deeper than {CALL_DEPTH_MAX}")
-        codec = spec.codec or spec.bind(self.foreign)
+        if self._count > CALLS_MAX:
+            raise DecodeError(f"more than {CALLS_MAX} calls in one")
+        codec = spec.codec or spec.bind()
         self._depth += 1
         try:
-            args, pos = codec.decode_prefix(data, pos + 2)
+            args, stop = codec.decode_prefix(data, pos + 2)
         finally:
             self._depth -= 1
-        return Call(spec, args if spec.parameters else ()), pos
+        return Call(spec, args if spec.parameters else (), Source(data, pos, stop)), stop

@@ -7,25 +7,39 @@ Source: sp_runtime::DispatchError, sp_weights.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
-from runtime.primitives.arithmetic import ArithmeticFailure, DivisionByZero, Underflow
+from runtime.primitives.arithmetic import U64_MAX, ArithmeticFailure, DivisionByZero, Underflow
 from runtime.primitives.scale import Compact, Enum, Length, Struct, enum_path, u8, u64
 from runtime.primitives.types import AccountId
 
 
 class Weight(Struct, path="sp_weights::weight_v2::Weight"):
-    """Cost of a call: `ref_time` in picoseconds on the reference machine, `proof_size` in bytes."""
+    """Cost of a call: `ref_time` in picoseconds on the reference machine, `proof_size` in bytes.
+
+    Sums and products stop at the width of a u64, which no block can take.
+    """
 
     ref_time: Compact[u64]
     proof_size: Compact[u64]
 
     def plus(self, other: Weight) -> Weight:
-        return Weight(self.ref_time + other.ref_time, self.proof_size + other.proof_size)
+        return Weight(
+            min(U64_MAX, self.ref_time + other.ref_time), min(U64_MAX, self.proof_size + other.proof_size)
+        )
 
     def times(self, factor: int) -> Weight:
-        return Weight(self.ref_time * factor, self.proof_size * factor)
+        return Weight(min(U64_MAX, self.ref_time * factor), min(U64_MAX, self.proof_size * factor))
+
+    def most(self, other: Weight) -> Weight:
+        """Return the larger of each dimension."""
+        return Weight(max(self.ref_time, other.ref_time), max(self.proof_size, other.proof_size))
+
+    def least(self, other: Weight) -> Weight:
+        """Return the smaller of each dimension."""
+        return Weight(min(self.ref_time, other.ref_time), min(self.proof_size, other.proof_size))
 
     def minus(self, other: Weight) -> Weight:
         """Return the difference, at least zero in each dimension."""
@@ -265,10 +279,19 @@ class RootOrigin(Struct, index=0, variant="Root"):
     """The chain itself: Sudo, governance, upgrades."""
 
 
+CallFilter: TypeAlias = Callable[[Any], bool]
+"""Tells of a `Call` whether an origin may make it."""
+
+
 class Signed(Struct, index=1):
-    """An account that signed the extrinsic, or acts through a proxy, multisig or derivative."""
+    """An account that signed the extrinsic, or acts through a proxy, multisig or derivative.
+
+    `filters` narrow what it may call beyond the chain's own filter; a call that dispatches further calls
+    hands them on.
+    """
 
     who: AccountId
+    filters: tuple[CallFilter, ...] = ()
 
 
 class NoOrigin(Struct, index=2, variant="None"):
@@ -280,11 +303,23 @@ class PalletOrigin(Struct, index=3):
 
     pallet: u8
     value: bytes
+    filters: tuple[CallFilter, ...] = ()
 
 
 Origin: TypeAlias = RootOrigin | Signed | NoOrigin | PalletOrigin
 ROOT = RootOrigin()
 NOBODY = NoOrigin()
+
+
+def with_filter(origin: Origin, allows: CallFilter) -> Origin:
+    """Return the origin narrowed by a further filter; Root is never filtered."""
+    match origin:
+        case Signed(who=who, filters=filters):
+            return Signed(who, (*filters, allows))
+        case PalletOrigin(pallet=pallet, value=value, filters=filters):
+            return PalletOrigin(pallet, value, (*filters, allows))
+        case RootOrigin() | NoOrigin():
+            return origin
 
 
 def ensure_signed(origin: Origin) -> AccountId:
@@ -309,7 +344,7 @@ def ensure_none(origin: Origin) -> None:
 def ensure_signed_or_root(origin: Origin) -> AccountId | None:
     """Return the signer, or None for Root; BadOrigin otherwise."""
     match origin:
-        case Signed(who):
+        case Signed(who=who):
             return who
         case RootOrigin():
             return None

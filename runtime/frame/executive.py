@@ -21,12 +21,11 @@ from runtime.frame.dispatch import (
     PostDispatchInfo,
     Signed,
     Weight,
-    as_dispatch_error,
 )
+from runtime.frame.dispatcher import Dispatcher
 from runtime.frame.event import FINALIZATION, INITIALIZATION, ApplyExtrinsic
 from runtime.frame.extension import Extension, Extrinsic
 from runtime.frame.pallet import Pallet, Phases
-from runtime.frame.state import State
 from runtime.frame.validity import (
     InvalidReason,
     InvalidTransaction,
@@ -36,7 +35,6 @@ from runtime.frame.validity import (
     ValidTransaction,
     combine,
 )
-from runtime.primitives.arithmetic import ArithmeticFailure
 from runtime.primitives.block import DigestItem
 from runtime.primitives.types import Hash
 
@@ -53,6 +51,10 @@ class InvalidBlock(Exception):
 
 class SystemPallet(Protocol):
     """What the executive needs of the pallet that keeps the block's own records."""
+
+    def call_filtered(self) -> DispatchError:
+        """Return the error of a call that the chain or the origin does not allow."""
+        ...
 
     def current_number(self) -> int:
         """Return the number of the block that the state stands on or in."""
@@ -104,13 +106,14 @@ class Executive:
 
     def __init__(
         self,
-        state: State,
+        dispatcher: Dispatcher,
         phases: Phases,
         system: SystemPallet,
         pallets: tuple[Pallet[Any], ...],
         extensions: tuple[Extension, ...],
     ) -> None:
-        self.state = state
+        self.state = dispatcher.state
+        self.dispatcher = dispatcher
         self.phases = phases
         self.system = system
         self.pallets = pallets
@@ -170,7 +173,8 @@ class Executive:
         except TransactionError:
             state.rollback(outer)
             raise
-        post, error = self._dispatch(extrinsic)
+        origin = NOBODY if extrinsic.signer is None else Signed(extrinsic.signer)
+        post, error = self.dispatcher.dispatch(extrinsic.call, origin)
         if error is not None and extrinsic.info.class_ is DispatchClass.Mandatory:
             state.rollback(outer)
             raise InvalidTransaction(InvalidReason.BadMandatory)
@@ -232,20 +236,7 @@ class Executive:
             self._validate_unsigned(extrinsic)
         self.system.prepare_extrinsic(extrinsic)
 
-    def _dispatch(self, extrinsic: Extrinsic) -> tuple[PostDispatchInfo, DispatchErrorValue | None]:
-        call = extrinsic.call
-        origin = NOBODY if extrinsic.signer is None else Signed(extrinsic.signer)
-        inner = self.state.mark()
-        try:
-            post = call.spec.function(origin, *call.args)
-        except (DispatchError, ArithmeticFailure) as failure:
-            self.state.rollback(inner)
-            error = as_dispatch_error(failure)
-            return error.post_info, error.value()
-        return _AS_DECLARED if post is None else post, None
 
-
-_AS_DECLARED = PostDispatchInfo()
 _HOOKS = ("on_initialize", "on_idle", "on_finalize", "is_inherent", "validate_unsigned", "create_inherent")
 
 

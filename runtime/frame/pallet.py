@@ -15,6 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin, get_
 
 from runtime.frame.call import Call, CallTable
 from runtime.frame.dispatch import NO_WEIGHT, PalletError, Weight
+from runtime.frame.dispatcher import Dispatcher
 from runtime.frame.event import ApplyExtrinsic, Event, EventRecord, event_union
 from runtime.frame.state import State
 from runtime.frame.storage import (
@@ -99,6 +100,7 @@ class Binding:
     index: int
     foreign: dict[str, Codec[Any]]
     calls: CallTable
+    dispatcher: Dispatcher
 
 
 class Pallet(Generic[C]):
@@ -119,6 +121,7 @@ class Pallet(Generic[C]):
         self.state = binding.state
         self.phases = binding.phases
         self.calls = binding.calls
+        self.dispatcher = binding.dispatcher
         self.items: dict[str, BoundItem] = {}
         self.event_classes = _nested(type(self), Event)
         self.error_classes: list[type[PalletError]] = _nested(type(self), PalletError)
@@ -163,6 +166,11 @@ class Pallet(Generic[C]):
     def deposit(self, event: Event, topics: tuple[Any, ...] = ()) -> None:
         """Deposit an event of this pallet under the current phase."""
         self.state.events.append(EventRecord(self.phases.current, self.index, event, topics))
+
+    def extrinsic_index(self) -> int:
+        """Return the index of the extrinsic that runs, 0 outside of extrinsics."""
+        phase = self.phases.current
+        return phase.field_0 if isinstance(phase, ApplyExtrinsic) else 0
 
     def bound_call(self, name: str, *args: Any) -> Call:
         """Return a call of this instance by method name, for inherents and scheduled work."""

@@ -12,7 +12,8 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 from runtime.frame.account import lookup
 from runtime.frame.call import CallSpec, CallTable
-from runtime.frame.dispatch import CannotLookup, DispatchInfo
+from runtime.frame.dispatch import CallFilter, CannotLookup
+from runtime.frame.dispatcher import Dispatcher
 from runtime.frame.event import EventTable
 from runtime.frame.executive import Executive, SystemPallet
 from runtime.frame.extension import Extension, Extrinsic
@@ -76,6 +77,7 @@ class RuntimeBuilder:
         self.calls = CallTable()
         self.events = EventTable()
         self.phases = Phases()
+        self.dispatcher = Dispatcher(state)
         self.foreign: dict[str, Codec[Any]] = {}
         self.foreign["RuntimeCall"] = self.calls.codec
         self.foreign["EventRecords"] = self.events.codec
@@ -88,7 +90,8 @@ class RuntimeBuilder:
         """Create a pallet instance under an index and a name, both unique and never reused."""
         assert 0 <= index <= 255
         assert all(p.index != index and p.name != name for p in self.pallets), f"{name} ({index}) is taken"
-        instance = pallet(Binding(self.state, self.phases, name, index, self.foreign, self.calls), config)
+        binding = Binding(self.state, self.phases, name, index, self.foreign, self.calls, self.dispatcher)
+        instance = pallet(binding, config)
         self.pallets.append(instance)
         self.specs[index] = self.calls.add(instance)
         events = instance.event_shape()
@@ -97,9 +100,14 @@ class RuntimeBuilder:
         return instance
 
     def build(
-        self, version: RuntimeVersion, system: SystemPallet, extensions: tuple[Extension, ...]
+        self,
+        version: RuntimeVersion,
+        system: SystemPallet,
+        extensions: tuple[Extension, ...],
+        base_filter: CallFilter | None = None,
     ) -> Runtime:
-        """Return the runtime of what was added."""
+        """Return the runtime of what was added; `base_filter` tells which calls anyone but Root may make."""
+        self.dispatcher.guard(base_filter, system.call_filtered)
         for name, attribute in (
             ("RuntimeHoldReason", "hold_reasons"),
             ("RuntimeFreezeReason", "freeze_reasons"),
@@ -129,7 +137,9 @@ class Runtime:
         self.foreign = builder.foreign
         self.extensions = extensions
         self.pallets = tuple(sorted(builder.pallets, key=lambda p: p.index))
-        self.executive = Executive(self.state, builder.phases, system, tuple(builder.pallets), extensions)
+        self.executive = Executive(
+            builder.dispatcher, builder.phases, system, tuple(builder.pallets), extensions
+        )
         self.foreign["Extrinsic"] = Codec(Foreign("Extrinsic"), lambda x: x.data, self._decode_extrinsic)
         self._extra: Codec[tuple[Any, ...]] = compile_codec(
             Tuple(tuple(shape_of(e.extra) for e in extensions)), {}
@@ -157,9 +167,7 @@ class Runtime:
         call, stop = self.calls.codec.decode_prefix(data, pos)
         if stop != end:
             raise DecodeError(f"{end - stop} bytes after the call")
-        declaration = call.spec.declaration
-        info = DispatchInfo(call.weight(), declaration.dispatch_class, declaration.pays)
-        extrinsic = Extrinsic(data, Hash(blake2_256(data)), call, info)
+        extrinsic = Extrinsic(data, Hash(blake2_256(data)), call, call.info())
         extrinsic.call_start = pos
         if envelope.address is not None:
             extrinsic.signer = _signer(envelope.address)

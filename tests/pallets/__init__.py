@@ -1,0 +1,1 @@
+"""Tests of the pallets, one file for each, on the composed runtime."""
