@@ -240,9 +240,10 @@ class _Edit:
                 child = self._change_bucket(child, depth + 1, start, after)
             else:
                 # By far the most frequent change, a new value for one key, is made without another call.
-                # A value may be the key of another entry: its hash is then found, but off an entry's start.
-                head, found, tail = child.rpartition(change[:HASH_BYTES])
-                if found and len(head) % ENTRY_BYTES == 1 and len(change) == ENTRY_BYTES:
+                # Not found leaves an empty head. A value may be the key of another entry: its hash is then
+                # found, but off an entry's start.
+                head, _, tail = child.rpartition(change[:HASH_BYTES])
+                if len(head) % ENTRY_BYTES == 1 and len(change) == ENTRY_BYTES:
                     child = b"".join((head, change, tail[HASH_BYTES:]))
                 else:
                     child = self._change_entry(child, depth + 1, change)

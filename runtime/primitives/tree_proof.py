@@ -158,7 +158,7 @@ def _read_levels(proof: bytes, path: bytes, depth: int) -> tuple[list[list[bytes
     for level in range(depth):
         bitmap = int.from_bytes(proof[position : position + 2], "little")
         end = position + 2 + HASH_BYTES * bitmap.bit_count()
-        if len(proof) < max(end, position + 2):
+        if len(proof) < end:
             raise InvalidProof(ProofFault.TRUNCATED)
         if bitmap >> get_nibble(path, level) & 1:
             raise InvalidProof(ProofFault.OWN_CHILD_LISTED)

@@ -105,20 +105,25 @@ def test_a_large_tree_equals_the_definition_after_mixed_batches() -> None:
     assert len(tree) == 0
 
 
-def test_an_entry_is_not_mistaken_for_a_value_that_equals_its_key() -> None:
-    # blake3 of the value is then the path of another key, and stands in the same bucket.
-    content = {POOL[0]: POOL[1], POOL[1]: POOL[2], POOL[2]: POOL[0], POOL[3]: POOL[4]}
-    for key in POOL[:6]:
-        for value in (b"new", None):
-            tree = Tree.from_items(content.items())
-            tree.update([(key, value)])
-            changed = dict(content)
-            apply_to_dict(changed, [(key, value)])
-            assert tree.root == compute_model_root(changed)
-            assert len(tree) == len(changed)
-    tree = Tree.from_items(content.items())
-    assert tree.get_value_hash(POOL[4]) is None
-    assert verify(tree.root, POOL[4], tree.prove(POOL[4], None)) == Absent()
+@pytest.mark.parametrize("count", [4, len(POOL)])
+def test_an_entry_is_not_mistaken_for_a_value_that_equals_its_key(count: int) -> None:
+    # blake3 of each value is then the path of another key, and may stand in the same bucket.
+    for step in (1, 2, count - 1):
+        content = {POOL[at]: POOL[(at + step) % count] for at in range(count)}
+        tree = Tree.from_items(content.items())
+        for key in POOL[: count + 2]:
+            for value in (b"new", None):
+                side = tree.fork()
+                changed = dict(content)
+                apply_to_dict(changed, [(key, value)])
+                assert side.update([(key, value)]) == compute_model_root(changed)
+                assert len(side) == len(changed)
+
+
+def test_a_value_that_equals_an_absent_key_does_not_make_it_present() -> None:
+    tree = Tree.from_items([(POOL[0], POOL[1])])
+    assert tree.get_value_hash(POOL[1]) is None
+    assert verify(tree.root, POOL[1], tree.prove(POOL[1], None)) == Absent()
 
 
 def test_value_hashes_can_be_read_back() -> None:
