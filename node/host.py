@@ -31,6 +31,9 @@ from runtime.primitives.types import Hash
 FINALITY_DELAY_MS = 250
 """Between a block and its certificate: wallets lose the inclusion notice when finality follows at once."""
 
+GC_FULL_BLOCKS = 16
+"""Blocks between collections of the middle generation; the service turns automatic collection off."""
+
 log = structlog.get_logger("substrate")
 
 
@@ -117,7 +120,7 @@ class ChainHost:
                 api.try_state()
         self.metrics.proposed_transactions.set(len(imported.extrinsics))
         self._measure()
-        gc.collect(0)
+        gc.collect(1 if info.number % GC_FULL_BLOCKS == 0 else 0)
 
     def _on_finalized(self, _info: BlockInfo) -> None:
         self._measure()

@@ -120,6 +120,7 @@ async def _run(config: Config, announce: Callable[[Ready], None], clock: Clock) 
             ready = await _start(config, clock, stack, tasks)
             gc.collect()
             gc.freeze()
+            gc.disable()  # the host collects at block boundaries
             announce(ready)
             await _until(stop)
     except* _Stopped:

@@ -136,8 +136,9 @@ class Intake:
     def _check(self, raw: bytes) -> tuple[Extrinsic, SignatureJob] | Refusal:
         """Do what needs no signature check: size, duplicates, bans, decoding."""
         try:
-            self.pool.check(blake2_256(raw), len(raw), self._clock.now_ms())
-            extrinsic = self.chain.api.decode_extrinsic(raw)
+            hash_ = Hash(blake2_256(raw))
+            self.pool.check(hash_, len(raw), self._clock.now_ms())
+            extrinsic = self.chain.api.decode_extrinsic(raw, hash_)
             if extrinsic.signer is None:
                 return extrinsic, NO_JOB
             return extrinsic, self.chain.api.signature_job(extrinsic)

@@ -250,15 +250,11 @@ class System(Pallet[SystemConfig]):
 
     def register_weight(self, weight: Weight, dispatch_class: DispatchClass) -> None:
         """Count weight that hooks used."""
-        used = self._used[dispatch_class]
-        used[0] += weight.ref_time
-        used[1] += weight.proof_size
+        self._count(dispatch_class, weight.ref_time, weight.proof_size)
 
     def remaining_weight(self) -> Weight:
         """Return what the block may still use in all classes together."""
-        ref_time = sum(used[0] for used in self._used)
-        proof_size = sum(used[1] for used in self._used)
-        return self.config.limits[0].max_block.minus(Weight(ref_time, proof_size))
+        return self.config.limits[0].max_block.minus(Weight(*self._total))
 
     def prepare_extrinsic(self, extrinsic: Extrinsic) -> None:
         """Count the length and weight of an extrinsic; ExhaustsResources when the block cannot take it."""
@@ -270,28 +266,39 @@ class System(Pallet[SystemConfig]):
         ref_time = info.weight.ref_time + base.ref_time
         proof_size = info.weight.proof_size + base.proof_size
         self._ensure_fits(info.class_, ref_time, proof_size)
-        used = self._used[info.class_]
-        used[0] += ref_time
-        used[1] += proof_size
+        self._count(info.class_, ref_time, proof_size)
         self._length = length
 
     def note_applied(
         self, info: DispatchInfo, post: PostDispatchInfo, error: DispatchErrorValue | None
     ) -> None:
         """Deposit the verdict event and give back the weight that the call did not use."""
-        base = self._base[info.class_]
         actual = info.weight
-        if post.actual_weight is not None and post.actual_weight.fits(info.weight):
+        if post.actual_weight is not None and post.actual_weight.fits(actual):
+            unused = actual.minus(post.actual_weight)
+            self._count(info.class_, -unused.ref_time, -unused.proof_size)
             actual = post.actual_weight
-            used = self._used[info.class_]
-            used[0] -= info.weight.ref_time - actual.ref_time
-            used[1] -= info.weight.proof_size - actual.proof_size
-        pays = Pays.No if Pays.No in {info.pays_fee, post.pays_fee} else Pays.Yes
-        reported = DispatchInfo(actual.plus(base), info.class_, pays)
+        reported = self._report(info, actual, post.pays_fee)
         if error is None:
             self.deposit(self.ExtrinsicSuccess(reported))
         else:
             self.deposit(self.ExtrinsicFailed(error, reported))
+
+    def _report(self, info: DispatchInfo, actual: Weight, pays_fee: Pays) -> DispatchInfo:
+        """Return what the verdict event says; equal reports of a block share one record."""
+        key = (info.class_, actual, info.pays_fee, pays_fee)
+        found = self._reports.get(key)
+        if found is None:
+            pays = Pays.No if Pays.No in {info.pays_fee, pays_fee} else Pays.Yes
+            found = DispatchInfo(actual.plus(self._base[info.class_]), info.class_, pays)
+            self._reports[key] = found
+        return found
+
+    def _count(self, dispatch_class: DispatchClass, ref_time: int, proof_size: int) -> None:
+        """Add to the weight used by a class and in all."""
+        for used in (self._used[dispatch_class], self._total):
+            used[0] += ref_time
+            used[1] += proof_size
 
     # --- accounts, for other pallets
 
@@ -315,7 +322,10 @@ class System(Pallet[SystemConfig]):
 
     def put_data(self, who: AccountId, data: AccountData) -> None:
         """Replace the balances of an account."""
-        info = self.account.get(who)
+        self.replace_data(who, self.account.get(who), data)
+
+    def replace_data(self, who: AccountId, info: AccountInfo, data: AccountData) -> None:
+        """Replace the balances of an account whose record is known to be `info`."""
         self.account.put(who, AccountInfo(info.nonce, info.consumers, info.providers, info.sufficients, data))
 
     def exists(self, who: AccountId) -> bool:
@@ -433,7 +443,10 @@ class System(Pallet[SystemConfig]):
         self._base = tuple(c.base_extrinsic for c in classes)
         self._limits = classes
         self._length_max = (length.max.normal, length.max.operational, length.max.mandatory)
-        self._used = [[0, 0], [0, 0], [limits.base_block.ref_time, limits.base_block.proof_size]]
+        self._used = [[0, 0], [0, 0], [0, 0]]
+        self._total = [0, 0]
+        self._count(DispatchClass.Mandatory, limits.base_block.ref_time, limits.base_block.proof_size)
+        self._reports: dict[tuple[DispatchClass, Weight, Pays, Pays], DispatchInfo] = {}
         self._length = 0
 
     def _ensure_fits(self, dispatch_class: DispatchClass, ref_time: int, proof_size: int) -> None:
@@ -445,12 +458,11 @@ class System(Pallet[SystemConfig]):
         if dispatch_class is DispatchClass.Mandatory:
             return
         limits, used = self._limits[dispatch_class], self._used[dispatch_class]
-        own = Weight(used[0] + ref_time, used[1] + proof_size)
-        if limits.max_total is not None and not own.fits(limits.max_total):
-            raise InvalidTransaction(InvalidReason.ExhaustsResources)
-        if not Weight(ref_time, proof_size).fits(self.remaining_weight()) and (
-            limits.reserved is None or not own.fits(limits.reserved)
-        ):
+        own = (used[0] + ref_time, used[1] + proof_size)
+        whole = (self._total[0] + ref_time, self._total[1] + proof_size)
+        is_own_full = limits.max_total is not None and not _fits(own, limits.max_total)
+        is_block_full = not _fits(whole, self.config.limits[0].max_block)
+        if is_own_full or (is_block_full and (limits.reserved is None or not _fits(own, limits.reserved))):
             raise InvalidTransaction(InvalidReason.ExhaustsResources)
 
     def _put_counts(
@@ -477,7 +489,7 @@ class System(Pallet[SystemConfig]):
         self.deposit(self.KilledAccount(who))
 
     def _validate_sender(self, _index: int, extrinsic: Extrinsic) -> None:
-        if extrinsic.signer == AccountId(bytes(32)):
+        if extrinsic.signer == ZERO_HASH:  # type: ignore[comparison-overlap]  # both are 32 bytes
             raise InvalidTransaction(InvalidReason.BadSigner)
 
     def _birth_hash(self, index: int, extrinsic: Extrinsic) -> bytes:
@@ -534,6 +546,10 @@ class System(Pallet[SystemConfig]):
     def _prepare_weight(self, index: int, extrinsic: Extrinsic) -> None:
         self._validate_weight(index, extrinsic)
         self.prepare_extrinsic(extrinsic)
+
+
+def _fits(used: tuple[int, int], limit: Weight) -> bool:
+    return used[0] <= limit.ref_time and used[1] <= limit.proof_size
 
 
 def ensure_signed_or_any(origin: Origin) -> None:

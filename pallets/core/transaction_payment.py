@@ -23,7 +23,7 @@ from runtime.frame.dispatch import (
 from runtime.frame.event import Event
 from runtime.frame.extension import Extension, Extrinsic
 from runtime.frame.fungible import Preservation
-from runtime.frame.pallet import Pallet, constant
+from runtime.frame.pallet import Binding, Pallet, constant
 from runtime.frame.storage import Value, storage
 from runtime.frame.validity import PRIORITY_MAX, InvalidReason, InvalidTransaction, ValidTransaction
 from runtime.primitives.scale import Compact, Path, Struct, u8, u128
@@ -63,12 +63,16 @@ class RuntimeDispatchInfo(Struct, path="pallet_transaction_payment::types::Runti
 class FeeCurrency(Protocol):
     """What fees are paid with."""
 
-    def withdraw(self, who: AccountId, amount: int, preservation: Preservation) -> None:
-        """Take free balance out of an account and of the issuance."""
+    def withdraw_fee(self, who: AccountId, amount: int) -> None:
+        """Take a fee out of an account that must stay alive."""
         ...
 
-    def deposit_creating(self, who: AccountId, amount: int) -> None:
-        """Put new balance into an account and into the issuance."""
+    def refund_fee(self, who: AccountId, amount: int) -> None:
+        """Give back a part of what `withdraw_fee` took."""
+        ...
+
+    def resolve_fees(self, receiver: AccountId | None, amount: int) -> None:
+        """Pay withdrawn fees to an account, or burn them."""
         ...
 
     def reducible_balance(self, who: AccountId, preservation: Preservation) -> int:
@@ -125,6 +129,12 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
         actual_fee: u128
         tip: u128
 
+    def __init__(self, binding: Binding, config: TransactionPaymentConfig) -> None:
+        super().__init__(binding, config)
+        self._collected = 0
+        bases = {class_: config.system.base_extrinsic(class_).ref_time for class_ in DispatchClass}
+        self._base_fees = {class_: self._weight_fee(base) for class_, base in bases.items()}
+
     @constant
     def operational_fee_multiplier(self) -> u8:
         """How much the priority of operational extrinsics is raised by their fee."""
@@ -138,8 +148,8 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
     def on_finalize(self, number: int) -> None:  # noqa: ARG002  # the same in every block
         """Pay the collected fees to the author, and adjust the multiplier to the block's fullness."""
         author = self.config.author()
-        if author is not None and self._collected:
-            self.config.currency.deposit_creating(author, self._collected)
+        if self._collected:
+            self.config.currency.resolve_fees(author, self._collected)
         self._collected = 0
         current = self.next_fee_multiplier.get()
         following = self._adjusted(current)
@@ -150,14 +160,18 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
         """Return the parts of the fee for an extrinsic of `length` bytes."""
         if info.pays_fee is Pays.No:
             return FeeDetails(None, tip)
-        base = self._weight_fee(self.config.system.base_extrinsic(info.class_).ref_time)
+        base = self._base_fees[info.class_]
         adjusted = self._weight_fee(info.weight.ref_time) * self.next_fee_multiplier.get() // FIXED_ONE
         return FeeDetails(InclusionFee(base, length * self.config.fee_per_byte, adjusted), tip)
 
     def compute_fee(self, length: int, info: DispatchInfo, tip: int) -> int:
         """Return the whole fee for an extrinsic of `length` bytes, tip included."""
-        fee = self.compute_fee_details(length, info, tip).inclusion_fee
-        return tip if fee is None else fee.base_fee + fee.len_fee + fee.adjusted_weight_fee + tip
+        if info.pays_fee is Pays.No:
+            return tip
+        config = self.config
+        adjusted = info.weight.ref_time * config.fee_per_ref_time_e6 // 1_000_000
+        adjusted = adjusted * self.next_fee_multiplier.get() // FIXED_ONE
+        return self._base_fees[info.class_] + length * config.fee_per_byte + adjusted + tip
 
     def query_info(self, extrinsic: Extrinsic, length: int) -> RuntimeDispatchInfo:
         """Return weight, class and fee of an extrinsic, whose signature may be a placeholder."""
@@ -203,7 +217,7 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
         fee = self.compute_fee(extrinsic.length, extrinsic.info, tip)
         if fee:
             try:
-                self.config.currency.withdraw(who, fee, Preservation.PRESERVE)
+                self.config.currency.withdraw_fee(who, fee)
             except DispatchError as error:
                 raise InvalidTransaction(InvalidReason.Payment) from error
         return Charged(fee, tip)
@@ -218,7 +232,7 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
         if post.actual_weight is not None or post.pays_fee is Pays.No:
             actual = min(actual, self._actual_fee(extrinsic, post, charged.tip))
             if actual < charged.fee:
-                self.config.currency.deposit_creating(who, charged.fee - actual)
+                self.config.currency.refund_fee(who, charged.fee - actual)
         self._collected += actual
         self.deposit(self.TransactionFeePaid(who, actual, charged.tip))
 

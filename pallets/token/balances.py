@@ -287,22 +287,46 @@ class Balances(Pallet[BalancesConfig]):
 
     def transfer(self, source: AccountId, dest: AccountId, amount: int, preservation: Preservation) -> None:
         """Move free balance and deposit a Transfer event; TokenFailure when either side refuses."""
-        self._ensure_can_withdraw(source, amount, preservation)
+        info = self._ensure_can_withdraw(source, amount, preservation)
         target = self.config.accounts.get_account(dest)
         self._ensure_can_deposit(target, amount)
         if source != dest and amount:
-            self._decrease(source, amount, preservation)
-            target = self.config.accounts.get_account(dest)
+            data = info.data
+            self._mutate(source, info, AccountData(data.free - amount, data.reserved, data.frozen))
             data = target.data
             self._mutate(dest, target, AccountData(data.free + amount, data.reserved, data.frozen))
         self.deposit(self.Transfer(source, dest, amount))
 
     def withdraw(self, who: AccountId, amount: int, preservation: Preservation) -> None:
         """Take free balance out of an account and of the issuance."""
-        self._ensure_can_withdraw(who, amount, preservation)
-        self._decrease(who, amount, preservation)
+        self._take(who, amount, preservation)
         self._set_issuance(self.total_issuance.get() - amount)
-        self.deposit(self.Withdraw(who, amount))
+
+    def withdraw_fee(self, who: AccountId, amount: int) -> None:
+        """Take a fee out of an account that must stay alive; `resolve_fees` says where it goes.
+
+        Until then the fee is part of the issuance and of no account.
+        """
+        self._take(who, amount, Preservation.PRESERVE)
+
+    def refund_fee(self, who: AccountId, amount: int) -> None:
+        """Give back a part of what `withdraw_fee` took."""
+        info = self.config.accounts.get_account(who)
+        data = info.data
+        self._mutate(who, info, AccountData(data.free + amount, data.reserved, data.frozen))
+        self.deposit(self.Deposit(who, amount))
+
+    def resolve_fees(self, receiver: AccountId | None, amount: int) -> None:
+        """Pay withdrawn fees to an account, or burn them when there is none or it would stay dead."""
+        if receiver is not None:
+            info = self.config.accounts.get_account(receiver)
+            data = info.data
+            if data.free + amount >= self.config.existential_deposit:
+                self._mutate(receiver, info, AccountData(data.free + amount, data.reserved, data.frozen))
+                self.deposit(self.Deposit(receiver, amount))
+                return
+        self._set_issuance(self.total_issuance.get() - amount)
+        self.deposit(self.Rescinded(amount))
 
     def deposit_creating(self, who: AccountId, amount: int) -> None:
         """Put new balance into an account and into the issuance; too little for a new account is lost."""
@@ -452,11 +476,19 @@ class Balances(Pallet[BalancesConfig]):
             raise ArithmeticDispatchError(ArithmeticReason.Underflow)
         self.total_issuance.put(amount)
 
-    def _ensure_can_withdraw(self, who: AccountId, amount: int, preservation: Preservation) -> None:
-        if amount == 0:
-            return
+    def _take(self, who: AccountId, amount: int, preservation: Preservation) -> None:
+        info = self._ensure_can_withdraw(who, amount, preservation)
+        data = info.data
+        self._mutate(who, info, AccountData(data.free - amount, data.reserved, data.frozen))
+        self.deposit(self.Withdraw(who, amount))
+
+    def _ensure_can_withdraw(self, who: AccountId, amount: int, preservation: Preservation) -> AccountInfo:
+        """Return the account's record; TokenFailure unless the amount may leave it."""
         accounts = self.config.accounts
-        data = accounts.get_account(who).data
+        info = accounts.get_account(who)
+        if amount == 0:
+            return info
+        data = info.data
         left = data.free - amount
         if left < 0:
             raise TokenFailure(TokenReason.FundsUnavailable)
@@ -467,6 +499,7 @@ class Balances(Pallet[BalancesConfig]):
                 raise TokenFailure(TokenReason.OnlyProvider)
             if preservation is not Preservation.EXPENDABLE:
                 raise TokenFailure(TokenReason.NotExpendable)
+        return info
 
     def _ensure_can_deposit(self, info: AccountInfo, amount: int) -> None:
         if amount == 0:
@@ -489,6 +522,9 @@ class Balances(Pallet[BalancesConfig]):
         deposit."""
         accounts, deposit = self.config.accounts, self.config.existential_deposit
         old = info.data
+        if old.free >= deposit <= data.free and old.reserved == data.reserved and old.frozen == data.frozen:
+            accounts.replace_data(who, info, data)  # no reference changes
+            return
         did_provide, does_provide = old.free >= deposit, data.free >= deposit
         did_consume, does_consume = old.reserved > 0 or old.frozen > 0, data.reserved > 0 or data.frozen > 0
         if not did_provide and does_provide:

@@ -52,6 +52,10 @@ class Accounts(Protocol):
         """Replace the balances of an account that exists or is about to."""
         ...
 
+    def replace_data(self, who: AccountId, info: AccountInfo, data: AccountData) -> None:
+        """Replace the balances of an account whose record is known to be `info`."""
+        ...
+
     def exists(self, who: AccountId) -> bool:
         """Tell whether the account exists."""
         ...

@@ -66,6 +66,7 @@ class CallSpec:
     __slots__ = (
         "classify",
         "codec",
+        "constant_info",
         "declaration",
         "docs",
         "foreign",
@@ -109,6 +110,10 @@ class CallSpec:
             (lambda *_args: class_) if isinstance(class_, DispatchClass) else class_.__get__(pallet)
         )
 
+        self.constant_info: DispatchInfo | None = None
+        if isinstance(weight, Weight) and isinstance(class_, DispatchClass):
+            self.constant_info = DispatchInfo(weight, class_, declaration.pays)
+
     def bind(self) -> Codec[tuple[Any, ...]]:
         """Compile and keep the codec of the arguments, once every foreign type of the composition is
         known."""
@@ -137,6 +142,8 @@ class Call:
     def info(self) -> DispatchInfo:
         """Return the declared weight and class for these arguments, and whether the call pays."""
         spec = self.spec
+        if spec.constant_info is not None:
+            return spec.constant_info
         args = self.args
         return DispatchInfo(spec.weigh(*args), spec.classify(*args), spec.declaration.pays)
 

@@ -6,11 +6,13 @@ particular pallet. Source: frame_system::EventRecord.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 from runtime.primitives.scale import (
     Codec,
     DecodeError,
+    EncodeError,
     Enum,
     Struct,
     codec,
@@ -82,6 +84,7 @@ class EventTable:
             Foreign("EventRecords"), self._encode, self._decode
         )
         self._codecs: dict[int, Codec[Any]] = {}
+        self._encoders: dict[tuple[int, type], tuple[bytes, Callable[[Any], bytes]]] = {}
 
     def add(self, pallet_index: int, union: TaggedUnion) -> None:
         """Register a pallet instance's events."""
@@ -98,19 +101,31 @@ class EventTable:
             self._codecs[pallet_index] = found
         return found
 
+    def _encoder_of(self, pallet: int, event: Event) -> tuple[bytes, Callable[[Any], bytes]]:
+        """Return the index bytes of an event and the encoder of its fields."""
+        for variant in self.unions[pallet].variants:
+            if variant.record.cls is type(event):
+                fields = compile_codec(variant.record, self.foreign)
+                found = (bytes((pallet, variant.index)), fields.encode)
+                self._encoders[pallet, type(event)] = found
+                return found
+        raise EncodeError(f"{event!r} is no event of pallet {pallet}")
+
     def _encode(self, records: tuple[EventRecord, ...]) -> bytes:
         parts = [encode_compact(len(records))]
         append = parts.append
-        codecs = self._codecs
+        encoders = self._encoders
         phases: dict[Any, bytes] = {}
         for phase, pallet, event, topics in records:
             head = phases.get(phase)
             if head is None:
                 head = phases[phase] = _PHASE.encode(phase)
-            found = codecs.get(pallet) or self.codec_of(pallet)
+            found = encoders.get((pallet, type(event)))
+            if found is None:
+                found = self._encoder_of(pallet, event)
             append(head)
-            append(pallet.to_bytes(1, "little"))
-            append(found.encode(event))
+            append(found[0])
+            append(found[1](event))
             append(_TOPICS.encode(topics) if topics else _NO_TOPICS)
         return b"".join(parts)
 

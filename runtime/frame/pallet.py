@@ -30,7 +30,7 @@ from runtime.frame.storage import (
     Value,
 )
 from runtime.primitives.hashing import twox128
-from runtime.primitives.scale import Codec, compile_codec, u32
+from runtime.primitives.scale import Codec, LazyCodec, compile_codec, u32
 from runtime.primitives.shape import Option, Shape, TaggedUnion, Unit, shape_of
 
 C = TypeVar("C")
@@ -248,7 +248,7 @@ def _bind_item(
     keys = _key_shapes(kind, args)
     assert len(keys) == len(declaration.hashers), f"{name}: one hasher for each key"
     place = (binding.name, name)
-    value_codec = _lazy_codec(value_shape, binding.foreign)
+    value_codec: Codec[Any] = LazyCodec(value_shape, binding.foreign)
     if kind is Value:
         item: Item[Any] = Value(binding.state, place, prefix, value_codec, declaration.default)
     else:
@@ -278,15 +278,3 @@ def _key_shapes(kind: Any, args: tuple[Any, ...]) -> tuple[Shape, ...]:
         return (shape_of(args[0]), shape_of(args[1]))
     assert kind is NMap, f"{kind!r} is no storage item"
     return tuple(shape_of(key) for key in get_args(args[0]))
-
-
-def _lazy_codec(shape: Shape, foreign: dict[str, Codec[Any]]) -> Codec[Any]:
-    """Return a codec compiled at its first use, when every foreign type of the composition is known."""
-    compiled: list[Codec[Any]] = []
-
-    def real() -> Codec[Any]:
-        if not compiled:
-            compiled.append(compile_codec(shape, foreign))
-        return compiled[0]
-
-    return Codec(shape, lambda v: real().encode(v), lambda d, p, _end: real().decode_prefix(d, p))

@@ -153,8 +153,10 @@ class Runtime:
                 return pallet
         raise KeyError(name)
 
-    def decode_extrinsic(self, data: bytes) -> Extrinsic:
+    def decode_extrinsic(self, data: bytes, hash_: Hash | None = None) -> Extrinsic:
         """Return the extrinsic of exactly these bytes, length prefix included; DecodeError otherwise.
+
+        `hash_` is its blake2b-256 hash where the caller has computed it already.
 
         A signer that the address does not name directly is UnknownTransaction(CannotLookup).
         """
@@ -167,7 +169,7 @@ class Runtime:
         call, stop = self.calls.codec.decode_prefix(data, pos)
         if stop != end:
             raise DecodeError(f"{end - stop} bytes after the call")
-        extrinsic = Extrinsic(data, Hash(blake2_256(data)), call, call.info())
+        extrinsic = Extrinsic(data, Hash(blake2_256(data)) if hash_ is None else hash_, call, call.info())
         extrinsic.call_start = pos
         if envelope.address is not None:
             extrinsic.signer = _signer(envelope.address)

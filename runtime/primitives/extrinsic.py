@@ -113,7 +113,12 @@ def open_envelope(data: bytes) -> Envelope:
         return Envelope(None, Scheme.ED25519, b"", pos + 1)
     if version != SIGNED_V4:
         raise DecodeError(f"extrinsic version byte {version:#04x} is not supported")
-    address, pos = _ADDRESS.decode_prefix(data, pos + 1)
+    address: MultiAddress
+    if data[pos + 1 : pos + 2] == b"\0" and pos + 34 <= end:  # what every client sends
+        address = AddressId(AccountId(data[pos + 2 : pos + 34]))
+        pos += 34
+    else:
+        address, pos = _ADDRESS.decode_prefix(data, pos + 1)
     if pos >= end or data[pos] not in _SIGNATURE_LENGTHS:
         raise DecodeError("no such signature scheme" if pos < end else "input ends early")
     start = pos + 1

@@ -66,6 +66,7 @@ __all__ = [
     "DecodeError",
     "EncodeError",
     "Enum",
+    "LazyCodec",
     "Length",
     "MaxLen",
     "Path",
@@ -134,6 +135,28 @@ class Codec(Generic[T]):
     def decode_prefix(self, data: bytes, pos: int = 0) -> tuple[T, int]:
         """Return the value that starts at `pos` and the position after it."""
         return self._decode(data, pos, len(data))  # type: ignore[no-any-return]  # generated code returns T
+
+
+class LazyCodec(Codec[T]):
+    """A codec compiled at its first use, for types that are complete only when a runtime is composed."""
+
+    __slots__ = ()
+
+    def __init__(self, shape: Shape, foreign: Mapping[str, Codec[Any]]) -> None:
+        def encode(value: T) -> bytes:
+            self._compile(foreign)
+            return self._encode(value)
+
+        def decode(data: bytes, pos: int, end: int) -> Any:
+            self._compile(foreign)
+            return self._decode(data, pos, end)
+
+        super().__init__(shape, encode, decode)
+
+    def _compile(self, foreign: Mapping[str, Codec[Any]]) -> None:
+        compiled: Codec[T] = compile_codec(self.shape, foreign)
+        self._encode = compiled._encode
+        self._decode = compiled._decode
 
 
 def codec(annotation: Any) -> Codec[Any]:
