@@ -138,6 +138,12 @@ class OuterEnums(Struct):
     error: TypeId
 
 
+class CustomMetadata(Struct):
+    name: str
+    type: TypeId
+    value: bytes
+
+
 class MetadataV14(Struct):
     types: tuple[PortableType, ...]
     pallets: tuple[PalletV14, ...]
@@ -152,7 +158,7 @@ class MetadataV15(Struct):
     runtime: TypeId
     apis: tuple[ApiMetadata, ...]
     outer_enums: OuterEnums
-    custom: tuple[()]
+    custom: tuple[CustomMetadata, ...]
 
 
 def encode_metadata(runtime: Runtime, apis: tuple[Api, ...], version: int) -> bytes:
