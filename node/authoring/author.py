@@ -19,6 +19,7 @@ import structlog
 from node.authoring.intake import Intake
 from node.chain.chain import Chain, Imported
 from node.clock import Clock
+from node.pool.transaction import PoolTransaction
 from runtime.frame.extension import Extrinsic
 from runtime.frame.validity import InvalidReason, InvalidTransaction, TransactionError
 from runtime.primitives.block import DigestItem, PreRuntime
@@ -28,8 +29,10 @@ TIME_ENGINE = b"TIME"
 AUTHOR_ENGINE = b"BABE"
 AUTHOR_TAG = 0x02
 TIMESTAMP_INHERENT = b"timstap0"
-SLICE = 50
-"""Transactions executed between two turns of the event loop, 1 to 2 ms."""
+SLICE_S = 0.01
+"""How long transactions are executed between two turns of the event loop."""
+TAKEN_AT_ONCE = 25
+"""Transactions taken from the pool between two looks at the clock, about 1 ms."""
 
 log = structlog.get_logger("author")
 
@@ -65,7 +68,7 @@ class Author:
             while (left := slot - self._clock.now_ms()) > 0:
                 if self._full:
                     await asyncio.sleep(left / 1000)
-                elif self._fill(SLICE):
+                elif self._fill():
                     await asyncio.sleep(0)
                 else:
                     await self.intake.wait_ready(left / 1000)
@@ -103,7 +106,7 @@ class Author:
 
     async def _make(self) -> Imported:
         self._open(self._clock.now_ms() + self._time_offset_ms)
-        while not self._full and self._fill(SLICE):  # noqa: ASYNC110  # turns for others, not a wait
+        while not self._full and self._fill():  # noqa: ASYNC110  # turns for others, not a wait
             await asyncio.sleep(0)
         return await self._seal()
 
@@ -125,11 +128,20 @@ class Author:
         place = bytes([AUTHOR_TAG]) + index.to_bytes(4, "little") + slot.to_bytes(8, "little")
         return (*logs, PreRuntime(AUTHOR_ENGINE, place))
 
-    def _fill(self, limit: int) -> bool:
-        """Execute up to `limit` ready transactions into the open block; tell whether there was any."""
+    def _fill(self) -> bool:
+        """Execute ready transactions into the open block for one slice; tell whether there was any."""
+        end = self._clock.monotonic() + SLICE_S
+        found = False
+        while not self._full and (taken := self.intake.pool.take(TAKEN_AT_ONCE)):
+            found = True
+            self._execute(taken)
+            if self._clock.monotonic() >= end:
+                break
+        return found
+
+    def _execute(self, taken: list[PoolTransaction]) -> None:
         block = self.chain.open
         assert block is not None
-        taken = self.intake.pool.take(limit)
         for position, transaction in enumerate(taken):
             extrinsic = transaction.payload
             assert isinstance(extrinsic, Extrinsic)
@@ -139,9 +151,8 @@ class Author:
                 if isinstance(error, InvalidTransaction) and error.reason is InvalidReason.ExhaustsResources:
                     self._full = True
                     self.intake.pool.untake([later.hash for later in taken[position:]])
-                    break
+                    return
                 self.intake.pool.remove_invalid([transaction.hash], self._clock.now_ms())
-        return bool(taken)
 
     async def _seal(self) -> Imported:
         await asyncio.wrap_future(self.chain.store.room())

@@ -48,8 +48,8 @@ from runtime.primitives.scale import DecodeError
 from runtime.primitives.tree import Tree
 from runtime.primitives.types import Hash
 
-TREE_SLICE_KEYS = 2_000
-"""Keys of the state tree hashed between two turns of the event loop, some 10 ms."""
+SLICE_KEYS = 1_000
+"""Changed keys encoded or hashed between two turns of the event loop, some 5 ms."""
 LIVE_ENTRIES_MAX = 400_000
 """Decoded entries of one storage item kept between blocks, some 130 MB of account records."""
 
@@ -183,11 +183,10 @@ class Chain:
         assert block is not None, "a block is open"
         digest = self.api.finalize_block()
         yield
-        changes = self.api.state.drain()
+        changes = yield from self.api.state.drain_steps(SLICE_KEYS)
         self.open = None
-        yield
         pairs = [(change.key, change.new) for change in changes]
-        root = yield from self.tree.update_steps(pairs, TREE_SLICE_KEYS)
+        root = yield from self.tree.update_steps(pairs, SLICE_KEYS)
         body = tuple(extrinsic.data for extrinsic in block.extrinsics)
         header = Header(block.parent.hash, block.number, root, compute_extrinsics_root(body), Digest(digest))
         yield

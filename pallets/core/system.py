@@ -148,6 +148,8 @@ class System(Pallet[SystemConfig]):
 
     def __init__(self, binding: Binding, config: SystemConfig) -> None:
         super().__init__(binding, config)
+        self.event_table = binding.events
+        self._encoded_count = 0
         self._length = 0
         self._reset()
 
@@ -226,8 +228,9 @@ class System(Pallet[SystemConfig]):
 
     def finalize(self) -> tuple[DigestItem, ...]:
         """Write the block's events and weights; return the digest without seals."""
+        self._encode_events()
         records = tuple(self.state.events)
-        self.events.put(records)
+        self.events.put(self.event_table.seal(records, self._encoded))
         self.event_count.put(len(records))
         used = [Weight(*pair) for pair in self._used]
         self.block_weight.put(PerClassWeight(*used))
@@ -283,6 +286,14 @@ class System(Pallet[SystemConfig]):
             self.deposit(self.ExtrinsicSuccess(reported))
         else:
             self.deposit(self.ExtrinsicFailed(error, reported))
+        self._encode_events()
+
+    def _encode_events(self) -> None:
+        """Encode the events deposited since the last time, so that sealing the block has less to do."""
+        recorded = self.state.events
+        if self._encoded_count < len(recorded):
+            self._encoded.append(self.event_table.encode_each(recorded[self._encoded_count :]))
+            self._encoded_count = len(recorded)
 
     def _report(self, info: DispatchInfo, actual: Weight, pays_fee: Pays) -> DispatchInfo:
         """Return what the verdict event says; equal reports of a block share one record."""
@@ -446,6 +457,8 @@ class System(Pallet[SystemConfig]):
         self._used = [[0, 0], [0, 0], [0, 0]]
         self._total = [0, 0]
         self._count(DispatchClass.Mandatory, limits.base_block.ref_time, limits.base_block.proof_size)
+        self._encoded: list[bytes] = []
+        self._encoded_count = 0
         self._reports: dict[tuple[DispatchClass, Weight, Pays, Pays], DispatchInfo] = {}
         self._length = 0
 

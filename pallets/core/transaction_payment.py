@@ -63,16 +63,12 @@ class RuntimeDispatchInfo(Struct, path="pallet_transaction_payment::types::Runti
 class FeeCurrency(Protocol):
     """What fees are paid with."""
 
-    def withdraw_fee(self, who: AccountId, amount: int) -> None:
-        """Take a fee out of an account that must stay alive."""
+    def withdraw(self, who: AccountId, amount: int, preservation: Preservation) -> None:
+        """Take free balance out of an account and of the issuance."""
         ...
 
-    def refund_fee(self, who: AccountId, amount: int) -> None:
-        """Give back a part of what `withdraw_fee` took."""
-        ...
-
-    def resolve_fees(self, receiver: AccountId | None, amount: int) -> None:
-        """Pay withdrawn fees to an account, or burn them."""
+    def deposit_creating(self, who: AccountId, amount: int) -> None:
+        """Put new balance into an account and into the issuance."""
         ...
 
     def reducible_balance(self, who: AccountId, preservation: Preservation) -> int:
@@ -148,8 +144,8 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
     def on_finalize(self, number: int) -> None:  # noqa: ARG002  # the same in every block
         """Pay the collected fees to the author, and adjust the multiplier to the block's fullness."""
         author = self.config.author()
-        if self._collected:
-            self.config.currency.resolve_fees(author, self._collected)
+        if author is not None and self._collected:
+            self.config.currency.deposit_creating(author, self._collected)
         self._collected = 0
         current = self.next_fee_multiplier.get()
         following = self._adjusted(current)
@@ -217,7 +213,7 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
         fee = self.compute_fee(extrinsic.length, extrinsic.info, tip)
         if fee:
             try:
-                self.config.currency.withdraw_fee(who, fee)
+                self.config.currency.withdraw(who, fee, Preservation.PRESERVE)
             except DispatchError as error:
                 raise InvalidTransaction(InvalidReason.Payment) from error
         return Charged(fee, tip)
@@ -232,7 +228,7 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
         if post.actual_weight is not None or post.pays_fee is Pays.No:
             actual = min(actual, self._actual_fee(extrinsic, post, charged.tip))
             if actual < charged.fee:
-                self.config.currency.refund_fee(who, charged.fee - actual)
+                self.config.currency.deposit_creating(who, charged.fee - actual)
         self._collected += actual
         self.deposit(self.TransactionFeePaid(who, actual, charged.tip))
 

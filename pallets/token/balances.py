@@ -299,34 +299,11 @@ class Balances(Pallet[BalancesConfig]):
 
     def withdraw(self, who: AccountId, amount: int, preservation: Preservation) -> None:
         """Take free balance out of an account and of the issuance."""
-        self._take(who, amount, preservation)
-        self._set_issuance(self.total_issuance.get() - amount)
-
-    def withdraw_fee(self, who: AccountId, amount: int) -> None:
-        """Take a fee out of an account that must stay alive; `resolve_fees` says where it goes.
-
-        Until then the fee is part of the issuance and of no account.
-        """
-        self._take(who, amount, Preservation.PRESERVE)
-
-    def refund_fee(self, who: AccountId, amount: int) -> None:
-        """Give back a part of what `withdraw_fee` took."""
-        info = self.config.accounts.get_account(who)
+        info = self._ensure_can_withdraw(who, amount, preservation)
         data = info.data
-        self._mutate(who, info, AccountData(data.free + amount, data.reserved, data.frozen))
-        self.deposit(self.Deposit(who, amount))
-
-    def resolve_fees(self, receiver: AccountId | None, amount: int) -> None:
-        """Pay withdrawn fees to an account, or burn them when there is none or it would stay dead."""
-        if receiver is not None:
-            info = self.config.accounts.get_account(receiver)
-            data = info.data
-            if data.free + amount >= self.config.existential_deposit:
-                self._mutate(receiver, info, AccountData(data.free + amount, data.reserved, data.frozen))
-                self.deposit(self.Deposit(receiver, amount))
-                return
+        self._mutate(who, info, AccountData(data.free - amount, data.reserved, data.frozen))
         self._set_issuance(self.total_issuance.get() - amount)
-        self.deposit(self.Rescinded(amount))
+        self.deposit(self.Withdraw(who, amount))
 
     def deposit_creating(self, who: AccountId, amount: int) -> None:
         """Put new balance into an account and into the issuance; too little for a new account is lost."""
@@ -475,12 +452,6 @@ class Balances(Pallet[BalancesConfig]):
         if amount < 0:
             raise ArithmeticDispatchError(ArithmeticReason.Underflow)
         self.total_issuance.put(amount)
-
-    def _take(self, who: AccountId, amount: int, preservation: Preservation) -> None:
-        info = self._ensure_can_withdraw(who, amount, preservation)
-        data = info.data
-        self._mutate(who, info, AccountData(data.free - amount, data.reserved, data.frozen))
-        self.deposit(self.Withdraw(who, amount))
 
     def _ensure_can_withdraw(self, who: AccountId, amount: int, preservation: Preservation) -> AccountInfo:
         """Return the account's record; TokenFailure unless the amount may leave it."""

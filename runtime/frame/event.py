@@ -6,7 +6,7 @@ particular pallet. Source: frame_system::EventRecord.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 from runtime.primitives.scale import (
@@ -53,6 +53,12 @@ class EventRecord(NamedTuple):
     pallet: int
     event: Event
     topics: tuple[Hash, ...]
+
+
+class EncodedEvents(tuple[EventRecord, ...]):
+    """The events of a block with their SCALE bytes, gathered while the block was executed."""
+
+    encoded: bytes
 
 
 EventRecords: TypeAlias = Annotated[tuple[EventRecord, ...], Foreign("EventRecords")]
@@ -111,8 +117,9 @@ class EventTable:
                 return found
         raise EncodeError(f"{event!r} is no event of pallet {pallet}")
 
-    def _encode(self, records: tuple[EventRecord, ...]) -> bytes:
-        parts = [encode_compact(len(records))]
+    def encode_each(self, records: Sequence[EventRecord]) -> bytes:
+        """Return the SCALE bytes of records one after another, without a count."""
+        parts: list[bytes] = []
         append = parts.append
         encoders = self._encoders
         phases: dict[Any, bytes] = {}
@@ -128,6 +135,17 @@ class EventTable:
             append(found[1](event))
             append(_TOPICS.encode(topics) if topics else _NO_TOPICS)
         return b"".join(parts)
+
+    def seal(self, records: tuple[EventRecord, ...], encoded: list[bytes]) -> EncodedEvents:
+        """Return the events of a block whose bytes were gathered piece by piece."""
+        sealed = EncodedEvents(records)
+        sealed.encoded = encode_compact(len(records)) + b"".join(encoded)
+        return sealed
+
+    def _encode(self, records: tuple[EventRecord, ...]) -> bytes:
+        if isinstance(records, EncodedEvents):
+            return records.encoded
+        return encode_compact(len(records)) + self.encode_each(records)
 
     def _decode(self, data: bytes, pos: int, end: int) -> tuple[tuple[EventRecord, ...], int]:
         records: list[EventRecord] = []

@@ -16,7 +16,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin, get_
 from runtime.frame.call import Call, CallTable
 from runtime.frame.dispatch import NO_WEIGHT, PalletError, Weight
 from runtime.frame.dispatcher import Dispatcher
-from runtime.frame.event import ApplyExtrinsic, Event, EventRecord, event_union
+from runtime.frame.event import ApplyExtrinsic, Event, EventRecord, EventTable, event_union
 from runtime.frame.state import State
 from runtime.frame.storage import (
     CountedMap,
@@ -100,6 +100,7 @@ class Binding:
     index: int
     foreign: dict[str, Codec[Any]]
     calls: CallTable
+    events: EventTable
     dispatcher: Dispatcher
 
 

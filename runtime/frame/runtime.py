@@ -90,7 +90,9 @@ class RuntimeBuilder:
         """Create a pallet instance under an index and a name, both unique and never reused."""
         assert 0 <= index <= 255
         assert all(p.index != index and p.name != name for p in self.pallets), f"{name} ({index}) is taken"
-        binding = Binding(self.state, self.phases, name, index, self.foreign, self.calls, self.dispatcher)
+        binding = Binding(
+            self.state, self.phases, name, index, self.foreign, self.calls, self.events, self.dispatcher
+        )
         instance = pallet(binding, config)
         self.pallets.append(instance)
         self.specs[index] = self.calls.add(instance)

@@ -11,7 +11,8 @@ changes. Changes leave sorted by raw key, whatever order the calls wrote them in
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Generator, Hashable, Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 
@@ -49,6 +50,10 @@ class MemoryBackend:
                 self.entries.pop(change.key, None)
             else:
                 self.entries[change.key] = change.new
+
+
+DRAIN_AT_ONCE = 1 << 62
+"""More entries than any block writes: everything in one slice."""
 
 
 class Change(NamedTuple):
@@ -115,21 +120,32 @@ class State:
         """Return the changes of the open block so far, sorted by raw key, without ending it."""
         changes: list[Change] = []
         for item in self._dirty:
-            values, raw_key, encode = item.values, item.raw_key, item.encode_value
-            for node, first in item.first.items():
-                last = values[node]
-                if last is first:
-                    continue
-                old = None if first is None else encode(first)
-                new = None if last is None else encode(last)
-                if old != new:
-                    changes.append(Change(raw_key(node), old, new))
+            _collect(item, item.first.items(), changes)
         changes.sort()
         return changes
 
     def drain(self) -> list[Change]:
         """End the block: return its changes sorted by raw key and forget the journal; live values stay."""
-        changes = self.pending()
+        steps = self.drain_steps(DRAIN_AT_ONCE)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                changes: list[Change] = end.value
+                return changes
+
+    def drain_steps(self, per_step: int) -> Generator[None, None, list[Change]]:
+        """Do what `drain` does in slices of `per_step` entries, yielding after each.
+
+        Until the generator is exhausted nothing may be written.
+        """
+        changes: list[Change] = []
+        for item in self._dirty:
+            entries = iter(item.first.items())
+            while part := list(islice(entries, per_step)):
+                _collect(item, part, changes)
+                yield
+        changes.sort()
         for item in self._dirty:
             item.first.clear()
         self._dirty.clear()
@@ -162,3 +178,16 @@ class State:
         for item in self._items:
             if len(item.values) > entries_max:
                 item.values.clear()
+
+
+def _collect(item: Entries, entries: Iterable[tuple[Any, Any]], changes: list[Change]) -> None:
+    """Append the real changes among an item's written entries (key, first value)."""
+    values, raw_key, encode = item.values, item.raw_key, item.encode_value
+    for node, first in entries:
+        last = values[node]
+        if last is first:
+            continue
+        old = None if first is None else encode(first)
+        new = None if last is None else encode(last)
+        if old != new:
+            changes.append(Change(raw_key(node), old, new))

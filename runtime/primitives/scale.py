@@ -95,8 +95,7 @@ __all__ = [
 
 T = TypeVar("T")
 COMPACT_BITS_MAX = 536
-UNROLL_MAX = 16
-"""Arrays up to this length are decoded without a loop."""
+UNROLL_MAX = 16  # longer arrays are decoded in a loop
 
 
 class DecodeError(ValueError):
