@@ -4,14 +4,14 @@ A canonical bucketed 16-ary radix tree over blake3; the hashed form and the proo
 tree_proof. This module is responsible for holding it, changing it fast and forking it; it knows no
 storage layout, no disk and no block.
 
-Cost is in hashes and in memory traffic, so: a bucket is one bytes object, ready to be hashed; a branch
-keeps its hash input in one buffer and overwrites 32 bytes of it for each changed child; a batch is sorted
-by path, so that every touched node is visited and hashed once. Invariants of the shape, on which the root
+Cost is in hashes and in memory traffic, so: a node *is* the bytes that are hashed, a bucket immutable ones,
+a branch a buffer of which 32 bytes are overwritten for each changed child; a batch is sorted by path, so
+that every touched node is visited and hashed once. Invariants of the shape, on which the root
 depends:
 
 1. a node is empty (its tag), a bucket of 1 to 16 entries ascending by path, or a branch over more than 16;
 2. a branch at depth d has the entries with nibble n at place d of their path below child n;
-3. `data` of a branch is its tag and the hashes of its children.
+3. the bytes of a branch are its tag and the hashes of its children.
 
 Forks. A branch is changed in place only by the tree whose token it carries, and `fork` gives both trees
 new tokens, after which neither owns what they share; buckets are never changed, only replaced. So a
@@ -61,7 +61,7 @@ __all__ = [
 ]
 
 _CHILD_HASH: Final = tuple(range(1, 1 + HASH_BYTES * BRANCH_CHILDREN, HASH_BYTES))
-_EMPTY_BRANCH_DATA: Final = TAG_BRANCH + EMPTY_HASH * BRANCH_CHILDREN
+_EMPTY_BRANCH: Final = TAG_BRANCH + EMPTY_HASH * BRANCH_CHILDREN
 _FULL_BUCKET_BYTES: Final = 1 + ENTRY_BYTES * BUCKET_ENTRIES_MAX
 _UNSLICED: Final = 1 << 62
 _SCAN_MAX: Final = 64  # entries: below, looking at each is faster than bisecting
@@ -75,14 +75,14 @@ class _Owner:
 
 
 @final
-class _Branch:
-    """Sixteen children, and the bytes whose hash is this node's."""
+class _Branch(bytearray):
+    """A branch is the bytes whose hash is its own, and its sixteen children."""
 
-    __slots__ = ("children", "data", "owner")
+    __slots__ = ("children", "owner")
 
-    def __init__(self, children: "list[_Node]", data: bytearray, owner: _Owner) -> None:
+    def __init__(self, hashed: bytes | bytearray, children: "list[_Node]", owner: _Owner) -> None:
+        super().__init__(hashed)
         self.children = children
-        self.data = data
         self.owner = owner
 
 
@@ -109,7 +109,7 @@ class Tree:
         assert all(a[:HASH_BYTES] < b[:HASH_BYTES] for a, b in pairwise(entries)), "keys are distinct"
         tree = cls()
         tree._root_node = _build(entries, 0, len(entries), 0, tree._owner)
-        tree._root_hash = _hash_node(tree._root_node)
+        tree._root_hash = Hash(blake3(tree._root_node).digest())
         tree._size = len(entries)
         return tree
 
@@ -159,7 +159,7 @@ class Tree:
             self._root_node = edit.apply(self._root_node, 0, start, min(start + per_step, len(entries)))
             yield
         self._size += edit.growth
-        self._root_hash = _hash_node(self._root_node)
+        self._root_hash = Hash(blake3(self._root_node).digest())
         self._updating = False
         return self._root_hash
 
@@ -192,7 +192,7 @@ class Tree:
         assert _get_value_hash(bucket, path) == (None if value is None else blake3(value).digest()), (
             "flat state and tree agree"
         )
-        return encode_proof(path, [branch.data for branch in branches], bucket, value)
+        return encode_proof(path, branches, bucket, value)
 
     def _descend(self, path: bytes) -> tuple[bytes, list[_Branch]]:
         """Return the bucket where a path belongs and the branches above it, root first."""
@@ -223,8 +223,8 @@ class _Edit:
 
     def _change_branch(self, branch: _Branch, depth: int, start: int, end: int) -> _Node:
         if branch.owner is not self.owner:
-            branch = _Branch(branch.children.copy(), branch.data.copy(), self.owner)
-        changes, children, data = self.changes, branch.children, branch.data
+            branch = _Branch(branch, branch.children.copy(), self.owner)
+        changes, children = self.changes, branch.children
         place, shift = depth >> 1, 0 if depth & 1 else 4
         growth_before = self.growth
         while start < end:
@@ -248,8 +248,7 @@ class _Edit:
                 else:
                     child = self._change_entry(child, depth + 1, change)
             children[nibble] = child
-            hashed = child.data if type(child) is _Branch else child
-            _put_hash(data, _CHILD_HASH[nibble], blake3(hashed).digest())
+            _put_hash(branch, _CHILD_HASH[nibble], blake3(child).digest())
             start = after
         # Only a branch that lost entries can have become too small to be one.
         return _merge(branch) if self.growth < growth_before else branch
@@ -288,8 +287,7 @@ def _build(entries: list[bytes], start: int, end: int, depth: int, owner: _Owner
     """Return the node at `depth` over the ascending entries from `start` up to `end`."""
     if end - start <= BUCKET_ENTRIES_MAX:
         return TAG_BUCKET + b"".join(entries[start:end]) if start < end else TAG_EMPTY
-    children: list[_Node] = [TAG_EMPTY] * BRANCH_CHILDREN
-    data = bytearray(_EMPTY_BRANCH_DATA)
+    branch = _Branch(_EMPTY_BRANCH, [TAG_EMPTY] * BRANCH_CHILDREN, owner)
     place, shift = depth >> 1, 0 if depth & 1 else 4
     while start < end:
         nibble = entries[start][place] >> shift & 15
@@ -299,10 +297,10 @@ def _build(entries: list[bytes], start: int, end: int, depth: int, owner: _Owner
             after = start + 1
             while after < end and entries[after][place] >> shift & 15 == nibble:
                 after += 1
-        child = children[nibble] = _build(entries, start, after, depth + 1, owner)
-        _put_hash(data, _CHILD_HASH[nibble], _hash_node(child))
+        child = branch.children[nibble] = _build(entries, start, after, depth + 1, owner)
+        _put_hash(branch, _CHILD_HASH[nibble], blake3(child).digest())
         start = after
-    return _Branch(children, data, owner)
+    return branch
 
 
 def _merge(branch: _Branch) -> _Node:
@@ -317,10 +315,6 @@ def _merge(branch: _Branch) -> _Node:
             return branch
         buckets.append(child[1:])
     return TAG_BUCKET + b"".join(buckets) if entries else TAG_EMPTY
-
-
-def _hash_node(node: _Node) -> Hash:
-    return Hash(blake3(node.data if isinstance(node, _Branch) else node).digest())
 
 
 def _get_entries(bucket: bytes) -> list[bytes]:

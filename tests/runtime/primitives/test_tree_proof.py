@@ -270,6 +270,10 @@ def missing_bitmap() -> tuple[bytes, bytes]:
     return fold(hash_bucket([ENTRY]), 1), bytes([1, 1, 1])
 
 
+def missing_level() -> tuple[bytes, bytes]:
+    return fold(hash_bucket([ENTRY]), 2), bytes([1, 2]) + levels(1)
+
+
 def missing_count() -> tuple[bytes, bytes]:
     return EMPTY_HASH, bytes([0, 0])
 
@@ -306,6 +310,7 @@ CASES: list[tuple[Case, ProofFault]] = [
     (unknown_kind, ProofFault.UNKNOWN_KIND),
     (missing_siblings, ProofFault.TRUNCATED),
     (missing_bitmap, ProofFault.TRUNCATED),
+    (missing_level, ProofFault.TRUNCATED),
     (missing_count, ProofFault.TRUNCATED),
     (missing_entry, ProofFault.TRUNCATED),
     (branch_passed_off_as_bucket, ProofFault.ROOT_MISMATCH),
