@@ -122,7 +122,8 @@ class ChainSpec:
 
     def _parameters(self) -> consortium.ConsortiumParameters:
         prefix = self.properties.get("ss58Format", 42)
-        return consortium.ConsortiumParameters(ss58_prefix=prefix if isinstance(prefix, int) else 42)
+        ss58_prefix = prefix if isinstance(prefix, int) else 42
+        return consortium.ConsortiumParameters(ss58_prefix=ss58_prefix, has_sudo=self.is_dev)
 
 
 def read_spec_version(code: bytes) -> int:

@@ -12,8 +12,12 @@ from types import MappingProxyType
 from typing import Any
 
 from genesis.config import SpecError, as_account, as_amount, as_list, as_object
+from genesis.proxy_types import ProxyType, allows, is_superset
 from pallets.core import weights
+from pallets.core.multisig import Multisig, MultisigConfig
+from pallets.core.proxy import Proxy, ProxyConfig
 from pallets.core.session import Session, SessionConfig, SessionKeys
+from pallets.core.sudo import Sudo
 from pallets.core.system import System, SystemConfig
 from pallets.core.system_types import make_limits
 from pallets.core.timestamp import Timestamp, TimestampConfig
@@ -43,6 +47,10 @@ TOKEN_SYMBOL = "GRID"  # noqa: S105  # a currency's name, not a secret
 TOKEN_DECIMALS = 12
 UNIT = 10**TOKEN_DECIMALS
 EXISTENTIAL_DEPOSIT = UNIT // 1000
+DEPOSIT_PER_ITEM = UNIT // 10
+"""Reserved for one more entry in storage."""
+DEPOSIT_PER_BYTE = UNIT // 1000
+"""Reserved for one more byte in storage."""
 BLOCK_LENGTH_MAX = 5 * 1024 * 1024
 BLOCK_WEIGHT_MAX = Weight(2_000_000_000_000, (1 << 64) - 1)
 """Two seconds of reference time in a block of one second, since weights leave room for slower machines; no
@@ -67,9 +75,12 @@ class ConsortiumGenesis:
 
     balances: tuple[tuple[AccountId, int], ...]
     validators: tuple[tuple[AccountId, SessionKeys], ...]
+    sudo: AccountId | None = None
 
 
-DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType({"balances": {"balances": []}, "session": {"keys": []}})
+DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType(
+    {"balances": {"balances": []}, "session": {"keys": []}, "sudo": {"key": None}}
+)
 """The configuration that a patch is laid over."""
 
 VERSIONS = (SPEC_VERSION,)
@@ -82,9 +93,11 @@ def parse_genesis(config: Mapping[str, Any], path: str) -> ConsortiumGenesis:
     sections = as_object(dict(config), path, tuple(DEFAULT_GENESIS))
     balances = as_object(sections.get("balances", {}), f"{path}.balances", ("balances",))
     session = as_object(sections.get("session", {}), f"{path}.session", ("keys",))
+    sudo = as_object(sections.get("sudo", {}), f"{path}.sudo", ("key",)).get("key")
     return ConsortiumGenesis(
         as_list(balances.get("balances", []), f"{path}.balances.balances", _endowment),
         as_list(session.get("keys", []), f"{path}.session.keys", _validator),
+        None if sudo is None else as_account(sudo, f"{path}.sudo.key"),
     )
 
 
@@ -105,10 +118,12 @@ def _validator(value: Any, path: str) -> tuple[AccountId, SessionKeys]:
 
 @dataclass(frozen=True, slots=True)
 class ConsortiumParameters:
-    """What differs between chains of this runtime: block time in milliseconds and SS58 prefix."""
+    """What differs between chains of this runtime: block time in milliseconds, SS58 prefix, and whether it
+    has a superuser, which only development chains may."""
 
     block_time_ms: int = 1000
     ss58_prefix: int = 42
+    has_sudo: bool = False
 
 
 def make_version(spec_version: int = SPEC_VERSION) -> RuntimeVersion:
@@ -125,6 +140,7 @@ class Consortium:
     system: System
     balances: Balances
     session: Session
+    sudo: Sudo | None
 
 
 def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVersion) -> Consortium:
@@ -139,11 +155,11 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
     )
     timestamp = TimestampConfig(minimum_period=parameters.block_time_ms // 2, system=system)
     build.add(Timestamp, index=1, name="Timestamp", config=timestamp)
-    build.add(Utility, index=2, name="Utility", config=None)
     session = build.add(Session, index=9, name="Session", config=SessionConfig(system))
     balances = build.add(
         Balances, index=10, name="Balances", config=BalancesConfig(EXISTENTIAL_DEPOSIT, system)
     )
+    sudo = _add_calls_within_calls(build, system, balances, has_sudo=parameters.has_sudo)
     payment = build.add(
         TransactionPayment,
         index=11,
@@ -155,7 +171,31 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         account_nonce_api(system),
         transaction_payment_api(payment, RuntimeDispatchInfo, FeeDetails),
     )
-    return Consortium(RuntimeApi(runtime, session, extra), system, balances, session)
+    return Consortium(RuntimeApi(runtime, session, extra), system, balances, session, sudo)
+
+
+def _add_calls_within_calls(
+    build: RuntimeBuilder, system: System, balances: Balances, *, has_sudo: bool
+) -> Sudo | None:
+    """Add the pallets whose calls make other calls."""
+    build.add(Utility, index=2, name="Utility", config=None)
+    multisig = MultisigConfig(
+        balances, system, DEPOSIT_PER_ITEM + 88 * DEPOSIT_PER_BYTE, 32 * DEPOSIT_PER_BYTE
+    )
+    build.add(Multisig, index=3, name="Multisig", config=multisig)
+    build.define("ProxyType", ProxyType)
+    proxy = ProxyConfig(
+        balances,
+        system,
+        allows,
+        is_superset,
+        proxy_deposit_base=DEPOSIT_PER_ITEM + 16 * DEPOSIT_PER_BYTE,
+        proxy_deposit_factor=37 * DEPOSIT_PER_BYTE,
+        announcement_deposit_base=DEPOSIT_PER_ITEM + 16 * DEPOSIT_PER_BYTE,
+        announcement_deposit_factor=68 * DEPOSIT_PER_BYTE,
+    )
+    build.add(Proxy, index=4, name="Proxy", config=proxy)
+    return build.add(Sudo, index=8, name="Sudo", config=None) if has_sudo else None
 
 
 def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
@@ -163,4 +203,8 @@ def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
     chain.system.genesis()
     chain.balances.genesis(genesis.balances)
     chain.session.genesis(genesis.validators)
+    if chain.sudo is not None:
+        chain.sudo.genesis(genesis.sudo)
+    else:
+        assert genesis.sudo is None, "only development chains have a superuser"
     chain.system.events.kill()

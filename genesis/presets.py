@@ -58,6 +58,7 @@ def _preset(name: str, chain_id: str, chain_type: str, authorities: tuple[str, .
     config = {
         "balances": {"balances": [[_address(a.account_id), DEV_BALANCE] for a in dev_accounts()]},
         "session": {"keys": [_session_key(authority) for authority in authorities]},
+        "sudo": {"key": _address(dev_accounts()[0].account_id)},
     }
     properties = {
         "ss58Format": DEV_SS58_PREFIX,

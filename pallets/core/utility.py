@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Annotated, NamedTuple, TypeAlias
 
 from pallets.core import weights
-from runtime.frame.call import Call, RuntimeCall, call
+from runtime.frame.call import Call, RuntimeCall, around, call, inner_class
 from runtime.frame.dispatch import (
     NO_WEIGHT,
     NOBODY,
@@ -143,23 +143,8 @@ class Utility(Pallet[None]):
             return DispatchClass.Operational
         return DispatchClass.Normal
 
-    def _as_derivative_weight(self, index: int, inner: Call) -> Weight:  # noqa: ARG002  # the same for every index
-        return weights.UTILITY_AS_DERIVATIVE.plus(inner.weight())
-
-    def _as_derivative_class(self, index: int, inner: Call) -> DispatchClass:  # noqa: ARG002  # the inner call's
-        return inner.info().class_
-
-    def _dispatch_as_weight(self, as_origin: SystemOrigin, inner: Call) -> Weight:  # noqa: ARG002  # the same for every origin
-        return weights.UTILITY_DISPATCH_AS.plus(inner.weight())
-
-    def _dispatch_as_class(self, as_origin: SystemOrigin, inner: Call) -> DispatchClass:  # noqa: ARG002  # the inner call's
-        return inner.info().class_
-
-    def _with_weight_weight(self, inner: Call, weight: Weight) -> Weight:  # noqa: ARG002  # Root's word counts
+    def _given_weight(self, _inner: Call, weight: Weight) -> Weight:
         return weight
-
-    def _with_weight_class(self, inner: Call, weight: Weight) -> DispatchClass:  # noqa: ARG002  # the inner call's
-        return inner.info().class_
 
     # --- calls
 
@@ -178,7 +163,7 @@ class Utility(Pallet[None]):
             self.deposit(self.BatchInterrupted(progress.made - 1, progress.error))
         return PostDispatchInfo(_batch_base(progress.made).plus(progress.used))
 
-    @call(1, weight=_as_derivative_weight, dispatch_class=_as_derivative_class)
+    @call(1, weight=around(weights.UTILITY_AS_DERIVATIVE), dispatch_class=inner_class)
     def as_derivative(self, origin: Origin, index: u16, call: RuntimeCall) -> PostDispatchInfo:
         """Make a call from the account derived from the signer's and an index.
 
@@ -204,7 +189,7 @@ class Utility(Pallet[None]):
         self.deposit(self.BatchCompleted())
         return post
 
-    @call(3, weight=_dispatch_as_weight, dispatch_class=_dispatch_as_class)
+    @call(3, weight=around(weights.UTILITY_DISPATCH_AS), dispatch_class=inner_class)
     def dispatch_as(self, origin: Origin, as_origin: OriginCaller, call: RuntimeCall) -> None:
         """Make a call with a given origin, unfiltered. Only for Root."""
         ensure_root(origin)
@@ -227,8 +212,8 @@ class Utility(Pallet[None]):
         self.deposit(self.BatchCompletedWithErrors() if failed else self.BatchCompleted())
         return PostDispatchInfo(_force_batch_base(len(calls)).plus(used))
 
-    @call(5, weight=_with_weight_weight, dispatch_class=_with_weight_class)
-    def with_weight(self, origin: Origin, call: RuntimeCall, weight: Weight) -> None:  # noqa: ARG002  # see _with_weight_weight
+    @call(5, weight=_given_weight, dispatch_class=inner_class)
+    def with_weight(self, origin: Origin, call: RuntimeCall, weight: Weight) -> None:  # noqa: ARG002  # see _given_weight
         """Make a call as Root, counted with the given weight instead of its own. Only for Root."""
         ensure_root(origin)
         result = self.dispatcher.dispatch(call, ROOT)

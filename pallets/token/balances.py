@@ -275,6 +275,10 @@ class Balances(Pallet[BalancesConfig]):
         data = self.config.accounts.get_account(who).data
         return data.free + data.reserved
 
+    def reserved_balance(self, who: AccountId) -> int:
+        """Return what is held and reserved together."""
+        return self.config.accounts.get_account(who).data.reserved
+
     def reducible_balance(self, who: AccountId, preservation: Preservation) -> int:
         """Return the free balance that could leave now: not what is frozen beyond the reserve, nor the last
         deposit of an account that must live.

@@ -182,6 +182,20 @@ class Call:
         return f"{self.spec.pallet}.{self.spec.name}({names})"
 
 
+def inner_class(_pallet: Any, *args: Any) -> DispatchClass:
+    """Return the class of a call that makes another, which is among its arguments: that of the other."""
+    return _inner(args).info().class_
+
+
+def around(base: Weight) -> Callable[..., Weight]:
+    """Return the weight function of a call that makes another: a base plus the weight of the other."""
+    return lambda _pallet, *args: base.plus(_inner(args).weight())
+
+
+def _inner(args: tuple[Any, ...]) -> Call:
+    return next(arg for arg in args if isinstance(arg, Call))
+
+
 RuntimeCall: TypeAlias = Annotated[Call, Foreign("RuntimeCall")]
 """The outer call of whatever runtime the pallet is composed into, for arguments and storage."""
 

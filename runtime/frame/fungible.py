@@ -95,6 +95,10 @@ class Reservable(Fungible, Protocol):
         """Return what is held for a reason."""
         ...
 
+    def reserved_balance(self, who: AccountId) -> int:
+        """Return what is held and reserved together."""
+        ...
+
     def reserve(self, who: AccountId, amount: int) -> None:
         """Move free balance to reserved without a reason."""
         ...

@@ -208,6 +208,10 @@ def doc_lines(text: str) -> tuple[str, ...]:
     return tuple(text.splitlines())
 
 
+def _describer(shape: Shape) -> Callable[[TypeRegistry], int]:
+    return lambda registry: registry.add(shape)
+
+
 class _Writer:
     """Describes one runtime into one registry."""
 
@@ -220,6 +224,7 @@ class _Writer:
                 "Extrinsic": self.unchecked_extrinsic,
                 "RuntimeHoldReason": lambda reg: self.reasons(reg, "hold_reasons", "RuntimeHoldReason"),
                 "RuntimeFreezeReason": lambda reg: self.reasons(reg, "freeze_reasons", "RuntimeFreezeReason"),
+                **{name: _describer(shape) for name, shape in runtime.defined.items()},
             }
         )
 

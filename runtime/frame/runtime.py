@@ -39,7 +39,7 @@ from runtime.primitives.scale import (
     u8,
     u32,
 )
-from runtime.primitives.shape import Foreign, Tuple, shape_of
+from runtime.primitives.shape import Foreign, Shape, Tuple, shape_of
 from runtime.primitives.types import AccountId, Hash
 
 P = TypeVar("P", bound=Pallet[Any])
@@ -79,6 +79,7 @@ class RuntimeBuilder:
         self.phases = Phases()
         self.dispatcher = Dispatcher(state)
         self.foreign: dict[str, Codec[Any]] = {}
+        self.defined: dict[str, Shape] = {}
         self.foreign["RuntimeCall"] = self.calls.codec
         self.foreign["EventRecords"] = self.events.codec
         self.calls.foreign = self.foreign
@@ -100,6 +101,12 @@ class RuntimeBuilder:
         if events is not None:
             self.events.add(index, events)
         return instance
+
+    def define(self, name: str, annotation: Any) -> None:
+        """Settle a type that pallets leave to the composition and refer to as `Foreign(name)`."""
+        assert name not in self.foreign, f"{name} is taken"
+        self.defined[name] = shape_of(annotation)
+        self.foreign[name] = compile_codec(self.defined[name], self.foreign)
 
     def build(
         self,
@@ -137,6 +144,7 @@ class Runtime:
         self.events = builder.events
         self.specs = builder.specs
         self.foreign = builder.foreign
+        self.defined = builder.defined
         self.extensions = extensions
         self.pallets = tuple(sorted(builder.pallets, key=lambda p: p.index))
         self.executive = Executive(

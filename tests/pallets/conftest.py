@@ -12,4 +12,4 @@ from tests.support.chain import Chain, consortium_chain
 def chain() -> Iterator[Chain[Consortium]]:
     made = consortium_chain()
     yield made
-    made.api.try_state()
+    made.close_block()

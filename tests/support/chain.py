@@ -234,9 +234,9 @@ class Chain(Generic[C]):
 
 
 def genesis_of(*endowed: tuple[AccountId, int]) -> ConsortiumGenesis:
-    """Return a genesis with these balances and Alice as the only validator."""
+    """Return a genesis with these balances and Alice as the only validator and superuser."""
     keys = SessionKeys(Keypair.from_uri("//Alice", Scheme.ED25519).public)
-    return ConsortiumGenesis(balances=endowed, validators=((ALICE, keys),))
+    return ConsortiumGenesis(balances=endowed, validators=((ALICE, keys),), sudo=ALICE)
 
 
 def consortium_chain(spec_version: int | None = None) -> Chain[Consortium]:
@@ -244,7 +244,7 @@ def consortium_chain(spec_version: int | None = None) -> Chain[Consortium]:
     version = make_version() if spec_version is None else make_version(spec_version)
     genesis = genesis_of(*((who, ENDOWMENT) for who in NAMED))
     return Chain(
-        lambda state: compose(state, ConsortiumParameters(), version),
+        lambda state: compose(state, ConsortiumParameters(has_sudo=True), version),
         lambda chain: write_genesis(chain, genesis),
     )
 
