@@ -85,6 +85,7 @@ class ChainHost:
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Run author, finality and status reports in a task group."""
+        tasks.create_task(self.intake.run(), name="intake")
         tasks.create_task(self.finality.run(), name="finality")
         tasks.create_task(report_status(self.read_status), name="status")
         if not self.is_authority:

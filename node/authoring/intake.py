@@ -9,8 +9,9 @@ exceptions.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from node.chain.chain import BlockInfo, Chain, Imported
 from node.clock import Clock
@@ -19,13 +20,12 @@ from node.pool.pool import Pool
 from node.pool.transaction import Outcome, PoolTransaction
 from node.pool.verified import VerifiedCache
 from node.pool.watch import PoolEvent
-from node.verifier import Verifier
+from node.verifier import CAPACITY_JOBS, Verifier
 from runtime.frame.extension import Extrinsic
 from runtime.frame.validity import (
     InvalidReason,
     InvalidTransaction,
     TransactionError,
-    TransactionSource,
 )
 from runtime.primitives.crypto import verify
 from runtime.primitives.extrinsic import SignatureJob
@@ -36,25 +36,60 @@ from runtime.primitives.types import Hash
 Refusal: TypeAlias = DecodeError | TransactionError | PoolError
 """Why a transaction is not taken: bytes, validity, or the pool's rules."""
 Watcher: TypeAlias = Callable[[PoolEvent], None]
-VALIDATIONS_PER_TURN = 200
-"""Transactions validated between two turns of the event loop, some 3 ms."""
+TRANSACTIONS_PER_TURN = 200
+"""Transactions decoded, and as many admitted, between two turns of the event loop: some 5 ms."""
+
+
+class _Submission:
+    """Transactions that came together and are answered together."""
+
+    __slots__ = ("future", "raws", "remaining", "results", "watcher")
+
+    def __init__(self, raws: Sequence[bytes], future: asyncio.Future[None], watcher: Watcher | None) -> None:
+        self.raws = raws
+        self.results: list[Hash | Refusal] = []
+        self.remaining = len(raws)
+        self.future = future
+        self.watcher = watcher
+
+    def settle(self, count: int) -> None:
+        """Note that so many transactions are decided; the last one wakes who waits."""
+        self.remaining -= count
+        if self.remaining == 0 and not self.future.done():
+            self.future.set_result(None)
+
+
+class _Checked(NamedTuple):
+    """A decoded transaction whose signature is being, or has been, verified."""
+
+    submission: _Submission
+    position: int
+    extrinsic: Extrinsic
+    job: SignatureJob
 
 
 class Intake:
-    """Submits transactions and follows what becomes of them."""
+    """Submits transactions and follows what becomes of them.
+
+    Submissions of all clients wait in one queue; `run` takes a bounded number of transactions from it
+    between two turns of the event loop, so that however many clients push, the author keeps its share of
+    the processor.
+    """
 
     def __init__(
         self, chain: Chain, pool: Pool, verifier: Verifier, clock: Clock, *, mock: bool = False
     ) -> None:
         self.chain = chain
         self.pool = pool
-        self.source = TransactionSource.External
         self._verifier = verifier
         self._clock = clock
         self._mock = mock
         self._verified = VerifiedCache()
         self._watchers: dict[bytes, list[Watcher]] = {}
         self._arrived = asyncio.Event()
+        self._fresh: deque[_Submission] = deque()
+        self._decided: deque[tuple[list[_Checked], bytes]] = deque()
+        self._work = asyncio.Event()
         chain.on_imported(self._on_imported)
         chain.on_finalized(self._on_finalized)
 
@@ -62,38 +97,26 @@ class Intake:
 
     async def submit(self, raws: Sequence[bytes]) -> list[Hash | Refusal]:
         """Take transactions in; return a hash or a refusal for each, in order."""
-        results: list[Hash | Refusal] = []
-        waiting: list[tuple[int, Extrinsic, SignatureJob]] = []
-        for raw in raws:
-            checked = self._check(raw)
-            if isinstance(checked, tuple):
-                waiting.append((len(results), *checked))
-                results.append(checked[0].hash)
-            else:
-                results.append(checked)
-        if waiting:
-            await self._verifier.wait_capacity()
-            valid = await self._verify([job for _, _, job in waiting])
-            for turn, ((index, extrinsic, job), good) in enumerate(zip(waiting, valid, strict=True), 1):
-                results[index] = self._admit(extrinsic, job, good=bool(good), watch=False)
-                if turn % VALIDATIONS_PER_TURN == 0:
-                    await asyncio.sleep(0)
-        self.pump()
-        return results
+        return await self._enqueue(raws, None) if raws else []
 
     async def submit_and_watch(self, raw: bytes, watcher: Watcher) -> Hash | Refusal:
         """Take one transaction in; on success the watcher gets every status from the first on."""
-        checked = self._check(raw)
-        if not isinstance(checked, tuple):
-            return checked
-        extrinsic, job = checked
-        (good,) = await self._verify([job])
-        self._watchers.setdefault(extrinsic.hash, []).append(watcher)
-        outcome = self._admit(extrinsic, job, good=bool(good), watch=True)
-        if isinstance(outcome, Exception):
-            self.unwatch(extrinsic.hash, watcher)
-        self.pump()
+        (outcome,) = await self._enqueue([raw], watcher)
         return outcome
+
+    async def run(self) -> None:
+        """Work off the submissions for ever."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self._decided or self._fresh:
+                self._admit_some()
+                if self._verifier.unverified < CAPACITY_JOBS:
+                    self._check_some()
+                elif not self._decided:
+                    await self._verifier.wait_capacity()
+                self.pump()
+                await asyncio.sleep(0)
 
     def unwatch(self, transaction: bytes, watcher: Watcher) -> None:
         """Stop a watcher; the transaction goes on."""
@@ -133,6 +156,32 @@ class Intake:
 
     # --- inside
 
+    async def _enqueue(self, raws: Sequence[bytes], watcher: Watcher | None) -> list[Hash | Refusal]:
+        submission = _Submission(raws, asyncio.get_running_loop().create_future(), watcher)
+        self._fresh.append(submission)
+        self._work.set()
+        await submission.future
+        return submission.results
+
+    def _check_some(self) -> None:
+        """Decode waiting transactions and hand their signatures to the verifier."""
+        checked: list[_Checked] = []
+        looked = 0
+        while self._fresh and looked < TRANSACTIONS_PER_TURN:
+            submission = self._fresh.popleft()
+            refused = 0
+            for position, raw in enumerate(submission.raws):
+                found = self._check(raw)
+                if isinstance(found, tuple):
+                    checked.append(_Checked(submission, position, *found))
+                    submission.results.append(found[0].hash)
+                else:
+                    submission.results.append(found)
+                    refused += 1
+            looked += len(submission.raws)
+            submission.settle(refused)
+        self._verify(checked)
+
     def _check(self, raw: bytes) -> tuple[Extrinsic, SignatureJob] | Refusal:
         """Do what needs no signature check: size, duplicates, bans, decoding."""
         try:
@@ -145,26 +194,50 @@ class Intake:
         except (DecodeError, TransactionError, PoolError) as refusal:
             return refusal
 
-    async def _verify(self, jobs: list[SignatureJob]) -> bytes:
-        signed = [job for job in jobs if job is not NO_JOB and not self._mock_accepts(job)]
-        answers = iter(await self._verifier.verify_many(signed) if signed else b"")
-        return bytes(1 if job is NO_JOB or self._mock_accepts(job) else next(answers) for job in jobs)
+    def _verify(self, checked: list[_Checked]) -> None:
+        """Let the signatures be checked; what needs no check is decided at once."""
+        plain = [one for one in checked if one.job is NO_JOB or self._mock_accepts(one.job)]
+        if plain:
+            self._decide(plain, b"\1" * len(plain))
+        signed = [one for one in checked if one.job is not NO_JOB and not self._mock_accepts(one.job)]
+        if signed:
+            self._verifier.submit_many(
+                [one.job for one in signed], lambda answers: self._decide(signed, answers)
+            )
+
+    def _decide(self, checked: list[_Checked], answers: bytes) -> None:
+        self._decided.append((checked, answers))
+        self._work.set()
+
+    def _admit_some(self) -> None:
+        """Validate verified transactions and put them into the pool."""
+        admitted = 0
+        while self._decided and admitted < TRANSACTIONS_PER_TURN:
+            checked, answers = self._decided.popleft()
+            admitted += len(checked)
+            for one, good in zip(checked, answers, strict=True):
+                submission = one.submission
+                submission.results[one.position] = self._admit(one, good=bool(good))
+                submission.settle(1)
 
     def _mock_accepts(self, job: SignatureJob) -> bool:
         """With --mock-signatures, accept the signature 0xdeadbeef followed by 0xcd, as chopsticks does."""
         return self._mock and job.signature.startswith(MOCK_SIGNATURE)
 
-    def _admit(self, extrinsic: Extrinsic, job: SignatureJob, *, good: bool, watch: bool) -> Hash | Refusal:
+    def _admit(self, one: _Checked, *, good: bool) -> Hash | Refusal:
         now = self._clock.now_ms()
+        extrinsic, watcher = one.extrinsic, one.submission.watcher
         if not good:
             self.pool.remove_invalid([extrinsic.hash], now)
             return InvalidTransaction(InvalidReason.BadProof)
-        if job is not NO_JOB:
-            self._verified.add(extrinsic.hash, job.message)
+        if one.job is not NO_JOB:
+            self._verified.add(extrinsic.hash, one.job.message)
         try:
-            self._submit(extrinsic, now, watch=watch)
+            self._submit(extrinsic, now, watch=watcher is not None)
         except (TransactionError, PoolError) as refusal:
             return refusal
+        if watcher is not None:
+            self._watchers.setdefault(extrinsic.hash, []).append(watcher)
         self._arrived.set()
         return extrinsic.hash
 
