@@ -58,6 +58,13 @@ class Watch:
     health: list[float] = field(default_factory=list)
     finalized: int = 0
     finalized_at: float = 0.0
+    progress: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until_final(self, number: int) -> None:
+        """Return when a block of this number is final."""
+        while self.finalized < number:
+            self.progress.clear()
+            await self.progress.wait()
 
 
 def main() -> None:
@@ -107,23 +114,21 @@ async def measure(pid: int, url: str, batches: list[bytes], chosen: argparse.Nam
     """Send everything for the wished time and return the figures."""
     await until_up(url)
     watch = Watch()
-    tasks = [
-        asyncio.ensure_future(follow(url, watch)),
-        asyncio.ensure_future(probe_health(url, 0.1, watch.health)),
-    ]  # noqa: TID251
     idle_mib = resident_mib(pid)
-    before = snapshot(pid)
-    start = time.perf_counter()
-    window = chosen.window or (20 if chosen.batch > 1 else 512)
-    sent = await send_batches(url, batches, window, chosen.seconds)
-    sending = time.perf_counter() - start
-    head = await drained(url)
-    while watch.finalized < head:
-        await asyncio.sleep(0.05)
-    took = watch.finalized_at - start
-    after = snapshot(pid)
-    for task in tasks:
-        task.cancel()
+    async with asyncio.TaskGroup() as tasks:
+        watchers = [tasks.create_task(follow(url, watch))]
+        watchers.append(tasks.create_task(probe_health(url, 0.1, watch.health)))
+        before = snapshot(pid)
+        start = time.perf_counter()
+        window = chosen.window or (20 if chosen.batch > 1 else 512)
+        sent = await send_batches(url, batches, window, chosen.seconds)
+        sending = time.perf_counter() - start
+        head = await drained(url)
+        await watch.until_final(head)
+        took = watch.finalized_at - start
+        after = snapshot(pid)
+        for task in watchers:
+            task.cancel()
     included = await count_transfers(url, head)
     assert included == sent.accepted, f"{sent.accepted} accepted, {included} in finalized blocks"
     intervals = [b - a for a, b in zip(watch.heads, watch.heads[1:], strict=False)]
@@ -187,6 +192,7 @@ async def follow(url: str, watch: Watch) -> None:
             elif notice.get("method") == "chain_finalizedHead":
                 watch.finalized = int(notice["params"]["result"]["number"], 16)
                 watch.finalized_at = time.perf_counter()
+                watch.progress.set()
 
 
 async def drained(url: str) -> int:
