@@ -17,11 +17,11 @@ from typing import NamedTuple
 import pytest
 
 from tests.wallets.availability import absent, unavailable
-from tests.wallets.driver import SCENARIO_TIMEOUT_S, Outcome, Program, dev_node, running
+from tests.wallets.driver import SCENARIO_TIMEOUT_S, Outcome, Program, ask, dev_node, running
 from tests.wallets.environments import EVERY, EnvironmentMissing, prepare
 from tests.wallets.faults import HANG_TIMEOUT_S, SABOTAGE
 from tests.wallets.saboteur import relaying
-from tests.wallets.scenarios import EXCLUSIVE
+from tests.wallets.scenarios import EXCLUSIVE, PALLETS
 
 ENDPOINT = "LOAM_WALLET_ENDPOINT"
 SETTLE_S = 1.5
@@ -112,9 +112,18 @@ def fault() -> str:
     return ""
 
 
+@pytest.fixture(scope="session")
+def metadata(endpoint: str) -> bytes:
+    """The metadata of the chain."""
+    return bytes.fromhex(ask(endpoint, "state_getMetadata")[2:])
+
+
 @pytest.fixture
-def outcome(client: str, scenario: str, fault: str, runs: Runs) -> Outcome:
+def outcome(client: str, scenario: str, fault: str, runs: Runs, metadata: bytes) -> Outcome:
     """What the client reports of the scenario."""
+    for pallet in PALLETS.get(scenario, ()):
+        if bytes([len(pallet) << 2]) + pallet.encode() not in metadata:
+            unavailable(f"the chain has no pallet {pallet} yet", required=False)
     try:
         return runs.outcome(client, Job(fault, scenario))
     except EnvironmentMissing as missing:

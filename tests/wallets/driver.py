@@ -16,12 +16,13 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from tests.wallets.environments import ROOT, Client
 
 NODE_START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
+REQUEST_TIMEOUT_S = 2
 SCENARIO_TIMEOUT_S = 60
 LOG_TAIL_CHARS = 3000
 
@@ -70,7 +71,9 @@ class Program:
     def run(self, scenario: str, timeout_s: float = SCENARIO_TIMEOUT_S) -> Outcome:
         """Ask for a scenario; no answer in time, or the program's end, is a failed outcome."""
         started = time.perf_counter()
-        if self._process is None or self._process.poll() is not None:
+        if self._process is not None and self._process.poll() is not None:
+            self.close_process()
+        if self._process is None:
             self._process = self._start()
         assert self._process.stdin is not None
         try:
@@ -134,12 +137,19 @@ def free_port() -> int:
         return port
 
 
-def _is_answering(port: int) -> bool:
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "system_health", "params": []}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/", body, {"content-type": "application/json"})
+def ask(endpoint: str, method: str) -> Any:
+    """The result of a JSON-RPC method without parameters; OSError when nothing answers."""
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": []}).encode()
+    url = endpoint.replace("ws:", "http:")
+    with urllib.request.urlopen(
+        urllib.request.Request(url, body, {"content-type": "application/json"}), timeout=REQUEST_TIMEOUT_S
+    ) as answer:
+        return json.load(answer)["result"]
+
+
+def _is_answering(endpoint: str) -> bool:
     try:
-        with urllib.request.urlopen(request, timeout=2) as answer:
-            return b'"result"' in answer.read()
+        return bool(ask(endpoint, "system_health"))
     except OSError:
         return False
 
@@ -148,18 +158,19 @@ def _is_answering(port: int) -> bool:
 def dev_node(folder: Path) -> Iterator[str]:
     """A node on the development chain with blocks of one second; yields its WebSocket endpoint."""
     port = free_port()
+    endpoint = f"ws://127.0.0.1:{port}"
     log_path = folder / "node.log"
     command = [sys.executable, "-m", "node", "--dev", "--tmp", "--rpc-port", str(port)]
     with log_path.open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, text=True, stdout=log, stderr=subprocess.STDOUT)
         try:
             deadline = time.perf_counter() + NODE_START_TIMEOUT_S
-            while not _is_answering(port):
+            while not _is_answering(endpoint):
                 if process.poll() is not None or time.perf_counter() > deadline:
                     raise AssertionError(
                         f"the node does not answer:\n{log_path.read_text()[-LOG_TAIL_CHARS:]}"
                     )
                 time.sleep(0.1)
-            yield f"ws://127.0.0.1:{port}"
+            yield endpoint
         finally:
             _stop(process)

@@ -143,10 +143,9 @@ async def header_hash(session: Session) -> object:
         return headers if len(headers) == 3 else None
 
     await session.chain.subscribe_block_headers(on_header)
-    headers.append((await session.chain.get_block_header(block_number=0))["header"])
-    for header in headers:
-        told = (await session.chain.rpc_request("chain_getBlockHash", [header["number"]]))["result"]
-        assert await _computed_hash(session, told) == told, header
+    for number in (0, *(header["number"] for header in headers)):
+        told = (await session.chain.rpc_request("chain_getBlockHash", [number]))["result"]
+        assert await _computed_hash(session, told) == told, number
     assert headers[1]["parentHash"] == await session.chain.get_block_hash(headers[0]["number"])
     return headers[2]["number"]
 

@@ -122,7 +122,7 @@ async function storageSubscription(session) {
     const outcome = await session.sendWell(session.transfer(recipient), session.main);
     while (values.length < 2) await new Promise((resolve) => (onChange = resolve));
     assert.equal(values[1] - values[0], session.amount);
-    assert.equal(await session.free(recipient.address, await session.api.at(outcome.inBlock)), values[1]);
+    assert.equal(await session.free(recipient.address, await session.api.at(outcome.finalized)), values[1]);
   } finally {
     stop();
   }
@@ -148,7 +148,9 @@ async function headerHash({ api }) {
       .then((stop) => setTimeout(stop, 4000), reject);
   });
   headers.push(await api.rpc.chain.getHeader(await api.rpc.chain.getFinalizedHead()));
-  headers.push(await api.rpc.chain.getHeader(api.genesisHash));
+  // Not through api.rpc, which asks for the runtime version of the block: a pruning node forgets it.
+  const genesis = await api._rpcCore.provider.send('chain_getHeader', [api.genesisHash.toHex()]);
+  headers.push(api.registry.createType('Header', genesis));
   for (const header of headers) {
     const told = await api.rpc.chain.getBlockHash(header.number.toNumber());
     assert.equal(header.hash.toHex(), told.toHex(), `block ${header.number}`);
@@ -158,13 +160,14 @@ async function headerHash({ api }) {
   return headers[2].toHuman();
 }
 
-// What the library prints on connecting: a warning would stand on the screen of every user of the chain.
+// What the library prints on connecting: a warning would stand on the screen of every user of the chain. That it
+// does not know the `dev_` methods of a development chain is all it may say.
 async function quiet(session) {
   const before = printed.length;
   const api = await session.open();
   await api.disconnect();
-  const warnings = printed.slice(before).filter(({ text }) => !text.includes('disconnected from'));
-  assert.deepEqual(warnings, []);
+  const warnings = printed.slice(before).map(({ text }) => text.replace(/\bdev_\w+,? ?/g, '').trim());
+  assert.deepEqual(warnings.filter((text) => !/disconnected from|methods not decorated:$/.test(text)), []);
 }
 
 export const queries = {

@@ -43,19 +43,18 @@ export class Session {
     return this.api.tx.balances.transferKeepAlive(recipient.address, amount);
   }
 
-  // Sends and waits for finality; resolves with the notices seen and the decoded events of the inclusion.
+  // Sends and waits for finality; resolves with the notices seen and the decoded events of the inclusion. The library
+  // keeps the inBlock notice to itself when it is still fetching events while finality comes: `inBlock` may be null.
   send(transaction, signer, options = {}) {
     return new Promise((resolve, reject) => {
       const outcome = { inBlock: null, events: [], error: null };
       const onResult = (result) => {
         if (result.isError) reject(new Error(`transaction ended as ${result.status.type}`));
-        if (result.status.isInBlock) {
-          outcome.inBlock = result.status.asInBlock.toHex();
-          outcome.events = result.events.map(({ event }) => event);
-          outcome.error = result.dispatchError ? this.errorName(result.dispatchError) : null;
-        }
+        if (result.status.isInBlock) outcome.inBlock = result.status.asInBlock.toHex();
         if (result.status.isFinalized) {
           outcome.finalized = result.status.asFinalized.toHex();
+          outcome.events = result.events.map(({ event }) => event);
+          outcome.error = result.dispatchError ? this.errorName(result.dispatchError) : null;
           outcome.hash = result.txHash.toHex();
           outcome.index = result.txIndex;
           resolve(outcome);
@@ -68,7 +67,7 @@ export class Session {
   async sendWell(transaction, signer, options = {}) {
     const outcome = await this.send(transaction, signer, options);
     assert.equal(outcome.error, null, `dispatch failed: ${outcome.error}`);
-    assert.equal(outcome.inBlock, outcome.finalized, 'inBlock and finalized name the same block');
+    assert.equal(outcome.inBlock ?? outcome.finalized, outcome.finalized, 'inBlock and finalized name the same block');
     return outcome;
   }
 
