@@ -43,17 +43,8 @@ BESIDES = {
     "async_substrate": ("runtime_calls", "concurrent_transfers"),
 }
 
-# Scenarios of pallets that a chain may not have yet.
-PALLETS = {
-    "metadata": ("Assets", "Utility", "Multisig", "Proxy", "Sudo"),
-    "module_error": ("Assets", "Proxy"),
-    "batch_all": ("Utility",),
-    "batch_interrupted": ("Utility", "Assets"),
-    "multisig": ("Multisig",),
-    "proxy": ("Proxy",),
-    "assets": ("Assets",),
-    "sudo": ("Sudo",),
-}
+# Scenarios that wait for the pallet Assets.
+AWAIT_ASSETS = frozenset({"metadata", "module_error", "batch_interrupted", "assets"})
 
 # These sign with the one sudo key, so no two clients may be in them at once.
 EXCLUSIVE = frozenset({"sudo"})
