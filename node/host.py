@@ -71,7 +71,13 @@ class ChainHost:
         self.pool = Pool(settings.pool_limits, self.chain.head.number)
         self.intake = Intake(self.chain, self.pool, verifier, clock, mock=settings.mock_signatures)
         signs = signer(self.chain.genesis_hash)
-        self.finality = FinalityDriver(self.chain, Solo(FINALITY_DELAY_MS), signs, clock)
+        self.finality = FinalityDriver(
+            self.chain,
+            Solo(FINALITY_DELAY_MS),
+            signs,
+            clock,
+            automatic=not isinstance(settings.seal, ManualSeal),
+        )
         self.author = Author(self.chain, self.intake, clock, self.finality.authority_index)
         self.author.stand_by()
         self.chain.on_imported(self._on_imported)

@@ -17,12 +17,12 @@ from typing import TypeVar
 import structlog
 
 from node.authoring.intake import Intake
-from node.chain.chain import Chain, Imported
+from node.chain.chain import Chain, Imported, OpenBlock
 from node.clock import Clock
 from node.pool.transaction import PoolTransaction
 from runtime.frame.extension import Extrinsic
 from runtime.frame.validity import InvalidReason, InvalidTransaction, TransactionError
-from runtime.primitives.block import DigestItem, PreRuntime
+from runtime.primitives.block import DigestItem, Header, PreRuntime
 
 T = TypeVar("T")
 TIME_ENGINE = b"TIME"
@@ -53,7 +53,7 @@ class Author:
         self._time_offset_ms = 0
         self._clock = clock
         self._authority_index = authority_index
-        self._last_time = 0
+        self._block: OpenBlock | None = None
         self._full = False
 
     # --- modes
@@ -63,35 +63,37 @@ class Author:
         while True:
             now = self._clock.now_ms()
             slot = now - now % period_ms + period_ms
-            async with self.lock:
-                self._open(slot + self._time_offset_ms)
             while (left := slot - self._clock.now_ms()) > 0:
-                if self._full:
-                    await asyncio.sleep(left / 1000)
-                elif self._fill():
+                async with self.lock:
+                    self._ensure_open(slot)
+                    filled = self._fill()
+                if filled:
                     await asyncio.sleep(0)
                 else:
-                    await self.intake.wait_ready(left / 1000)
+                    await self.intake.wait_arrival(left / 1000)
             async with self.lock:
+                self._ensure_open(slot)
                 await self._seal()
 
     async def run_instant(self) -> None:
         """Make a block whenever there is a ready transaction, for ever."""
         while True:
-            await self.intake.wait_ready(None)
+            if not self.intake.pool.status.ready:
+                await self.intake.wait_arrival(None)
             async with self.lock:
-                if self.intake.pool.status.ready:
-                    await self._make()
+                self._open(self._now())
+                if self._fill():
+                    await self._finish()
+                    continue
                 self.stand_by()
+            await self.intake.wait_arrival(None)
 
     async def create(self, *, create_empty: bool) -> Imported:
         """Make one block now; EmptyBlock when there is nothing for it and `create_empty` is false."""
         async with self.lock:
             if not create_empty and not self.intake.pool.status.ready:
                 raise EmptyBlock("the pool has no ready transaction; ask for an empty block to get one")
-            made = await self._make()
-            self.stand_by()
-            return made
+            return await self._make()
 
     def travel_to(self, time_ms: int) -> None:
         """Let the chain's time be this now, and go on from there; it never goes back behind the last
@@ -100,24 +102,39 @@ class Author:
 
     def stand_by(self) -> None:
         """Open a block for validation only, which is abandoned when a real one is made."""
+        self._block = None
+        self.intake.pool.restore()
         self.chain.open_block(())
 
     # --- steps
 
     async def _make(self) -> Imported:
-        self._open(self._clock.now_ms() + self._time_offset_ms)
-        while not self._full and self._fill():  # noqa: ASYNC110  # turns for others, not a wait
+        self._open(self._now())
+        return await self._finish()
+
+    async def _finish(self) -> Imported:
+        while self._fill():  # noqa: ASYNC110  # turns for others, not a wait
             await asyncio.sleep(0)
-        return await self._seal()
+        made = await self._seal()
+        self.stand_by()
+        return made
+
+    def _now(self) -> int:
+        return self._clock.now_ms() + self._time_offset_ms
+
+    def _ensure_open(self, slot_ms: int) -> None:
+        """Open the slot's block unless it is open; a block made in between has abandoned it."""
+        if self._block is None or self._block is not self.chain.open:
+            self._open(slot_ms + self._time_offset_ms)
 
     def _open(self, time_ms: int) -> None:
-        """Open a block at a time, at least one millisecond after the last."""
-        time = max(time_ms, self._last_time + 1)
-        self._last_time = time
+        """Open a block at a time, at least one millisecond after its parent's."""
+        time = max(time_ms, _time_of(self.chain.head.header) + 1)
         self._full = False
         self.intake.pool.restore()
         block = self.chain.open_block(self._logs(time))
         block.push_inherents({TIMESTAMP_INHERENT: time.to_bytes(8, "little")})
+        self._block = block
 
     def _logs(self, time: int) -> tuple[DigestItem, ...]:
         index = self._authority_index()
@@ -140,7 +157,7 @@ class Author:
         return found
 
     def _execute(self, taken: list[PoolTransaction]) -> None:
-        block = self.chain.open
+        block = self._block
         assert block is not None
         for position, transaction in enumerate(taken):
             extrinsic = transaction.payload
@@ -157,6 +174,14 @@ class Author:
     async def _seal(self) -> Imported:
         await asyncio.wrap_future(self.chain.store.room())
         return await in_turns(self.chain.seal_steps())
+
+
+def _time_of(header: Header) -> int:
+    """Return the time of a block in milliseconds, 0 for genesis."""
+    for item in header.digest.logs:
+        if isinstance(item, PreRuntime) and item.engine == TIME_ENGINE:
+            return int.from_bytes(item.data, "little")
+    return 0
 
 
 async def in_turns(steps: Generator[None, None, T]) -> T:

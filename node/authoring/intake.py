@@ -129,11 +129,9 @@ class Intake:
 
     # --- for the author and for block import
 
-    async def wait_ready(self, timeout_s: float | None) -> None:
-        """Return when a transaction may have become ready, or after the time."""
+    async def wait_arrival(self, timeout_s: float | None) -> None:
+        """Return when another transaction has been admitted, or after the time."""
         self._arrived.clear()
-        if self.pool.status.ready > self.pool.status.taken:
-            return
         try:
             async with asyncio.timeout(timeout_s):
                 await self._arrived.wait()

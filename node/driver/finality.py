@@ -37,14 +37,24 @@ log = structlog.get_logger("finality")
 class FinalityDriver:
     """Runs one engine for one chain."""
 
-    def __init__(self, chain: Chain, engine: Engine, signer: GuardedSigner | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        engine: Engine,
+        signer: GuardedSigner | None,
+        clock: Clock,
+        *,
+        automatic: bool = True,
+    ) -> None:
+        """Feed the engine with the chain's blocks; without `automatic` only `finalize_now` finalizes."""
         self._chain = chain
         self._engine = engine
         self._signer = signer
         self._clock = clock
         self._inputs: asyncio.Queue[Input] = asyncio.Queue(INPUTS_MAX)
         self._deadline_ms: int | None = None
-        chain.on_imported(self._on_imported)
+        if automatic:
+            chain.on_imported(self._on_imported)
 
     async def run(self) -> None:
         """Drive the engine for ever."""
