@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import structlog
 from aiohttp import web
@@ -98,7 +98,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Admit the connection or turn it away with 429."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
         self._transport = transport
         self.address = _host(transport.get_extra_info("peername"))
         self.is_loopback = is_loopback(_host(transport.get_extra_info("sockname")))
@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
         """Drop the connection at once, with what is unsent."""
         if self._transport is None or self._transport.is_closing():
             return
-        log.info("rpc_connection_dropped", peer=self.address, reason=reason)
+        log.debug("rpc_connection_dropped", peer=self.address, reason=reason)
         if self.phase in (Phase.HEAD, Phase.BODY) and self.unfinished:
             self._transport.write(TIMEOUT_RESPONSE)
         self._transport.abort()

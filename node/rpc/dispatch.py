@@ -259,11 +259,11 @@ class Dispatcher:
     def _reply(self, request: Request, outcome: bytes | RpcError) -> Outcome:
         if not request.answered:
             return None
-        if isinstance(outcome, RpcError):
-            return encode_error(request.id, outcome)
-        if len(outcome) > self.limits.response_bytes:
-            return encode_error(request.id, response_too_big(self.limits))
-        return encode_result(request.id, outcome)
+        if isinstance(outcome, bytes):
+            if len(outcome) <= self.limits.response_bytes:
+                return encode_result(request.id, outcome)
+            outcome = response_too_big(self.limits)
+        return encode_error(request.id, outcome)
 
     async def _answer_batch(
         self, batch: Sequence[Request | Refusal], caller: Caller, opened: list[Sink]

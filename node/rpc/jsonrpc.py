@@ -8,6 +8,7 @@ the parser sees the body, because a parser holds the interpreter for over a seco
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
+import msgspec
 import orjson
 
 PARSE_ERROR = -32700
@@ -32,6 +33,7 @@ MAX_CONTAINERS = 32_768
 MAX_ELEMENTS = 65_536
 # The parser refuses deeper nesting by itself, without recursion of its own beyond it.
 MAX_DEPTH = 1024
+_NO_IDS = (bool, float, list, dict)
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Id: TypeAlias = int | str | None
@@ -55,7 +57,7 @@ class Limits(NamedTuple):
     batch_calls: int = 100
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One well-formed call; `params` are not looked at yet, `answered` is False for a notification."""
 
     id: Id
@@ -64,7 +66,7 @@ class Request(NamedTuple):
     answered: bool
 
 
-class Refusal(NamedTuple):
+class Refusal(msgspec.Struct, frozen=True):
     """One malformed call, with the id to answer under (None when it has no valid one)."""
 
     id: Id
@@ -101,7 +103,9 @@ def encode(value: object) -> bytes:
 
 def encode_result(request_id: Id, result: bytes) -> bytes:
     """Return the answer whose result is the JSON text `result`."""
-    return b'{"jsonrpc":"2.0","result":%b,"id":%b}' % (result, _encode_id(request_id))
+    if type(request_id) is int:
+        return b'{"jsonrpc":"2.0","result":%b,"id":%d}' % (result, request_id)
+    return b'{"jsonrpc":"2.0","result":%b,"id":%b}' % (result, orjson.dumps(request_id))
 
 
 def encode_error(request_id: Id, error: RpcError) -> bytes:
@@ -113,7 +117,7 @@ def encode_error(request_id: Id, error: RpcError) -> bytes:
         text = orjson.dumps(body)
     except TypeError:
         text = orjson.dumps({"code": error.code, "message": "the error text is not valid Unicode"})
-    return b'{"jsonrpc":"2.0","error":%b,"id":%b}' % (text, _encode_id(request_id))
+    return b'{"jsonrpc":"2.0","error":%b,"id":%b}' % (text, orjson.dumps(request_id))
 
 
 def encode_batch(answers: Iterable[bytes]) -> bytes:
@@ -192,19 +196,15 @@ def _request(item: Json) -> Request | Refusal:
     if not isinstance(item, dict):
         return Refusal(None, _invalid("a request is an object"))
     request_id = item.get("id")
-    if isinstance(request_id, (bool, float, list, dict)):
+    if isinstance(request_id, _NO_IDS):
         return Refusal(None, _invalid("the id is an integer of at most 64 bits, a string or null"))
     if item.get("jsonrpc") != "2.0":
         return Refusal(request_id, _invalid('the member "jsonrpc" is "2.0"'))
     method = item.get("method")
     if not isinstance(method, str):
         return Refusal(request_id, _invalid('the member "method" is a string'))
-    return Request(request_id, method, item.get("params"), "id" in item)
+    return Request(request_id, method, item.get("params"), request_id is not None or "id" in item)
 
 
 def _invalid(sentence: str) -> RpcError:
     return RpcError(INVALID_REQUEST, "Invalid Request", sentence)
-
-
-def _encode_id(request_id: Id) -> bytes:
-    return b"%d" % request_id if type(request_id) is int else orjson.dumps(request_id)

@@ -118,12 +118,26 @@ class Hex:
         return {"type": "string", "pattern": f"^(0x)?[0-9a-fA-F]{digits}$"}
 
     def convert(self, value: Json) -> bytes:
-        data = parse_hex(value)
+        # Every submitted extrinsic comes through here: decode first, look for the reason only if it failed.
+        if isinstance(value, str):
+            digits = value[2:] if value.startswith("0x") else value
+            try:
+                data = bytes.fromhex(digits)
+            except ValueError:
+                raise self._explain(value) from None
+            size = len(data)
+            if 2 * size == len(digits) and size <= self.limit and self.exactly in (None, size):
+                return data
+        raise self._explain(value)
+
+    def _explain(self, value: Json) -> ParamError:
+        try:
+            data = parse_hex(value)
+        except ParamError as error:
+            return error
         if self.exactly is not None and len(data) != self.exactly:
-            raise ParamError(f"must be {self.exactly} bytes of hex, got {len(data)} bytes")
-        if len(data) > self.limit:
-            raise ParamError(f"must be at most {self.limit} bytes of hex, got {len(data)} bytes")
-        return data
+            return ParamError(f"must be {self.exactly} bytes of hex, got {len(data)} bytes")
+        return ParamError(f"must be at most {self.limit} bytes of hex, got {len(data)} bytes")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -450,12 +464,15 @@ class Signature:
         self._converts = tuple(
             field.convert if field.optional else field.converter.convert for field in fields
         )
+        self._only = self._converts[0] if len(self._converts) == 1 else None
 
     def bind(self, params: Json) -> Sequence[object]:
         """Return the arguments in order; ParamError with a sentence that names the parameter."""
         if isinstance(params, list):
             if len(params) == len(self._converts):
                 try:
+                    if self._only is not None:
+                        return (self._only(params[0]),)
                     return [convert(value) for convert, value in zip(self._converts, params, strict=True)]
                 except ParamError:
                     pass  # found again below, where its position is known

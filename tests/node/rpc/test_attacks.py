@@ -113,7 +113,7 @@ async def test_silent_connections_are_dropped() -> None:
             writer.close()
 
 
-async def test_slow_request_heads_are_dropped_with_408() -> None:
+async def test_slow_request_heads_are_dropped() -> None:
     async with attacked(RpcConfig(port=0, deadlines=HURRIED)) as scene:
         connections = [await scene.open() for _ in range(40)]
 
@@ -125,7 +125,8 @@ async def test_slow_request_heads_are_dropped_with_408() -> None:
         async with asyncio.TaskGroup() as tasks:
             slow = [tasks.create_task(trickle(writer)) for _, writer in connections]
             for reader, _ in connections:
-                assert (await is_dropped(reader)).startswith(b"HTTP/1.1 408") or reader.at_eof()
+                answer = await is_dropped(reader)
+                assert answer == b"" or answer.startswith(b"HTTP/1.1 408")  # a reset may overtake it
             for task in slow:
                 task.cancel()
 

@@ -1,5 +1,6 @@
 """The server over real sockets: HTTP, WebSocket, pages, CORS, Host check."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -113,3 +114,17 @@ async def test_taken_port_is_an_error_when_no_other_is_wanted() -> None:
     async with running() as (first, _):
         with pytest.raises(OSError, match="in use"):
             bind_sockets(RpcConfig(port=first.port, retry_random_port=False))
+
+
+def test_uvloop_serves_http_and_websocket_too() -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def exchange() -> tuple[object, object]:
+        async with running() as (server, demo), aiohttp.ClientSession() as http:
+            client = Client(server, demo, http)
+            async with http.ws_connect(client.url) as socket:
+                await socket.send_str(json.dumps(call("test_raw")))
+                return await client.call("test_raw"), json.loads(await socket.receive_str())["result"]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(exchange()) == ({"raw": 1}, {"raw": 1})
