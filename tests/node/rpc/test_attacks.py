@@ -206,8 +206,8 @@ async def test_15_mib_of_empty_arrays_is_refused_over_http_and_websocket() -> No
 async def test_arrays_within_the_size_limit_are_refused_by_count() -> None:
     body = b"[" + b"[]," * (5 * MIB // 3 - 2) + b"[]]"
     async with attacked() as scene:
-        answers = await asyncio.gather(*(scene.code(body) for _ in range(20)))
-        assert answers == [-32010] * 20
+        answers = await asyncio.gather(*(scene.code(body) for _ in range(8)))
+        assert answers == [-32010] * 8
 
 
 async def test_costliest_accepted_bodies_of_many_clients_take_turns() -> None:
@@ -215,8 +215,8 @@ async def test_costliest_accepted_bodies_of_many_clients_take_turns() -> None:
         b'"k%d":1' % n for n in range(65_000)
     )
     async with attacked() as scene:
-        answers = await asyncio.gather(*(scene.code(body) for _ in range(60)))
-        assert answers == [-32601] * 60
+        answers = await asyncio.gather(*(scene.code(body) for _ in range(25)))
+        assert answers == [-32601] * 25
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ async def test_thousand_silent_connections_leave_room_for_those_who_ask() -> Non
         connections = []
         for _ in range(20):
             connections += await asyncio.gather(*(scene.open() for _ in range(50)))
-            assert await scene.post(HEALTH)
+            assert (await scene.post(HEALTH))[0] == 200
         assert len(scene.server._connections) <= 100
         for _, writer in connections:
             writer.close()

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,6 +119,15 @@ async def test_failing_handler_is_an_internal_error_that_tells_no_details(name: 
     assert isinstance(error, dict)
     assert (answer["id"], error["code"]) == ("i", -32603)
     assert "planted" not in json.dumps(answer)
+
+
+async def test_repeated_failure_is_logged_once_a_minute() -> None:
+    bench = Bench()
+    with structlog.testing.capture_logs() as logs:
+        for second in (0, 1, 59, 60):
+            bench.now_s = second
+            await bench.call("test_fail")
+    assert [(entry["method"], entry["unlogged"]) for entry in logs] == [("test_fail", 0), ("test_fail", 2)]
 
 
 async def test_error_of_a_handler_keeps_code_message_and_data() -> None:
