@@ -4,12 +4,10 @@
 validity. A block holds BLOCK transactions, imported one by one and taken in chunks as the open block does.
 """
 
-import json
-import sys
 import time
-from collections.abc import Iterator
 from typing import Final
 
+from benchmarks.measure import report
 from node.pool.pool import Pool
 from node.pool.transaction import LONGEVITY_MAX, PoolTransaction, compute_limits
 
@@ -74,8 +72,8 @@ def run_blocks(blocks: list[list[PoolTransaction]], *, watch: bool, chunk: int) 
     return done
 
 
-def run() -> Iterator[dict[str, object]]:
-    """Yield a record for each case; asserts that every transaction came through."""
+def main() -> None:
+    """Report each case; asserts that every transaction came through."""
     cases = (
         ("one_per_sender", BLOCK, False, False, CHUNK),
         ("ten_per_sender", BLOCK // 10, False, False, CHUNK),
@@ -93,19 +91,13 @@ def run() -> Iterator[dict[str, object]]:
             took = time.process_time_ns() - started
             best_ns = min(best_ns or took, took)
             assert done == BLOCK * BLOCKS
-        yield {
-            "benchmark": "pool",
-            "case": name,
-            "transactions": BLOCK * BLOCKS,
-            "us_per_transaction": round(best_ns / 1000 / (BLOCK * BLOCKS), 3),
-            "budget_us": BUDGET_US,
-        }
-
-
-def main() -> None:
-    for record in run():
-        sys.stdout.write(json.dumps(record) + "\n")
-        sys.stdout.flush()
+        report(
+            "pool",
+            case=name,
+            transactions=BLOCK * BLOCKS,
+            us_per_transaction=round(best_ns / 1000 / (BLOCK * BLOCKS), 2),
+            budget_us=BUDGET_US,
+        )
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ KEY_BYTES_MAX: Final = 255
 """Longest public key or signature that a job may carry; the longest that can be valid is 65 bytes."""
 MESSAGE_BYTES_MAX: Final = 64 * 1024
 """Longest message; what an extrinsic signs is at most 256 bytes."""
-FRAME_JOBS_MAX: Final = 128
-"""Jobs in one frame: about 6 ms of work, so that urgent frames need not wait long."""
+FRAME_JOBS_MAX: Final = 256
+"""Jobs in one frame: about 13 ms of work, which urgent frames may have to wait for twice; smaller frames cost
+the main process more for each signature."""
 FRAME_BYTES_MAX: Final = FRAME_JOBS_MAX * (MESSAGE_BYTES_MAX + 2 * KEY_BYTES_MAX + 8)
 
 LENGTH: Final = struct.Struct("<I")
