@@ -32,20 +32,23 @@ class Fakes:
         self.account = "0x" + "ab" * 80
 
     @method("author_submitExtrinsic")
-    def submit(self, extrinsic: bytes) -> str:
+    async def submit(self, extrinsic: bytes) -> str:
         """Hash and keep."""
-        digest = hashlib.blake2b(extrinsic, digest_size=32).digest()
-        self.pool[digest] = extrinsic
-        return "0x" + digest.hex()
+        return self._keep(extrinsic)
 
     @batch_of("author_submitExtrinsic")
-    def submit_many(self, calls: Sequence[tuple[bytes]]) -> list[object]:
-        return [self.submit(extrinsic) for (extrinsic,) in calls]
+    async def submit_many(self, calls: Sequence[tuple[bytes]]) -> list[object]:
+        return [self._keep(extrinsic) for (extrinsic,) in calls]
 
     @method("state_getStorage")
     def storage(self, key: bytes, at: bytes | None = None) -> str:
         """Read."""
         return self.account if key and at is None else ""
+
+    def _keep(self, extrinsic: bytes) -> str:
+        digest = hashlib.blake2b(extrinsic, digest_size=32).digest()
+        self.pool[digest] = extrinsic
+        return "0x" + digest.hex()
 
 
 class Case(NamedTuple):

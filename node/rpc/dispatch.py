@@ -174,6 +174,17 @@ class Dispatcher:
             case Unsubscription():
                 return self._unsubscribe(call, entry)
 
+    def can_join(self, name: str) -> bool:
+        """Return whether single calls of a method are better answered many at once by `answer_many`."""
+        entry = self._methods.find(name)
+        return isinstance(entry, Method) and entry.batch_is_async
+
+    async def answer_many(self, requests: Sequence[Request], caller: Caller) -> list[Outcome]:
+        """Return the answers to calls of one method with a batch handler."""
+        entry = self._methods.find(requests[0].method)
+        assert isinstance(entry, Method)
+        return await self._call_many(entry, requests, caller)
+
     def report(self, name: str, error: Exception) -> RpcError:
         """Log what a handler let out, for one name once a minute, and return what the caller sees."""
         now_s = self._now()

@@ -1,7 +1,8 @@
 """One WebSocket session: requests in, answers and notices out, in bounded memory.
 
 Requests of synchronous methods are answered in order as they come; asynchronous ones run beside them, a
-bounded number at once, after which reading stops. A client that does not read its notices is dropped.
+bounded number at once, after which reading stops. Calls of one asynchronous method that arrive together go to
+its batch handler together. A client that does not read its notices is dropped.
 """
 
 import asyncio
@@ -13,13 +14,14 @@ import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from node.rpc.connections import Connection, Phase
-from node.rpc.dispatch import SLICE_S, Caller, Dispatcher, Outcome
+from node.rpc.dispatch import BATCH_HANDLER_CALLS, SLICE_S, Caller, Dispatcher, Outcome
 from node.rpc.jsonrpc import Parsed, Request
 from node.rpc.subscriptions import MAX_QUEUED_NOTICES, MAX_SUBSCRIPTIONS, Sink, SubscriptionTable
 from node.rpc.tasks import OwnTasks
 
-# Requests of one connection that wait for asynchronous handlers before reading stops.
+# Requests, or bursts of them, of one connection that wait for asynchronous handlers before reading stops.
 MAX_IN_FLIGHT: Final = 64
+BURST_CALLS: Final = BATCH_HANDLER_CALLS
 CLOSE_TIMEOUT_S: Final = 1.0
 
 log = structlog.get_logger("rpc")
@@ -53,6 +55,7 @@ class WebSocketSession:
         self._ping_due = False
         self._wake = asyncio.Event()
         self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._burst: list[Request] = []
         self._over = False
 
     async def run(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -65,6 +68,7 @@ class WebSocketSession:
         try:
             await self._read()
         finally:
+            self._start_burst()  # calls that came just before the client closed
             self._over = True
             self._connection.session = None
             self._subscriptions.close_all()
@@ -113,6 +117,10 @@ class WebSocketSession:
                 turn_ends = now() + SLICE_S
 
     async def _handle(self, parsed: Parsed) -> None:
+        if isinstance(parsed, Request) and self._dispatcher.can_join(parsed.method):
+            await self._join(parsed)
+            return
+        self._start_burst()
         opened: list[Sink] = []
         if not self._dispatcher.is_sync(parsed):
             await self._in_flight.acquire()
@@ -124,6 +132,27 @@ class WebSocketSession:
         else:
             answer = await self._dispatcher.answer(parsed, self._caller, opened)
         await self._answer(answer, opened)
+
+    async def _join(self, request: Request) -> None:
+        """Put a call to those of its kind that arrived just before; they start at the end of this turn."""
+        if self._burst and (len(self._burst) == BURST_CALLS or request.method != self._burst[0].method):
+            self._start_burst()
+        if not self._burst:
+            await self._in_flight.acquire()
+            asyncio.get_running_loop().call_soon(self._start_burst)
+        self._burst.append(request)
+
+    def _start_burst(self) -> None:
+        if self._burst:
+            burst, self._burst = self._burst, []
+            self._tasks.start(self._answer_burst(burst))
+
+    async def _answer_burst(self, burst: list[Request]) -> None:
+        try:
+            for answer in await self._dispatcher.answer_many(burst, self._caller):
+                await self._answer(answer, [])
+        finally:
+            self._in_flight.release()
 
     async def _later(self, answering: Coroutine[object, object, Outcome], opened: list[Sink]) -> None:
         try:

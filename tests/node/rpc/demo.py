@@ -28,6 +28,7 @@ class Demo:
         self.heads = Publisher()
         self.submitted: list[bytes] = []
         self.batches: list[int] = []
+        self.collected: list[list[int]] = []
         self.closed = 0
         self.release = asyncio.Event()
 
@@ -72,6 +73,18 @@ class Demo:
             RpcError(1012, "Transaction is temporarily banned") if c == b"\xff" else "0x" + c.hex()
             for (c,) in calls
         ]
+
+    @method("test_collect")
+    async def collect(self, value: int) -> int:
+        """Keep a number."""
+        self.collected.append([value])
+        return value
+
+    @batch_of("test_collect")
+    async def collect_many(self, calls: Sequence[tuple[int]]) -> list[object]:
+        await asyncio.sleep(0)
+        self.collected.append([value for (value,) in calls])
+        return [RpcError(7, "seven") if value == 7 else value for (value,) in calls]
 
     @method("dev_newBlock", unsafe=True)
     def new_block(self, options: NewBlock | None = None) -> list[object]:

@@ -1,6 +1,7 @@
 """The server over real sockets: HTTP, WebSocket, pages, CORS, Host check."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 
@@ -85,6 +86,29 @@ async def test_subscription_is_answered_before_its_first_notice(client: Client) 
         assert json.loads(await socket.receive_str())["result"] is True
         await socket.send_str(json.dumps(call("chain_unsubscribeNewHeads", subscription)))
         assert json.loads(await socket.receive_str())["result"] is False
+
+
+async def test_calls_that_arrive_together_reach_the_batch_handler_together(client: Client) -> None:
+    async with client.http.ws_connect(client.url) as socket:
+        for n in range(300):
+            await socket.send_str(json.dumps(call("test_collect", n, id_=n)))
+        await socket.send_str(json.dumps(call("test_collect", "no number", id_="wrong")))
+        answers = [json.loads(await socket.receive_str()) for _ in range(301)]
+    assert [answer["id"] for answer in answers] == [*range(300), "wrong"]
+    assert answers[7]["error"] == {"code": 7, "message": "seven"}
+    assert answers[300]["error"]["code"] == -32602
+    assert [answer["result"] for answer in answers[8:300]] == list(range(8, 300))
+    assert list(itertools.chain(*client.demo.collected)) == list(range(300))
+    assert len(client.demo.collected) < 150
+
+
+async def test_calls_just_before_a_close_are_still_run(client: Client) -> None:
+    async with client.http.ws_connect(client.url) as socket:
+        await socket.send_str(json.dumps(call("test_collect", 1)))
+        await socket.send_str(json.dumps(call("test_later", 1)))
+        await socket.send_str(json.dumps(call("test_collect", 2)))
+    await asyncio.sleep(0.05)
+    assert list(itertools.chain(*client.demo.collected)) == [1, 2]
 
 
 async def test_pages_answer_get_and_other_paths_say_what_to_do(client: Client) -> None:
