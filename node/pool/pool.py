@@ -119,7 +119,9 @@ class Pool:
         return self._graph.drain_log()
 
     def restore(self) -> Changes:
-        """Give back everything taken: the open block was abandoned. O(pool)."""
+        """Give back everything taken: the open block was abandoned. O(pool), free when nothing is taken."""
+        if not self._graph.taken_count:
+            return NO_CHANGES
         return self.untake([tx.hash for tx in self.taken()])
 
     def taken(self) -> list[PoolTransaction]:
