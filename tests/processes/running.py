@@ -1,0 +1,161 @@
+"""A node as a process: start it, ask it, load it, kill it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from runtime.primitives.crypto import Keypair, Scheme
+from runtime.primitives.extrinsic import seal_envelope, signed_message
+from runtime.primitives.scale import encode_compact
+from runtime.primitives.ss58 import encode_address
+from runtime.primitives.types import AccountId
+
+TRANSFER_KEEP_ALIVE = bytes([10, 3])
+START_S = 20.0
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class RunningNode:
+    """One node on a base path; use it as a context manager."""
+
+    def __init__(self, base: Path, *flags: str) -> None:
+        self.port = free_port()
+        self.base = base
+        command = [sys.executable, "-m", "node", "--chain", "dev", "--alice", "--base-path", str(base)]
+        command += ["--rpc-port", str(self.port), "--no-prometheus", "--keystore-plain"]
+        command += ["--unsafe-force-node-key-generation", *flags]
+        self.log = base.parent / f"{base.name}.log"
+        self._output = self.log.open("ab")
+        started = time.perf_counter()
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self._output, stderr=subprocess.STDOUT)
+        try:
+            self._wait_up()
+        except BaseException:
+            self.stop()
+            raise
+        self.start_s = time.perf_counter() - started
+
+    def __enter__(self) -> RunningNode:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def rpc(self, method: str, *params: Any) -> Any:
+        """Return the result of a call; RuntimeError with the answer when it is an error."""
+        answer = self.send({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
+        if "error" in answer:
+            raise RuntimeError(json.dumps(answer["error"]))
+        return answer["result"]
+
+    def send(self, message: Any) -> Any:
+        """Return the answer to any JSON message."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}",
+            json.dumps(message).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.loads(response.read())
+
+    def finalized(self) -> tuple[int, str]:
+        """Return number and hash of the last finalized block."""
+        block_hash: str = self.rpc("chain_getFinalizedHead")
+        return int(self.rpc("chain_getHeader", block_hash)["number"], 16), block_hash
+
+    def wait_finalized(self, number: int, timeout_s: float = 30.0) -> tuple[int, str]:
+        """Return the last finalized block once its number is at least this."""
+        end = time.perf_counter() + timeout_s
+        while (found := self.finalized())[0] < number:
+            assert time.perf_counter() < end, f"block {number} was not finalized in {timeout_s} s"
+            time.sleep(0.05)
+        return found
+
+    def kill(self) -> None:
+        """End the process as a crash would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        """End the process politely; return its exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        code = self.process.wait(15)
+        self._output.close()
+        return code
+
+    def _wait_up(self) -> None:
+        end = time.perf_counter() + START_S
+        while time.perf_counter() < end:
+            if self.process.poll() is not None:
+                break
+            try:
+                self.rpc("system_health")
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError(f"the node did not start:\n{self.log.read_text(encoding='utf-8')[-3000:]}")
+
+
+class Load:
+    """Transfers from the named accounts, sent in batches by a thread until it is stopped."""
+
+    def __init__(self, node: RunningNode, names: Sequence[str] = ("Alice", "Bob", "Charlie", "Dave")) -> None:
+        self._node = node
+        self._stop = threading.Event()
+        self._senders = [Keypair.from_uri(f"//{name}", Scheme.SR25519) for name in names]
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.accepted = 0
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(15)
+
+    def _run(self) -> None:
+        try:
+            genesis = bytes.fromhex(self._node.rpc("chain_getBlockHash", 0)[2:])
+            version = self._node.rpc("state_getRuntimeVersion")
+            tail = version["specVersion"].to_bytes(4, "little")
+            tail += version["transactionVersion"].to_bytes(4, "little") + genesis * 2
+            while not self._stop.is_set():
+                for sender in self._senders:
+                    self._send(sender, tail)
+        except (OSError, RuntimeError):
+            return  # the node was killed, as it should be
+
+    def _send(self, sender: Keypair, tail: bytes) -> None:
+        nonce = self._node.rpc("system_accountNextIndex", encode_address(sender.account_id, 42))
+        calls = []
+        for i in range(25):
+            call = TRANSFER_KEEP_ALIVE + b"\0" + os.urandom(32) + encode_compact(10**10)
+            extra = b"\0" + encode_compact(nonce + i) + b"\0"
+            signature = sender.sign(signed_message(call + extra + tail))
+            raw = seal_envelope(AccountId(sender.account_id), sender.scheme, signature, extra, call)
+            calls.append(
+                {"jsonrpc": "2.0", "id": i, "method": "author_submitExtrinsic", "params": ["0x" + raw.hex()]}
+            )
+        self.accepted += sum("result" in answer for answer in self._node.send(calls))
