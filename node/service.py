@@ -13,7 +13,7 @@ import os
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,6 +24,7 @@ import structlog
 from genesis.chain_spec import ChainSpec, load_spec, read_spec_version
 from genesis.config import SpecError
 from node.chain.chain import Chain, UnknownRuntime
+from node.chain.opening import Genesis, open_store
 from node.clock import Clock, SystemClock
 from node.config import Config, ConfigError, ExitCode, ManualSeal, StartError
 from node.driver.signer import GuardedSigner
@@ -40,8 +41,7 @@ from node.rpc.jsonrpc import Limits
 from node.rpc.methods import Methods
 from node.rpc.openrpc import Introspection
 from node.rpc.server import Page, RpcConfig, RpcServer, serve
-from node.storage.blocks import BlockStore, NotFilledError
-from node.storage.columns import ChainFacts
+from node.storage.blocks import BlockStore
 from node.storage.guard import GuardFile
 from node.storage.kv import (
     CorruptionError,
@@ -50,12 +50,10 @@ from node.storage.kv import (
     StorageError,
     WrongGenesisError,
 )
-from node.storage.leveldb import LevelDbKeyValue
 from node.telemetry.exporter import serve_metrics
 from node.telemetry.metrics import NodeMetrics
 from node.verifier import Verifier
 from runtime.frame.executive import InvalidBlock
-from runtime.primitives.block import encode_header, hash_header
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.types import Hash
 
@@ -286,27 +284,11 @@ def _base_path(config: Config) -> Iterator[Path]:
         yield Path(directory)
 
 
-@contextmanager
-def _open_store(spec: ChainSpec, chain_path: Path, config: Config) -> Iterator[BlockStore]:
+def _open_store(spec: ChainSpec, chain_path: Path, config: Config) -> AbstractContextManager[BlockStore]:
     """Open the chain's database, filling a new one with the genesis state."""
     state = spec.genesis_state()
-    header = spec.genesis_header(state)
-    genesis = hash_header(header)
-    window = config.get_state_pruning_blocks() or 0
-    store = LevelDbKeyValue(chain_path / "db", genesis, create=True)
-    try:
-        try:
-            blocks = BlockStore(store, window=window, genesis=genesis)
-        except NotFilledError:
-            facts = ChainFacts(genesis, spec.id, window)
-            blocks = BlockStore.create(store, encode_header(header), (), sorted(state.items()), facts)
-    except BaseException:
-        store.close()
-        raise
-    try:
-        yield blocks
-    finally:
-        blocks.close()
+    genesis = Genesis(spec.genesis_header(state), state, spec.id)
+    return open_store(chain_path / "db", genesis, config.get_state_pruning_blocks() or 0)
 
 
 def _handle_signals(stop: asyncio.Event) -> None:

@@ -1,0 +1,104 @@
+"""Opening a chain's database: creation from genesis, recovery of a damaged one, the walk over the last
+blocks.
+
+Responsible for never standing on blocks or a state that were not verified: what LevelDB gives back after
+damage is checked by hashes on a copy, the newest blocks are walked at every start, and the state's root is
+compared with the header when the chain is built on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+
+from node.storage.blocks import BlockStore, NotFilledError
+from node.storage.columns import ChainFacts
+from node.storage.kv import CorruptionError, KeyValue
+from node.storage.recovery import open_or_recover
+from node.storage.verify import cut_back_to_good
+from runtime.primitives.block import (
+    Header,
+    compute_extrinsics_root,
+    decode_header,
+    encode_header,
+    hash_header,
+)
+from runtime.primitives.scale import DecodeError
+from runtime.primitives.tree import Tree
+
+START_DEPTH = 32
+"""Blocks walked at a start; a full block takes some 10 ms, and a restart shall take no more than seconds."""
+
+log = structlog.get_logger("db")
+
+
+class Genesis(NamedTuple):
+    """What a new database is filled with."""
+
+    header: Header
+    state: Mapping[bytes, bytes]
+    spec_name: str
+
+
+@contextmanager
+def open_store(path: Path, genesis: Genesis, window: int | None) -> Iterator[BlockStore]:
+    """Lend the block store of a chain, created when new; raises a StorageError when it cannot be trusted.
+
+    `window` is how many finalized blocks keep their state, 0 all of them; None takes what it was created
+    with.
+    """
+    genesis_hash = hash_header(genesis.header)
+    kv, recovery = open_or_recover(path, genesis_hash, _check_recovered)
+    if recovery is not None:
+        log.warning("database_recovered", lost_writes=recovery.lost_writes, damaged=str(recovery.damaged))
+    try:
+        store = _fill_or_open(kv, genesis, genesis_hash, window)
+    except BaseException:
+        kv.close()
+        raise
+    try:
+        _walk(store)
+        yield store
+    finally:
+        store.close()
+
+
+def is_body_right(header: bytes, body: tuple[bytes, ...]) -> bool:
+    """Tell whether extrinsics have the root that a SCALE header names."""
+    try:
+        return decode_header(header).extrinsics_root == compute_extrinsics_root(body)
+    except DecodeError:
+        return False
+
+
+def _fill_or_open(kv: KeyValue, genesis: Genesis, genesis_hash: bytes, window: int | None) -> BlockStore:
+    try:
+        return BlockStore(kv, window=window, genesis=genesis_hash)
+    except NotFilledError:
+        facts = ChainFacts(genesis_hash, genesis.spec_name, window or 0)
+        entries = sorted(genesis.state.items())
+        return BlockStore.create(kv, encode_header(genesis.header), (), entries, facts)
+
+
+def _walk(store: BlockStore) -> None:
+    cut = cut_back_to_good(store, is_body_right, START_DEPTH)
+    if cut is not None:
+        log.error("chain_cut_back", newest=cut.newest.number, to=cut.target.number, fault=cut.fault)
+
+
+def _check_recovered(kv: KeyValue) -> None:
+    """Refuse a recovered copy whose newest blocks or state do not follow from their hashes."""
+    store = BlockStore(kv)
+    try:
+        cut_back_to_good(store, is_body_right, START_DEPTH)
+        finalized = store.finalized()
+        raw = store.header(finalized.hash)
+        root = Tree.from_items(store.state_iter()).root
+        if raw is None or decode_header(raw).state_root != root:
+            raise CorruptionError(f"the recovered state is not that of block {finalized.number}")
+    finally:
+        store.close()
