@@ -1,0 +1,20 @@
+"""`completions`: the script that makes a shell complete the command line."""
+
+import click
+from click.shell_completion import get_completion_class
+
+from node.cli.root import root
+
+VARIABLE = "_LOAM_COMPLETE"
+
+
+@click.command("completions")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completions(shell: str) -> None:
+    """Print the completion script of a shell.
+
+    For bash: loam completions bash > ~/.local/share/bash-completion/completions/loam
+    """
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(root, {}, "loam", VARIABLE).source())

@@ -1,0 +1,57 @@
+"""Which errors an operator can understand, and the exit code of each.
+
+The errors of chains, specs and databases are looked up only where their modules are loaded: a command that
+never touched a database cannot have failed in one, and `loam --help` stays quick.
+"""
+
+import errno
+import sys
+from typing import NamedTuple
+
+from node.config import ExitCode, OperatorError
+
+# Module, class, exit code; the first match counts, so special cases stand before their bases.
+KNOWN_ERRORS = (
+    ("node.storage.kv", "DiskFullError", ExitCode.DISK_FULL),
+    ("node.storage.kv", "LockedError", ExitCode.DATABASE_LOCKED),
+    ("node.storage.kv", "WrongGenesisError", ExitCode.WRONG_GENESIS),
+    ("node.storage.kv", "MissingError", ExitCode.CONFIG),
+    ("node.storage.blocks", "PruningMismatchError", ExitCode.CONFIG),
+    ("node.storage.kv", "StorageError", ExitCode.DATABASE_CORRUPT),
+    ("node.chain.chain", "UnknownRuntime", ExitCode.UNKNOWN_RUNTIME),
+    ("node.chain.chain", "UnknownBlock", ExitCode.ERROR),
+    ("genesis.config", "SpecError", ExitCode.CONFIG),
+    ("runtime.primitives.keys", "UriError", ExitCode.USAGE),
+    ("runtime.primitives.ss58", "Ss58Error", ExitCode.USAGE),
+)
+ERRNO_CODES = {
+    errno.ENOSPC: ExitCode.DISK_FULL,
+    errno.EDQUOT: ExitCode.DISK_FULL,
+    errno.EADDRINUSE: ExitCode.PORT_IN_USE,
+}
+
+
+class Explained(NamedTuple):
+    """What the operator reads, and the process's exit code."""
+
+    code: ExitCode
+    message: str
+
+
+def explain_error(error: BaseException) -> Explained | None:
+    """Return code and sentence of an error that is nobody's bug, or None."""
+    if isinstance(error, BaseExceptionGroup):
+        explained = [explain_error(inner) for inner in error.exceptions]
+        return explained[0] if len(explained) == 1 else None
+    if isinstance(error, OperatorError):
+        return Explained(error.exit_code, str(error))
+    for module, name, code in KNOWN_ERRORS:
+        known = getattr(sys.modules.get(module), name, None)
+        if known is not None and isinstance(error, known):
+            return Explained(code, str(error))
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return Explained(
+            ERRNO_CODES.get(error.errno or 0, ExitCode.ERROR), f"{where}{error.strerror or error}"
+        )
+    return None

@@ -1,0 +1,1 @@
+"""Tests of the command line: every command, with bad input as much as good."""
