@@ -137,13 +137,14 @@ class Author:
         self._block = block
 
     def _logs(self, time: int) -> tuple[DigestItem, ...]:
+        """Return author and time, in this order: wallets look for the author in the first item alone."""
         index = self._authority_index()
         logs: tuple[DigestItem, ...] = (PreRuntime(TIME_ENGINE, time.to_bytes(8, "little")),)
         if index is None:
             return logs
         slot = self.chain.head.number + 1
         place = bytes([AUTHOR_TAG]) + index.to_bytes(4, "little") + slot.to_bytes(8, "little")
-        return (*logs, PreRuntime(AUTHOR_ENGINE, place))
+        return (PreRuntime(AUTHOR_ENGINE, place), *logs)
 
     def _fill(self) -> bool:
         """Execute ready transactions into the open block for one slice; tell whether there was any."""
@@ -179,8 +180,8 @@ class Author:
 def _time_of(header: Header) -> int:
     """Return the time of a block in milliseconds, 0 for genesis."""
     for item in header.digest.logs:
-        if isinstance(item, PreRuntime) and item.engine == TIME_ENGINE:
-            return int.from_bytes(item.data, "little")
+        if isinstance(item, PreRuntime) and item.field_0 == TIME_ENGINE:
+            return int.from_bytes(item.field_1, "little")
     return 0
 
 

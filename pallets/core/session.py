@@ -72,8 +72,8 @@ class Session(Pallet[SessionConfig]):
     def author(self) -> AccountId | None:
         """Return the author that the open block's digest names, None without one."""
         for item in self.config.system.digest.get().logs:
-            if isinstance(item, PreRuntime) and item.engine == AUTHOR_ENGINE:
-                index = int.from_bytes(item.data[1:5], "little")
+            if isinstance(item, PreRuntime) and item.field_0 == AUTHOR_ENGINE:
+                index = int.from_bytes(item.field_1[1:5], "little")
                 validators = self.validators.get()
                 return validators[index] if index < len(validators) else None
         return None

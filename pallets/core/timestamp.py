@@ -95,8 +95,8 @@ class Timestamp(Pallet[TimestampConfig]):
         for item in self.config.system.digest.get().logs:
             if (
                 isinstance(item, PreRuntime)
-                and item.engine == TIME_ENGINE
-                and item.data != now.to_bytes(8, "little")
+                and item.field_0 == TIME_ENGINE
+                and item.field_1 != now.to_bytes(8, "little")
             ):
                 raise self.TimestampMismatch
         self.now.put(now)

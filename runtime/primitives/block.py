@@ -1,6 +1,7 @@
 """Header, digest and block in Substrate's SCALE layout, and the hash that names a block.
 
-It knows the bytes only: what a digest item means is its engine's business. Source: sp_runtime::generic.
+It knows the bytes only: what a digest item means is its engine's business. The fields of digest items, the
+engine and its bytes, have no names, as wallets expect. Source: sp_runtime::generic.
 """
 
 from typing import Annotated, TypeAlias
@@ -13,22 +14,22 @@ EngineId: TypeAlias = Annotated[bytes, Length(4)]
 
 
 class Other(Struct, index=0):
-    data: bytes
+    field_0: bytes
 
 
 class Consensus(Struct, index=4):
-    engine: EngineId
-    data: bytes
+    field_0: EngineId
+    field_1: bytes
 
 
 class Seal(Struct, index=5):
-    engine: EngineId
-    data: bytes
+    field_0: EngineId
+    field_1: bytes
 
 
 class PreRuntime(Struct, index=6):
-    engine: EngineId
-    data: bytes
+    field_0: EngineId
+    field_1: bytes
 
 
 class RuntimeEnvironmentUpdated(Struct, index=8):

@@ -35,12 +35,19 @@ COMMON = (
     "sudo",
 )
 
+POLKADOT_JS = ("transfer_ecdsa", "dry_run", "block_author", "read_proof", "over_http", "quiet")
+
 BESIDES = {
-    "polkadot_js": ("quiet",),
-    "polkadot_js_10": ("quiet",),
+    "polkadot_js": POLKADOT_JS,
+    "polkadot_js_10": POLKADOT_JS,
     "papi": ("runtime_calls",),
-    "substrate_interface": ("mortal_era_of_short_period", "two_connections"),
-    "async_substrate": ("runtime_calls", "concurrent_transfers"),
+    "substrate_interface": (
+        "block_author",
+        "over_http",
+        "mortal_era_of_short_period",
+        "two_connections",
+    ),
+    "async_substrate": ("block_author", "runtime_calls", "concurrent_transfers"),
 }
 
 # Scenarios that wait for the pallet Assets.

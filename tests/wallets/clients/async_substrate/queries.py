@@ -178,6 +178,17 @@ async def runtime_calls(session: Session) -> object:
     return nonce
 
 
+async def block_author(session: Session) -> object:
+    """The author of a block, found in the digest and Session.Validators.
+
+    The library takes every engine it does not know, such as that of the time, for an error of decoding.
+    """
+    head = await session.chain.get_chain_finalised_head()
+    block = await session.chain.get_block(head, include_author=True, ignore_decoding_errors=True)
+    assert block["author"] in await session.query("Session", "Validators")
+    return block["author"]
+
+
 SCENARIOS: dict[str, Callable[[Session], Awaitable[object]]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -191,5 +202,6 @@ SCENARIOS: dict[str, Callable[[Session], Awaitable[object]]] = {
         runtime_version_subscription,
         header_hash,
         runtime_calls,
+        block_author,
     )
 }

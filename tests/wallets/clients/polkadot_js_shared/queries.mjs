@@ -160,6 +160,33 @@ async function headerHash({ api }) {
   return headers[2].toHuman();
 }
 
+// The author of a block, whatever the consensus: the library finds it in the digest and Session.Validators.
+async function blockAuthor({ api }) {
+  const header = await api.derive.chain.getHeader(await api.rpc.chain.getFinalizedHead());
+  const validators = await api.query.session.validators();
+  assert.ok(validators.some((validator) => validator.eq(header.author)), `author ${header.author}`);
+  return header.author.toString();
+}
+
+async function readProof(session) {
+  const { account } = session.api.query.system;
+  const keys = [session.main, session.recipient('nobody')].map(({ address }) => account.key(address));
+  const { at, proof } = await session.api.rpc.state.getReadProof(keys);
+  assert.equal(proof.length, keys.length, 'one proof for each key');
+  assert.ok(proof.every((nodes) => nodes.length > 0));
+  return at.toHex();
+}
+
+async function overHttp(session) {
+  const { ApiPromise, HttpProvider } = session.library;
+  const provider = new HttpProvider(session.endpoint.replace('ws:', 'http:'));
+  const chain = await provider.send('system_chain', []);
+  assert.equal(chain, (await session.api.rpc.system.chain()).toString());
+  const api = new ApiPromise({ provider, initWasm: false, noInitWarn: true });
+  await api.isReady;
+  assert.equal(await session.free(session.main.address, api), await session.free(session.main.address));
+}
+
 // What the library prints on connecting: a warning would stand on the screen of every user of the chain. That it
 // does not know the `dev_` methods of a development chain is all it may say.
 async function quiet(session) {
@@ -180,5 +207,8 @@ export const queries = {
   storage_subscription: storageSubscription,
   runtime_version_subscription: runtimeVersionSubscription,
   header_hash: headerHash,
+  block_author: blockAuthor,
+  read_proof: readProof,
+  over_http: overHttp,
   quiet,
 };

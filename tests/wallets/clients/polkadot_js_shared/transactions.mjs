@@ -19,7 +19,7 @@ async function watchedTransfer(session, signer, scenario, scheme) {
   assert.equal((await session.free(recipient.address)) - before, session.amount);
   const included = await session.included(outcome);
   assert.ok(included.era.isMortalEra, 'the default era is mortal');
-  assert.equal(included.signature.toHex().length, 2 + 128);
+  assert.equal(included.signature.toHex().length, 2 + 2 * (scheme === 'Ecdsa' ? 65 : 64));
   assert.equal(included.multiSignature?.type ?? included.inner.signature.multiSignature.type, scheme);
   assert.equal(included.signer.toString(), signer.address);
   return { period: included.era.asMortalEra.period.toNumber(), inBlock: outcome.inBlock };
@@ -27,6 +27,22 @@ async function watchedTransfer(session, signer, scenario, scheme) {
 
 const transferSr25519 = (session) => transferFrom(session, session.main, 'sr25519', 'Sr25519');
 const transferEd25519 = (session) => transferFrom(session, session.edwards, 'ed25519', 'Ed25519');
+
+// No account of this kind is funded at genesis: its identity is a hash of the key, and it is paid for first.
+async function transferEcdsa(session) {
+  const { Keyring } = session.library;
+  const signer = new Keyring({ type: 'ecdsa', ss58Format: session.api.registry.chainSS58 }).createFromUri(`//${session.account}`);
+  await session.sendWell(session.transfer(signer, session.amount * 100_000n), session.main);
+  return transferFrom(session, signer, 'ecdsa', 'Ecdsa');
+}
+
+async function dryRun(session) {
+  const good = await session.transfer(session.recipient('dry')).dryRun(session.main);
+  assert.ok(good.isOk && good.asOk.isOk, good.toString());
+  const bad = await session.transfer(session.recipient('dry'), 2n ** 100n).dryRun(session.main);
+  assert.ok(bad.isOk && bad.asOk.isErr, bad.toString());
+  assert.equal(await session.free(session.recipient('dry').address), 0n, 'a dry run changes nothing');
+}
 
 async function events(session) {
   const recipient = session.recipient('events');
@@ -69,6 +85,9 @@ async function fee(session) {
     const { parentHash } = await rpc.chain.getHeader(outcome.finalized);
     const old = await rpc.payment.queryInfo(transaction.toHex(), parentHash);
     assert.equal(old.partialFee.toBigInt(), paid, 'the fee told by the older method');
+    const { inclusionFee } = await rpc.payment.queryFeeDetails(transaction.toHex(), parentHash);
+    const { baseFee, lenFee, adjustedWeightFee } = inclusionFee.unwrap();
+    assert.equal(baseFee.toBigInt() + lenFee.toBigInt() + adjustedWeightFee.toBigInt(), paid, 'the parts of the fee');
     if (!parentHash.eq(best)) continue;
     assert.equal(told, paid, 'the fee told equals the fee charged');
     return paid;
@@ -163,6 +182,8 @@ async function unfunded(session) {
 export const transactions = {
   transfer_sr25519: transferSr25519,
   transfer_ed25519: transferEd25519,
+  transfer_ecdsa: transferEcdsa,
+  dry_run: dryRun,
   events,
   module_error: moduleError,
   fee,

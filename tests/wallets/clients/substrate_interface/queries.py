@@ -4,6 +4,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from substrateinterface import (  # type: ignore[import-not-found]  # lives in the client's own environment
+    SubstrateInterface,
+)
+
 from tests.wallets.clients.substrate_interface.session import Session, blake2_256
 
 PALLETS = {
@@ -158,6 +162,24 @@ def _computed_hash(session: Session, block_hash: str) -> str:
     return blake2_256(parent + bytes(number) + state + extrinsics + bytes(count) + b"".join(logs))
 
 
+def block_author(session: Session) -> object:
+    """The author of a block, found in the digest and Session.Validators.
+
+    The library takes every engine it does not know, such as that of the time, for an error of decoding.
+    """
+    head = session.chain.get_chain_finalised_head()
+    block = session.chain.get_block(head, include_author=True, ignore_decoding_errors=True)
+    assert block["author"] in session.chain.query("Session", "Validators").value
+    return block["author"]
+
+
+def over_http(session: Session) -> None:
+    chain = SubstrateInterface(url=session.endpoint.replace("ws:", "http:"), auto_discover=False)
+    account = chain.query("System", "Account", [session.main.ss58_address]).value
+    assert account["data"]["free"] == session.free(session.main.ss58_address)
+    chain.close()
+
+
 SCENARIOS: dict[str, Callable[[Session], object]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -170,5 +192,7 @@ SCENARIOS: dict[str, Callable[[Session], object]] = {
         storage_subscription,
         runtime_version_subscription,
         header_hash,
+        block_author,
+        over_http,
     )
 }
