@@ -166,10 +166,13 @@ class Author:
             try:
                 block.push(extrinsic)
             except TransactionError as error:
-                if isinstance(error, InvalidTransaction) and error.reason is InvalidReason.ExhaustsResources:
+                reason = error.reason if isinstance(error, InvalidTransaction) else None
+                if reason is InvalidReason.ExhaustsResources:
                     self._full = True
                     self.intake.pool.untake([later.hash for later in taken[position:]])
                     return
+                if reason is InvalidReason.Future:
+                    continue  # its predecessor was in an abandoned block; it stays for the next one
                 self.intake.pool.remove_invalid([transaction.hash], self._clock.now_ms())
 
     async def _seal(self) -> Imported:

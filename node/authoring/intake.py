@@ -277,14 +277,16 @@ class Intake:
         block = self.chain.block(block_hash)
         assert block is not None, "a retracted block is known"
         pooled: list[PoolTransaction] = []
+        invalid: list[bytes] = []
         for raw in block.extrinsics:
             try:
                 extrinsic = self.chain.api.decode_extrinsic(raw)
                 if extrinsic.signer is not None:
                     pooled.append(self._pooled(extrinsic))
             except (DecodeError, TransactionError):
-                continue
+                invalid.append(blake2_256(raw))
         self.pool.on_retracted(block_hash, pooled)
+        self.pool.remove_invalid(invalid, self._clock.now_ms())
 
 
 NO_JOB = SignatureJob(-1, b"", b"", b"")
