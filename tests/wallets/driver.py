@@ -160,7 +160,7 @@ def dev_node(folder: Path) -> Iterator[str]:
     port = free_port()
     endpoint = f"ws://127.0.0.1:{port}"
     log_path = folder / "node.log"
-    command = [sys.executable, "-m", "node", "--dev", "--tmp", "--rpc-port", str(port)]
+    command = [sys.executable, "-m", "node", "--dev", "--tmp", "--rpc-port", str(port), "--no-prometheus"]
     with log_path.open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, text=True, stdout=log, stderr=subprocess.STDOUT)
         try:

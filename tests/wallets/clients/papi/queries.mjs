@@ -93,8 +93,9 @@ async function storageSubscription(session) {
   try {
     while (values.length < 1) await new Promise((resolve) => (onChange = resolve));
     await session.sendWell(session.transfer(recipient), session.main);
-    while (values.length < 2) await new Promise((resolve) => (onChange = resolve));
-    assert.equal(values[1] - values[0], session.amount);
+    // The library may tell an unchanged value again.
+    while (values.at(-1) === values[0]) await new Promise((resolve) => (onChange = resolve));
+    assert.equal(values.at(-1) - values[0], session.amount);
   } finally {
     subscription.unsubscribe();
   }
