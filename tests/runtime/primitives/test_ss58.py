@@ -24,6 +24,15 @@ def test_alice_on_the_generic_prefix() -> None:
     assert decode_address(ALICE_42) == Address(42, ALICE)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "first_bytes"),
+    [(0, "00"), (63, "3f"), (64, "5000"), (255, "7fc0"), (256, "4001"), (16_383, "7fff")],
+)
+def test_prefix_takes_one_byte_below_64_and_two_above(prefix: int, first_bytes: str) -> None:
+    raw = base58.b58decode(encode_address(ALICE, prefix))
+    assert raw[: -len(ALICE) - 2].hex() == first_bytes
+
+
 @given(account_ids, prefixes)
 def test_address_round_trips(account_id: bytes, prefix: int) -> None:
     text = encode_address(account_id, prefix)
