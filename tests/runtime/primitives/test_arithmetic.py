@@ -194,6 +194,11 @@ class TestPerThing:
         assert kind.from_percent(50).saturating_reciprocal_mul(9, Rounding.DOWN, 17) == 17
 
 
+def test_accuracies_are_substrates() -> None:
+    assert [kind.ACCURACY for kind in PER_THINGS] == [100, 10**6, 10**9, 10**18]
+    assert FixedU128.DENOMINATOR == 10**18
+
+
 def test_kinds_of_per_things_are_not_equal_to_each_other() -> None:
     kinds: list[object] = [kind(1) for kind in PER_THINGS]
     assert all(one is other or one != other for one in kinds for other in kinds)

@@ -91,7 +91,8 @@ class TestVerify:
 
 @pytest.mark.parametrize("scheme", [-1, 3, 255, 2**64])
 def test_unknown_scheme_is_a_bad_signature(scheme: int) -> None:
-    assert not verify(scheme, PAIRS[Scheme.ED25519].public, SIGNATURES[Scheme.ED25519], MESSAGE)
+    for known in Scheme:
+        assert not verify(scheme, PAIRS[known].public, SIGNATURES[known], MESSAGE)
 
 
 class TestEd25519:
@@ -116,6 +117,11 @@ class TestEd25519:
     def test_small_order_key_signs_nothing(self) -> None:
         identity = b"\x01" + bytes(31)
         assert not verify(Scheme.ED25519, identity, identity + bytes(32), MESSAGE)
+
+    def test_bytes_do_not_move_between_signature_and_message(self) -> None:
+        public, signed = PAIRS[Scheme.ED25519].public, SIGNATURES[Scheme.ED25519] + MESSAGE
+        for length in (0, 1, 32, 63, 65, 70, len(signed)):
+            assert not verify(Scheme.ED25519, public, signed[:length], signed[length:])
 
     def test_signing_is_deterministic(self) -> None:
         assert PAIRS[Scheme.ED25519].sign(MESSAGE) == SIGNATURES[Scheme.ED25519]
@@ -229,6 +235,20 @@ class TestKeypair:
         assert Keypair.from_seed(SEED, scheme) == PAIRS[scheme]
         assert Keypair.from_seed(bytes(31) + b"\1", scheme) != PAIRS[scheme]
         assert len({*PAIRS.values(), Keypair.from_seed(SEED, scheme)}) == len(Scheme)
+
+
+# Keys that polkadot.js derives, in tests/vectors/data/wire.json.
+@pytest.mark.parametrize(
+    ("scheme", "uri", "public"),
+    [
+        (Scheme.SR25519, "//Alice", "d43593c715fdd31c61141abd04a99fd6822c8558854ccde39a5684e7a56da27d"),
+        (Scheme.SR25519, "//Alice/soft", "02cfd83074aefc9955af4034d19b3780d47a52e158ababec8ec012b2295f1c5b"),
+        (Scheme.ED25519, "//Alice", "88dc3417d5058ec4b4503e0c12ea1a0a89be200fe98922423d4334014fa6b0ee"),
+        (Scheme.ECDSA, "//Alice", "020a1091341fe5664bfa1782d5e04779689068c916b04cb365ec3153755684d9a1"),
+    ],
+)
+def test_derivation_is_that_of_the_wallets(scheme: Scheme, uri: str, public: str) -> None:
+    assert Keypair.from_uri(uri, scheme).public.hex() == public
 
 
 @pytest.mark.parametrize("scheme", [Scheme.ED25519, Scheme.ECDSA])

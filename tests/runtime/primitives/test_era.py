@@ -69,6 +69,12 @@ def test_decoding_accepts_only_what_encoding_gives(data: bytes) -> None:
     assert encode_era(era) == data[:end]
 
 
+@pytest.mark.parametrize(("period", "number"), [(-1, 0), (64, -1)])
+def test_negative_period_or_number_is_misuse(period: int, number: int) -> None:
+    with pytest.raises(AssertionError):
+        mortal_era(period, number)
+
+
 def test_decoding_counts_all_accepted_two_byte_eras() -> None:
     accepted = 0
     for bits in range(2**16):
