@@ -43,8 +43,9 @@ class SchemeType(click.ParamType[Scheme]):
             return self.fail(f"{value!r} is not one of ed25519, sr25519, ecdsa", param, ctx)
 
 
+SCHEME_HELP = "ed25519, sr25519 or ecdsa."
 scheme_option = click.option(
-    "--scheme", type=SchemeType(), metavar="SCHEME", help="ed25519, sr25519 or ecdsa. [sr25519]"
+    "--scheme", type=SchemeType(), default="sr25519", metavar="SCHEME", help=f"{SCHEME_HELP} [sr25519]"
 )
 network_option = click.option(
     "-n", "--network", type=str, default="substrate", help="Name or number for the address. [substrate]"
@@ -70,11 +71,11 @@ def key() -> None:
 @network_option
 @output_option
 @password_options
-def generate(*, words: int, scheme: Scheme | None, network: str, output_type: str, **values: Any) -> None:
+def generate(*, words: int, scheme: Scheme, network: str, output_type: str, **values: Any) -> None:
     """Make a random secret phrase and show its keys."""
     phrase = generate_mnemonic(words)
     password = read_key_password(values)
-    _print_secret(phrase, scheme or Scheme.SR25519, password, parse_network(network), output_type)
+    _print_secret(phrase, scheme, password, parse_network(network), output_type)
 
 
 @key.command("inspect")
@@ -91,7 +92,7 @@ def inspect(uri: str | None, *, public: bool, expect_public: str | None, **value
     URI may be a file that contains it; left out, it is asked for.
     """
     network, output_type = parse_network(values.pop("network")), values.pop("output_type")
-    scheme = values.pop("scheme") or Scheme.SR25519
+    scheme = values.pop("scheme")
     text = read_secret_text(uri)
     if public:
         print_key(describe_public(_parse_public(text), network), output_type)
@@ -110,7 +111,7 @@ def inspect(uri: str | None, *, public: bool, expect_public: str | None, **value
 @key.command("insert")
 @click.option("--suri", type=str, help="Secret URI, or a file that contains it; asked for when left out.")
 @click.option("--key-type", type=str, required=True, help="Four characters, such as gran.")
-@scheme_option
+@click.option("--scheme", type=SchemeType(), metavar="SCHEME", help=f"{SCHEME_HELP} [that of the key type]")
 @setting_options("dev", "chain", "base_path", "keystore_path", "keystore_plain")
 @password_options
 def insert(*, suri: str | None, key_type: str, scheme: Scheme | None, **values: Any) -> None:
@@ -137,13 +138,11 @@ def insert(*, suri: str | None, key_type: str, scheme: Scheme | None, **values: 
 @message_options[0]
 @message_options[1]
 @password_options
-def sign(
-    *, suri: str | None, scheme: Scheme | None, message: str | None, is_hex: bool, **values: Any
-) -> None:
+def sign(*, suri: str | None, scheme: Scheme, message: str | None, is_hex: bool, **values: Any) -> None:
     """Sign a message and print the signature in hex."""
     data = read_message(message, is_hex=is_hex)
     password = read_key_password(values)
-    pair = Keypair.from_uri(read_secret_text(suri), scheme or Scheme.SR25519, password)
+    pair = Keypair.from_uri(read_secret_text(suri), scheme, password)
     click.echo(f"0x{pair.sign(data).hex()}")
 
 
@@ -154,12 +153,12 @@ def sign(
 @message_options[0]
 @message_options[1]
 def verify_signature(
-    signature: str, uri: str | None, *, scheme: Scheme | None, message: str | None, is_hex: bool
+    signature: str, uri: str | None, *, scheme: Scheme, message: str | None, is_hex: bool
 ) -> None:
     """Check a signature in hex against a public key or address."""
     data = read_message(message, is_hex=is_hex)
     public = _parse_any_public(read_secret_text(uri))
-    if not verify(scheme or Scheme.SR25519, public, parse_hex(signature, "the signature"), data):
+    if not verify(scheme, public, parse_hex(signature, "the signature"), data):
         raise UsageError("the signature is invalid")
     click.echo("Signature verifies correctly.")
 

@@ -36,7 +36,9 @@ def setting_options(*names: str) -> Callable[[AnyFunction], AnyFunction]:
 
     def decorate(function: AnyFunction) -> AnyFunction:
         params = getattr(function, "__click_params__", [])
-        function.__click_params__ = [*reversed(make_setting_options(names)), *params]  # type: ignore[attr-defined]
+        known = {param.name for param in params}
+        added = [option for option in make_setting_options(names) if option.name not in known]
+        function.__click_params__ = [*reversed(added), *params]  # type: ignore[attr-defined] # click's own list
         return function
 
     return decorate
