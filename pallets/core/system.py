@@ -151,6 +151,7 @@ class System(Pallet[SystemConfig]):
         self.event_table = binding.events
         self._encoded_count = 0
         self._length = 0
+        self._length_next = 0
         self._reset()
 
     # --- constants
@@ -260,7 +261,10 @@ class System(Pallet[SystemConfig]):
         return self.config.limits[0].max_block.minus(Weight(*self._total))
 
     def prepare_extrinsic(self, extrinsic: Extrinsic) -> None:
-        """Count the length and weight of an extrinsic; ExhaustsResources when the block cannot take it."""
+        """Refuse an extrinsic that the block cannot take, with ExhaustsResources.
+
+        It is counted by `note_applied`, so that one refused by a later check leaves no trace in the block.
+        """
         info = extrinsic.info
         length = self._length + extrinsic.length
         if length > self._length_max[info.class_]:
@@ -269,18 +273,18 @@ class System(Pallet[SystemConfig]):
         ref_time = info.weight.ref_time + base.ref_time
         proof_size = info.weight.proof_size + base.proof_size
         self._ensure_fits(info.class_, ref_time, proof_size)
-        self._count(info.class_, ref_time, proof_size)
-        self._length = length
+        self._length_next = length
 
     def note_applied(
         self, info: DispatchInfo, post: PostDispatchInfo, error: DispatchErrorValue | None
     ) -> None:
-        """Deposit the verdict event and give back the weight that the call did not use."""
+        """Count the length of the prepared extrinsic and the weight it used; deposit the verdict event."""
         actual = info.weight
         if post.actual_weight is not None and post.actual_weight.fits(actual):
-            unused = actual.minus(post.actual_weight)
-            self._count(info.class_, -unused.ref_time, -unused.proof_size)
             actual = post.actual_weight
+        base = self._base[info.class_]
+        self._count(info.class_, actual.ref_time + base.ref_time, actual.proof_size + base.proof_size)
+        self._length = self._length_next
         reported = self._report(info, actual, post.pays_fee)
         if error is None:
             self.deposit(self.ExtrinsicSuccess(reported))

@@ -81,13 +81,13 @@ class SystemPallet(Protocol):
         ...
 
     def prepare_extrinsic(self, extrinsic: Extrinsic) -> None:
-        """Count length and weight of an extrinsic; ExhaustsResources when the block cannot take it."""
+        """Raise ExhaustsResources when the block cannot take an extrinsic; what is refused is not counted."""
         ...
 
     def note_applied(
         self, info: DispatchInfo, post: PostDispatchInfo, error: DispatchErrorValue | None
     ) -> None:
-        """Deposit the verdict event and correct the counted weight."""
+        """Count the prepared extrinsic's length and used weight; deposit the verdict event."""
         ...
 
     def finalize(self) -> tuple[DigestItem, ...]:
