@@ -56,7 +56,7 @@ class Timestamp(Pallet[TimestampConfig]):
         """The time must be after that of the parent block."""
 
     class TimestampMismatch(PalletError, index=2):
-        """The time differs from the one in the block's digest."""
+        """The block's digest does not hold this time, once."""
 
     @constant
     def minimum_period(self) -> u64:
@@ -92,12 +92,9 @@ class Timestamp(Pallet[TimestampConfig]):
         previous = self.now.get()
         if previous and now < previous + self.config.step_min:
             raise self.TimestampTooEarly
-        for item in self.config.system.digest.get().logs:
-            if (
-                isinstance(item, PreRuntime)
-                and item.field_0 == TIME_ENGINE
-                and item.field_1 != now.to_bytes(8, "little")
-            ):
-                raise self.TimestampMismatch
+        logs = self.config.system.digest.get().logs
+        own = [item for item in logs if isinstance(item, PreRuntime) and item.field_0 == TIME_ENGINE]
+        if [item.field_1 for item in own] != [now.to_bytes(8, "little")]:
+            raise self.TimestampMismatch
         self.now.put(now)
         self.did_update.put(True)  # noqa: FBT003  # the stored flag itself

@@ -19,7 +19,7 @@ from genesis.consortium import (
     write_genesis,
 )
 from pallets.core.session import SessionKeys
-from pallets.core.timestamp import INHERENT_ID
+from pallets.core.timestamp import INHERENT_ID, TIME_ENGINE
 from runtime.frame.call import Call
 from runtime.frame.dispatch import (
     ROOT,
@@ -35,7 +35,7 @@ from runtime.frame.executive import Applied
 from runtime.frame.extension import Extrinsic
 from runtime.frame.runtime_api import RuntimeApi
 from runtime.frame.state import Change, MemoryBackend, State
-from runtime.primitives.block import DigestItem
+from runtime.primitives.block import DigestItem, PreRuntime
 from runtime.primitives.crypto import Keypair, Scheme, verify
 from runtime.primitives.era import IMMORTAL, Era, encode_era
 from runtime.primitives.extrinsic import AddressId, MultiAddress, seal_envelope
@@ -116,10 +116,12 @@ class Chain(Generic[C]):
     def open_block(self, logs: tuple[DigestItem, ...] = (), *, inherents: bool = True) -> None:
         """Open the next block and apply the inherents."""
         self.number += 1
+        now = (START_MS + self.number * BLOCK_TIME_MS).to_bytes(8, "little")
+        if inherents:
+            logs = (PreRuntime(TIME_ENGINE, now), *logs)
         self.api.initialize_block(self.number, block_hash(self.number - 1), logs)
         if inherents:
-            now = START_MS + self.number * BLOCK_TIME_MS
-            for raw in self.api.inherents({INHERENT_ID: now.to_bytes(8, "little")}):
+            for raw in self.api.inherents({INHERENT_ID: now}):
                 assert self.apply(self.api.decode_extrinsic(raw)).error is None
         self._mark = len(self.state.events)
 
