@@ -9,8 +9,10 @@ import asyncio
 
 from node.consensus.guard import RECORD, GuardRecord, MaySign, MustNotSign, Position, SignedBefore, judge
 from node.storage.guard import GuardFile
+from node.storage.kv import CorruptionError
 from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote, vote_message
 from runtime.primitives.crypto import Keypair
+from runtime.primitives.scale import DecodeError
 from runtime.primitives.types import Hash
 
 
@@ -28,13 +30,15 @@ class GuardedSigner:
         self._genesis = genesis
         self._guard = guard
         stored = None if guard is None else guard.load()
-        self._last: GuardRecord | None = None if stored is None else RECORD.decode(stored)
+        self._last: GuardRecord | None = None if stored is None else _decode(stored)
+        self._signing = asyncio.Lock()
 
     async def sign(self, wanted: Certificate, index: int) -> Certificate:
         """Return the certificate with this key's vote; GuardRefused when an earlier signature forbids it."""
         message = vote_message(self._genesis, wanted)
         position = Position(wanted.instance, wanted.view, STEP_COMMIT)
-        vote = IndexedVote(index, await self._signature(position, message))
+        async with self._signing:  # two at once could store their records in the wrong order
+            vote = IndexedVote(index, await self._signature(position, message))
         return Certificate(
             wanted.set_id, wanted.instance, wanted.number, wanted.view, wanted.block_hash, (vote,)
         )
@@ -43,11 +47,19 @@ class GuardedSigner:
         match judge(self._last, position, message):
             case MaySign():
                 record = GuardRecord(*position, message, self._keypair.sign(message))
-                self._last = record
                 if self._guard is not None:
                     await asyncio.to_thread(self._guard.store, RECORD.encode(record))
+                self._last = record
                 return record.signature
             case SignedBefore(signature):
                 return signature
             case MustNotSign(reason):
                 raise GuardRefused(reason)
+
+
+def _decode(stored: bytes) -> GuardRecord:
+    try:
+        record: GuardRecord = RECORD.decode(stored)
+    except DecodeError as error:
+        raise CorruptionError(f"the signing guard holds no record of this program: {error}") from error
+    return record

@@ -30,7 +30,7 @@ class GuardFile:
         except FileNotFoundError:
             return None
         record, check = data[:-CHECK_BYTES], data[-CHECK_BYTES:]
-        if zlib.crc32(record).to_bytes(CHECK_BYTES, "little") != check:
+        if not record or zlib.crc32(record).to_bytes(CHECK_BYTES, "little") != check:
             raise CorruptionError(
                 f"the signing guard {self._path} is damaged; restore it, or use another key"
             )
