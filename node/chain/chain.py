@@ -10,7 +10,7 @@ validates against it. Before anything else touches the head, that block is seale
 
 from __future__ import annotations
 
-from asyncio import wrap_future
+from asyncio import Lock, wrap_future
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -38,6 +38,7 @@ from runtime.primitives.block import (
 )
 from runtime.primitives.certificate import (
     Certificate,
+    InvalidCertificate,
     decode_certificate,
     encode_certificate,
     verify_certificate,
@@ -50,6 +51,17 @@ from runtime.primitives.types import Hash
 
 SLICE_KEYS = 1_000
 """Changed keys encoded or hashed between two turns of the event loop, some 5 ms."""
+CONTENT_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What a runtime may raise beside its own errors when a block's content breaks an assumption of its code;
+every node raises the same. Faults of storage, memory and the operating system are no such verdict."""
 LIVE_ENTRIES_MAX = 400_000
 """Decoded entries of one storage item kept between blocks, some 130 MB of account records."""
 
@@ -141,6 +153,7 @@ class Chain:
         ref = store.finalized()
         self.finalized = self._load(Hash(ref.hash))
         self._settled = self.finalized
+        self._finalizing = Lock()
         self.head = self.finalized
         self.tree = Tree.from_items(store.state_iter())
         if self.tree.root != self.finalized.header.state_root:
@@ -213,27 +226,19 @@ class Chain:
         breaks a rule, UnknownBlock when its parent is not known; then nothing has changed but the open
         block is abandoned.
         """
-        if hash_header(header) in self._unfinalized or self.is_known(hash_header(header)):
+        block_hash = hash_header(header)
+        if block_hash in self._unfinalized or self.store.hash_by_number(header.number) == block_hash:
             return None
-        self.abandon()
-        before = self.head
-        self._stand_on(header.parent_hash)
-        try:
-            extrinsics = self._execute(header, body, check)
-            changes = self.api.state.pending()
-            self._apply_to_tree(changes, header.state_root)
-        except InvalidBlock:
-            self.api.state.abandon()
-            self._stand_on(before.hash)
-            raise
-        self.api.state.drain()
-        return self._accept(header, body, extrinsics, changes, former=before)
+        return self._import(header, body, check)
 
     def check_block(self, header: Header, body: tuple[bytes, ...], parent: RuntimeApi) -> list[Change]:
         """Execute a block on a query runtime that stands on its parent; return its changes, take nothing
         in."""
-        _run_block(parent, header, body, _verify_now)
-        changes = parent.state.pending()
+        try:
+            _run_block(parent, header, body, _verify_now)
+            changes = parent.state.pending()
+        except CONTENT_FAULTS as fault:
+            raise InvalidBlock(f"execution fails: {type(fault).__name__}: {fault!s:.200}") from fault
         parent.state.abandon()
         return changes
 
@@ -241,7 +246,12 @@ class Chain:
 
     def make_certificate_ready(self, certificate: Certificate) -> None:
         """Raise InvalidCertificate unless a certificate is one for a known block by its authority set."""
-        with self.runtime_at(self._parent_of(certificate.block_hash)) as api:
+        header = self.header(certificate.block_hash)
+        if header is None or header.number != certificate.number:
+            raise InvalidCertificate(
+                f"no block {certificate.number} has the hash {certificate.block_hash.hex()}"
+            )
+        with self.runtime_at(header.parent_hash) as api:
             current = api.authority_set()
         pairs = [(authority.key, authority.weight) for authority in current.authorities]
         verify_certificate(certificate, self.genesis_hash, current.set_id, pairs)
@@ -255,16 +265,18 @@ class Chain:
     async def finalize(self, certificate: Certificate) -> None:
         """Make the certificate's block final with everything below it; returns when that is durable.
 
-        The caller has verified the certificate.
+        The caller has verified the certificate. UnknownBlock unless the block is the last finalized one or
+        above it on the best branch.
         """
-        path: list[_Unfinalized] = []
-        cursor = certificate.block_hash
-        while cursor != self._settled.hash:
-            found = self._unfinalized.get(cursor)
-            if found is None:
-                raise UnknownBlock(f"{cursor.hex()} is not above the finalized block")
-            path.append(found)
-            cursor = found.info.header.parent_hash
+        async with self._finalizing:
+            await self._finalize(certificate)
+
+    async def _finalize(self, certificate: Certificate) -> None:
+        self._ensure_live(certificate.block_hash)
+        path = self._ancestry(certificate.block_hash)
+        best = [entry.info.hash for entry in self._ancestry(self.head.hash)]
+        if path and certificate.block_hash not in best:
+            raise UnknownBlock(f"{certificate.block_hash.hex()} is not on the best branch")
         for entry in reversed(path):
             await wrap_future(self.store.room())
             justification = encode_certificate(certificate) if entry is path[0] else None
@@ -346,7 +358,7 @@ class Chain:
         number = self.store.number_by_hash(block_hash)
         if number is None or self.store.hash_by_number(number) != block_hash:
             raise UnknownBlock(block_hash.hex())
-        for later in range(self._settled.number, number, -1):
+        for later in range(self.finalized.number, number, -1):
             tree.update(self.store.undo(later))
         return tree
 
@@ -373,27 +385,55 @@ class Chain:
     # --- start-up
 
     def replay(self) -> Iterator[BlockInfo]:
-        """Execute the stored unfinalized blocks again, yielding each; one that fails ends the replay."""
+        """Execute the stored unfinalized blocks again, yielding each; one that fails is left out with its
+        descendants."""
         for ref in self.store.unfinalized():
             raw, body = self.store.header(ref.hash), self.store.body(ref.hash)
             if raw is None or body is None:
-                return
-            header = decode_header(raw)
+                continue
             try:
-                imported = self.import_block(header, body, _trust)
+                imported = self._import(decode_header(raw), body, _trust)
             except (InvalidBlock, UnknownBlock):
-                return
-            if imported is not None:
-                yield imported.info
+                continue
+            yield imported.info
 
     # --- inside
 
+    def _import(
+        self, header: Header, body: tuple[bytes, ...], check: Callable[[Extrinsic, SignatureJob], bool]
+    ) -> Imported:
+        self._ensure_live(header.parent_hash)
+        self.abandon()
+        before = self.head
+        self._stand_on(header.parent_hash)
+        try:
+            extrinsics, changes = self._execute(header, body, check)
+            self._apply_to_tree(changes, header.state_root)
+        except InvalidBlock:
+            self.api.state.abandon()
+            self._stand_on(before.hash)
+            raise
+        self.api.state.drain()
+        return self._accept(header, body, extrinsics, changes, former=before)
+
+    def _ensure_live(self, block_hash: Hash) -> None:
+        """UnknownBlock unless a block is the finalized one or stands above it."""
+        cursor = block_hash
+        while cursor != self._settled.hash:
+            found = self._unfinalized.get(cursor)
+            if found is None:
+                raise UnknownBlock(f"{block_hash.hex()} is not the finalized block or above it")
+            cursor = found.info.header.parent_hash
+
     def _execute(
         self, header: Header, body: tuple[bytes, ...], check: Callable[[Extrinsic, SignatureJob], bool]
-    ) -> tuple[Extrinsic, ...]:
+    ) -> tuple[tuple[Extrinsic, ...], list[Change]]:
         if header.number != self.head.number + 1:
             raise InvalidBlock(f"number {header.number} on a parent with number {self.head.number}")
-        return _run_block(self.api, header, body, check)
+        try:
+            return _run_block(self.api, header, body, check), self.api.state.pending()
+        except CONTENT_FAULTS as fault:
+            raise InvalidBlock(f"execution fails: {type(fault).__name__}: {fault!s:.200}") from fault
 
     def _apply_to_tree(self, changes: list[Change], expected: Hash) -> None:
         root = self.tree.update([(change.key, change.new) for change in changes])
@@ -489,12 +529,6 @@ class Chain:
     def _layers(self, block_hash: Hash) -> list[Mapping[bytes, bytes | None]]:
         return [entry.layer for entry in reversed(self._ancestry(block_hash))]
 
-    def _parent_of(self, block_hash: Hash) -> Hash:
-        header = self.header(block_hash)
-        if header is None:
-            raise UnknownBlock(block_hash.hex())
-        return header.parent_hash
-
     def _load(self, block_hash: Hash) -> BlockInfo:
         raw = self.store.header(block_hash)
         assert raw is not None, "the finalized block has a header"
@@ -534,6 +568,8 @@ def _run_block(
     if compute_extrinsics_root(body) != header.extrinsics_root:
         raise InvalidBlock("the extrinsics do not have the header's root")
     logs = header.digest.logs
+    if any(isinstance(item, Seal) for item in logs[:-1]):
+        raise InvalidBlock("a seal that is not the last digest item")
     api.initialize_block(
         header.number, header.parent_hash, tuple(i for i in logs if isinstance(i, PreRuntime))
     )

@@ -126,8 +126,16 @@ class FinalityDriver:
                     signed = await self._sign(SignVote(certificate, index))
                     pending = self._engine.handle(signed, self._now()) + pending
                 case Finalize(certificate):
-                    self._chain.make_certificate_ready(certificate)
-                    await self._chain.finalize(certificate)
+                    await self._finalize(certificate)
+
+    async def _finalize(self, certificate: Certificate) -> None:
+        try:
+            self._chain.make_certificate_ready(certificate)
+            await self._chain.finalize(certificate)
+        except (
+            UnknownBlock
+        ) as gone:  # overtaken by a later certificate, or its branch is not the best any more
+            log.warning("certificate_unused", number=certificate.number, reason=str(gone))
 
     async def _sign(self, effect: SignVote) -> VoteSigned:
         assert self._signer is not None, "only an authority is asked to vote"
