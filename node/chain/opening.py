@@ -9,7 +9,7 @@ compared with the header when the chain is built on it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,16 +55,12 @@ def open_store(path: Path, genesis: Genesis, window: int | None) -> Iterator[Blo
     kv, recovery = open_or_recover(path, genesis_hash, _check_recovered)
     if recovery is not None:
         log.warning("database_recovered", lost_writes=recovery.lost_writes, damaged=str(recovery.damaged))
-    try:
+    with ExitStack() as stack:
+        stack.callback(kv.close)
         store = _fill_or_open(kv, genesis, genesis_hash, window)
-    except BaseException:
-        kv.close()
-        raise
-    try:
+        stack.callback(store.close)
         _walk(store)
         yield store
-    finally:
-        store.close()
 
 
 def is_body_right(header: bytes, body: tuple[bytes, ...]) -> bool:

@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,10 @@ class RunningNode:
         self._output = self.log.open("ab")
         started = time.perf_counter()
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=self._output, stderr=subprocess.STDOUT)
-        try:
+        with ExitStack() as stack:
+            stack.callback(self.stop)
             self._wait_up()
-        except BaseException:
-            self.stop()
-            raise
+            stack.pop_all()
         self.start_s = time.perf_counter() - started
 
     def __enter__(self) -> RunningNode:
