@@ -54,6 +54,27 @@ def as_amount(value: Any, path: str) -> int:
     return value
 
 
+def as_number(value: Any, path: str, maximum: int) -> int:
+    """Return a JSON integer from 0 to a maximum."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= maximum:
+        raise SpecError(f"{path}: expected an integer from 0 to {maximum}, found {str(value)[:60]!r}")
+    return value
+
+
+def as_flag(value: Any, path: str) -> bool:
+    """Return a JSON boolean."""
+    if not isinstance(value, bool):
+        raise SpecError(f"{path}: expected true or false, found {_kind(value)}")
+    return value
+
+
+def as_row(value: Any, path: str, columns: tuple[str, ...]) -> list[Any]:
+    """Return a JSON array with exactly these columns."""
+    if not isinstance(value, list) or len(value) != len(columns):
+        raise SpecError(f"{path}: expected [{', '.join(columns)}]")
+    return value
+
+
 def as_account(value: Any, path: str) -> AccountId:
     """Return the account of an SS58 address of any prefix, or of 0x and 64 hex digits."""
     text = as_text(value, path)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from genesis.assets import parse_assets
 from genesis.config import SpecError, as_account, as_amount, as_list, as_object
 from genesis.proxy_types import ProxyType, allows, is_superset
 from pallets.core import weights
@@ -28,6 +29,8 @@ from pallets.core.transaction_payment import (
     TransactionPaymentConfig,
 )
 from pallets.core.utility import Utility
+from pallets.token.assets import Assets
+from pallets.token.assets_types import AssetsConfig, GenesisAsset
 from pallets.token.balances import Balances, BalancesConfig
 from runtime.frame.dispatch import Weight
 from runtime.frame.runtime import RuntimeBuilder, RuntimeVersion
@@ -47,6 +50,9 @@ TOKEN_SYMBOL = "GRID"  # noqa: S105  # a currency's name, not a secret
 TOKEN_DECIMALS = 12
 UNIT = 10**TOKEN_DECIMALS
 EXISTENTIAL_DEPOSIT = UNIT // 1000
+WATT_ID = 1
+"""The asset that stands for baht, one to one; with the native token's decimals."""
+WATT_MINIMUM = UNIT // 100
 DEPOSIT_PER_ITEM = UNIT // 10
 """Reserved for one more entry in storage."""
 DEPOSIT_PER_BYTE = UNIT // 1000
@@ -76,10 +82,16 @@ class ConsortiumGenesis:
     balances: tuple[tuple[AccountId, int], ...]
     validators: tuple[tuple[AccountId, SessionKeys], ...]
     sudo: AccountId | None = None
+    assets: tuple[GenesisAsset, ...] = ()
 
 
 DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType(
-    {"balances": {"balances": []}, "session": {"keys": []}, "sudo": {"key": None}}
+    {
+        "balances": {"balances": []},
+        "session": {"keys": []},
+        "sudo": {"key": None},
+        "assets": {"assets": [], "metadata": [], "accounts": []},
+    }
 )
 """The configuration that a patch is laid over."""
 
@@ -98,6 +110,7 @@ def parse_genesis(config: Mapping[str, Any], path: str) -> ConsortiumGenesis:
         as_list(balances.get("balances", []), f"{path}.balances.balances", _endowment),
         as_list(session.get("keys", []), f"{path}.session.keys", _validator),
         None if sudo is None else as_account(sudo, f"{path}.sudo.key"),
+        parse_assets(sections.get("assets", {}), f"{path}.assets"),
     )
 
 
@@ -141,6 +154,7 @@ class Consortium:
     balances: Balances
     session: Session
     sudo: Sudo | None
+    assets: Assets
 
 
 def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVersion) -> Consortium:
@@ -166,12 +180,26 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         name="TransactionPayment",
         config=TransactionPaymentConfig(balances, system, session.author, FEE_PER_BYTE, FEE_PER_REF_TIME_E6),
     )
+    assets = build.add(
+        Assets,
+        index=12,
+        name="Assets",
+        config=AssetsConfig(
+            balances,
+            system,
+            asset_deposit=DEPOSIT_PER_ITEM + 190 * DEPOSIT_PER_BYTE,
+            asset_account_deposit=DEPOSIT_PER_ITEM + 34 * DEPOSIT_PER_BYTE,
+            metadata_deposit_base=DEPOSIT_PER_ITEM + 68 * DEPOSIT_PER_BYTE,
+            metadata_deposit_per_byte=DEPOSIT_PER_BYTE,
+            approval_deposit=DEPOSIT_PER_ITEM + 32 * DEPOSIT_PER_BYTE,
+        ),
+    )
     runtime = build.build(version, system, (*system.extensions(), payment.extension()))
     extra = (
         account_nonce_api(system),
         transaction_payment_api(payment, RuntimeDispatchInfo, FeeDetails),
     )
-    return Consortium(RuntimeApi(runtime, session, extra), system, balances, session, sudo)
+    return Consortium(RuntimeApi(runtime, session, extra), system, balances, session, sudo, assets)
 
 
 def _add_calls_within_calls(
@@ -207,4 +235,5 @@ def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
         chain.sudo.genesis(genesis.sudo)
     else:
         assert genesis.sudo is None, "only development chains have a superuser"
+    chain.assets.genesis(genesis.assets)
     chain.system.events.kill()

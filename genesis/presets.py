@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from genesis.consortium import TOKEN_DECIMALS, TOKEN_SYMBOL, UNIT
+from genesis.consortium import TOKEN_DECIMALS, TOKEN_SYMBOL, UNIT, WATT_ID, WATT_MINIMUM
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.keys import DEV_ACCOUNTS, DEV_NAMES
 from runtime.primitives.ss58 import encode_address
 
 DEV_BALANCE: Final = 1_000_000 * UNIT
+DEV_WATT: Final = 1_000_000 * UNIT
 DEV_SS58_PREFIX: Final = 42
 
 
@@ -55,10 +56,16 @@ def make_preset(name: str) -> Preset | None:
 
 
 def _preset(name: str, chain_id: str, chain_type: str, authorities: tuple[str, ...]) -> Preset:
+    alice = _address(dev_accounts()[0].account_id)
     config = {
         "balances": {"balances": [[_address(a.account_id), DEV_BALANCE] for a in dev_accounts()]},
         "session": {"keys": [_session_key(authority) for authority in authorities]},
-        "sudo": {"key": _address(dev_accounts()[0].account_id)},
+        "sudo": {"key": alice},
+        "assets": {
+            "assets": [[WATT_ID, alice, True, WATT_MINIMUM]],
+            "metadata": [[WATT_ID, "Watt", "WATT", TOKEN_DECIMALS]],
+            "accounts": [[WATT_ID, _address(a.account_id), DEV_WATT] for a in dev_accounts()],
+        },
     }
     properties = {
         "ss58Format": DEV_SS58_PREFIX,

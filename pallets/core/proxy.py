@@ -27,7 +27,7 @@ from runtime.frame.dispatch import (
     ensure_signed,
 )
 from runtime.frame.event import Event
-from runtime.frame.fungible import Reservable
+from runtime.frame.fungible import Reservable, adjust_reserve
 from runtime.frame.pallet import Pallet, constant
 from runtime.frame.storage import TWOX_64_CONCAT, Map, storage
 from runtime.frame.validity import DispatchOutcome
@@ -407,7 +407,7 @@ class Proxy(Pallet[ProxyConfig]):
 
     def _set_proxies(self, who: AccountId, definitions: tuple[ProxyDefinition, ...], old: int) -> None:
         deposit = _deposit(self.config.proxy_deposit_base, self.config.proxy_deposit_factor, len(definitions))
-        self._adjust_deposit(who, old, deposit)
+        adjust_reserve(self.config.currency, who, old, deposit)
         if definitions:
             self.proxies.put(who, (definitions, deposit))
         else:
@@ -417,7 +417,7 @@ class Proxy(Pallet[ProxyConfig]):
         config = self.config
         base, factor = config.announcement_deposit_base, config.announcement_deposit_factor
         deposit = _deposit(base, factor, len(pending))
-        self._adjust_deposit(who, old, deposit)
+        adjust_reserve(self.config.currency, who, old, deposit)
         if pending:
             self.announcements.put(who, (pending, deposit))
         else:
@@ -431,12 +431,6 @@ class Proxy(Pallet[ProxyConfig]):
             return False
         self._set_announcements(who, kept, deposit)
         return True
-
-    def _adjust_deposit(self, who: AccountId, old: int, new: int) -> None:
-        if new > old:
-            self.config.currency.reserve(who, new - old)
-        elif new < old:
-            self.config.currency.unreserve(who, old - new)
 
 
 def _order(definition: ProxyDefinition) -> tuple[bytes, int, int]:

@@ -357,17 +357,17 @@ class System(Pallet[SystemConfig]):
     def dec_providers(self, who: AccountId) -> None:
         """Drop a reason to exist; the last one reaps the account, or fails with ConsumerRemaining."""
         info = self.account.get(who)
+        if info.consumers > 0 and info.providers <= 1:
+            raise DispatchError(ConsumerRemainingValue())
         if info.providers > 1 or info.sufficients > 0:
             self._put_counts(who, info, providers=max(0, info.providers - 1))
-        elif info.consumers > 0:
-            raise DispatchError(ConsumerRemainingValue())
         else:
             self._reap(who)
 
     def can_dec_provider(self, who: AccountId) -> bool:
         """Tell whether `dec_providers` would succeed."""
         info = self.account.get(who)
-        return info.consumers == 0 or info.providers > 1 or info.sufficients > 0
+        return info.consumers == 0 or info.providers > 1
 
     def inc_consumers(self, who: AccountId) -> None:
         """Add a reason for the account to stay; fails with NoProviders or TooManyConsumers."""
@@ -377,6 +377,11 @@ class System(Pallet[SystemConfig]):
         if info.consumers >= CONSUMERS_MAX:
             raise DispatchError(TooManyConsumersValue())
         self._put_counts(who, info, consumers=info.consumers + 1)
+
+    def can_accrue_consumers(self, who: AccountId, count: int) -> bool:
+        """Tell whether `inc_consumers` would succeed as many times in a row."""
+        info = self.account.get(who)
+        return info.providers > 0 and info.consumers + count <= CONSUMERS_MAX
 
     def dec_consumers(self, who: AccountId) -> None:
         """Drop a reason to stay."""

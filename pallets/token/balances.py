@@ -22,7 +22,6 @@ from pallets.token.balances_types import (
     UPGRADE_ACCOUNTS_MAX,
     AdjustmentDirection,
     BalanceLock,
-    BalanceStatus,
     Freezes,
     FrozenAmount,
     HeldAmount,
@@ -46,7 +45,7 @@ from runtime.frame.dispatch import (
     ensure_root,
     ensure_signed,
 )
-from runtime.frame.fungible import Preservation, Reason
+from runtime.frame.fungible import BalanceStatus, Preservation, Reason
 from runtime.frame.pallet import Pallet, constant
 from runtime.frame.storage import BLAKE2_128_CONCAT, Map, Value, storage
 from runtime.primitives.extrinsic import MultiAddress
@@ -471,7 +470,7 @@ class Balances(Pallet[BalancesConfig]):
             raise TokenFailure(TokenReason.Frozen)
         if left < self.config.existential_deposit:
             if not accounts.can_dec_provider(who):
-                raise TokenFailure(TokenReason.OnlyProvider)
+                raise TokenFailure(TokenReason.Frozen)
             if preservation is not Preservation.EXPENDABLE:
                 raise TokenFailure(TokenReason.NotExpendable)
         return info

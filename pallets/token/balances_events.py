@@ -1,7 +1,7 @@
 """The events of the Balances pallet, in pallet_balances' order; no behaviour."""
 
-from pallets.token.balances_types import BalanceStatus
 from runtime.frame.event import Event
+from runtime.frame.fungible import BalanceStatus
 from runtime.primitives.scale import u128
 from runtime.primitives.types import AccountId
 

@@ -26,14 +26,6 @@ class LockReasons(IntEnum):
     All = 2
 
 
-@enum_path("frame_support::traits::tokens::misc::BalanceStatus")
-class BalanceStatus(IntEnum):
-    """Where repatriated reserves go."""
-
-    Free = 0
-    Reserved = 1
-
-
 @enum_path("pallet_balances::types::AdjustmentDirection")
 class AdjustmentDirection(IntEnum):
     """Which way the total issuance is forced."""

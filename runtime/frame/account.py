@@ -76,6 +76,10 @@ class Accounts(Protocol):
         """Add a reason for the account to stay; fails with NoProviders or TooManyConsumers."""
         ...
 
+    def can_accrue_consumers(self, who: AccountId, count: int) -> bool:
+        """Tell whether `inc_consumers` would succeed as many times in a row."""
+        ...
+
     def dec_consumers(self, who: AccountId) -> None:
         """Drop a reason to stay."""
         ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated, NamedTuple, Protocol, TypeAlias
 
-from runtime.primitives.scale import Codec, DecodeError, EncodeError
+from runtime.primitives.scale import Codec, DecodeError, EncodeError, enum_path
 from runtime.primitives.shape import Foreign
 from runtime.primitives.types import AccountId
 
@@ -20,6 +20,14 @@ class Preservation(IntEnum):
     EXPENDABLE = 0
     PROTECT = 1
     PRESERVE = 2
+
+
+@enum_path("frame_support::traits::tokens::misc::BalanceStatus")
+class BalanceStatus(IntEnum):
+    """Where repatriated reserves go."""
+
+    Free = 0
+    Reserved = 1
 
 
 class Reason(NamedTuple):
@@ -106,3 +114,18 @@ class Reservable(Fungible, Protocol):
     def unreserve(self, who: AccountId, amount: int) -> int:
         """Move up to an amount from reserved back to free; return how much."""
         ...
+
+    def repatriate_reserved(
+        self, source: AccountId, dest: AccountId, amount: int, status: BalanceStatus
+    ) -> int:
+        """Move up to an amount of one account's reserve to another's free or reserved balance; return how
+        much."""
+        ...
+
+
+def adjust_reserve(currency: Reservable, who: AccountId, old: int, new: int) -> None:
+    """Reserve or unreserve the difference, so that a deposit of `old` becomes one of `new`."""
+    if new > old:
+        currency.reserve(who, new - old)
+    elif new < old:
+        currency.unreserve(who, old - new)

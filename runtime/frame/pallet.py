@@ -11,7 +11,8 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from types import ModuleType
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from runtime.frame.call import Call, CallTable
 from runtime.frame.dispatch import NO_WEIGHT, PalletError, Weight
@@ -108,10 +109,12 @@ class Pallet(Generic[C]):
     """Base of a pallet; subclasses declare storage, events, errors, constants and calls, and override hooks.
 
     `crate` names the pallet in type paths (`pallet_{crate}::pallet::Call`), by default the class name in
-    lower case.
+    lower case. `declared_in` lists modules whose events and errors are the pallet's too, for pallets that
+    would grow too long; such errors are raised as `self.error(cls)`.
     """
 
     crate: str = ""
+    declared_in: ClassVar[tuple[ModuleType, ...]] = ()
     hold_reasons: type[IntEnum] | None = None
     freeze_reasons: type[IntEnum] | None = None
 
@@ -126,6 +129,7 @@ class Pallet(Generic[C]):
         self.items: dict[str, BoundItem] = {}
         self.event_classes = _nested(type(self), Event)
         self.error_classes: list[type[PalletError]] = _nested(type(self), PalletError)
+        self._errors: dict[type[PalletError], type[PalletError]] = {}
         self._bind_storage(binding)
         self._bind_errors()
 
@@ -168,6 +172,10 @@ class Pallet(Generic[C]):
         """Deposit an event of this pallet under the current phase."""
         self.state.events.append(EventRecord(self.phases.current, self.index, event, topics))
 
+    def error(self, cls: type[PalletError]) -> PalletError:
+        """Return an error of this pallet bound to this instance; for errors declared outside of its class."""
+        return self._errors[cls]()
+
     def extrinsic_index(self) -> int:
         """Return the index of the extrinsic that runs, 0 outside of extrinsics."""
         phase = self.phases.current
@@ -203,6 +211,7 @@ class Pallet(Generic[C]):
     def _bind_errors(self) -> None:
         for cls in self.error_classes:
             bound = type(cls.__name__, (cls,), {"module_index": self.index, "__doc__": cls.__doc__})
+            self._errors[cls] = bound
             setattr(self, cls.__name__, bound)
 
     def _bind_storage(self, binding: Binding) -> None:
@@ -223,7 +232,12 @@ def _declared(cls: type) -> list[tuple[str, Any]]:
 
 
 def _nested(cls: type, base: type[R]) -> list[type[R]]:
-    found = [v for _, v in _declared(cls) if isinstance(v, type) and issubclass(v, base) and v is not base]
+    values = [value for _, value in _declared(cls)]
+    for module in cls.declared_in:  # type: ignore[attr-defined]  # every pallet has it
+        values += [
+            value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__
+        ]
+    found = [v for v in values if isinstance(v, type) and issubclass(v, base) and v is not base]
     return sorted(found, key=_variant_index)
 
 
