@@ -24,6 +24,7 @@ from nacl.exceptions import BadSignatureError
 
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.keys import SEED_LENGTH, Junction, UriError, derive_seed, parse_uri, seed_from_phrase
+from runtime.primitives.types import AccountId
 
 PUBLIC_LENGTH = 32
 """Bytes of an ed25519 or sr25519 public key, which is also the account id."""
@@ -63,9 +64,9 @@ def verify(scheme: int, public: bytes, signature: bytes, message: bytes) -> bool
     return False
 
 
-def get_account_id(scheme: Scheme, public: bytes) -> bytes:
+def get_account_id(scheme: Scheme, public: bytes) -> AccountId:
     """Return the 32-byte account id of a public key: the key itself, or blake2b-256 of an ecdsa key."""
-    return blake2_256(public) if scheme is Scheme.ECDSA else public
+    return AccountId(blake2_256(public) if scheme is Scheme.ECDSA else public)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class Keypair:
         return pair
 
     @property
-    def account_id(self) -> bytes:
+    def account_id(self) -> AccountId:
         """The 32-byte account id."""
         return get_account_id(self.scheme, self.public)
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import base58
 
 from runtime.primitives.hashing import blake2_512
+from runtime.primitives.types import AccountId
 
 PREFIX_MAX = 16_383
 RESERVED_PREFIXES = frozenset({46, 47})
@@ -32,7 +33,7 @@ class Address(NamedTuple):
     """A decoded address: the network prefix and the 32-byte account id."""
 
     prefix: int
-    account_id: bytes
+    account_id: AccountId
 
 
 def encode_address(account_id: bytes, prefix: int) -> str:
@@ -56,7 +57,7 @@ def decode_address(text: str) -> Address:
     if checksum != _checksum(body):
         raise Ss58Error("the checksum of the address is wrong")
     _ensure_usable(prefix)
-    return Address(prefix, body[start:])
+    return Address(prefix, AccountId(body[start:]))
 
 
 def _ensure_usable(prefix: int) -> None:

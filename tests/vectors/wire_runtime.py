@@ -111,7 +111,7 @@ def _check_signing_again(entry: Entry, extrinsic: Extrinsic, payload: bytes) -> 
     )
     extra = extrinsic.data[extrinsic.extra_start : extrinsic.call_start]
     call = extrinsic.data[extrinsic.call_start :]
-    sealed = seal_envelope(AccountId(pair.account_id), pair.scheme, signature, extra, call)
+    sealed = seal_envelope(pair.account_id, pair.scheme, signature, extra, call)
     ensure_equal(sealed, extrinsic.data, "extrinsic signed again")
 
 
@@ -119,13 +119,11 @@ def check_same_across_metadata_versions(hashes: list[str]) -> None:
     """Sign, from nothing, the transfer that the client signed under metadata V14, V15 and V16."""
     mock = compose()
     alice, bob = (Keypair.from_uri("//Alice", Scheme.ED25519), Keypair.from_uri("//Bob", Scheme.SR25519))
-    call = mock.runtime.calls.make(
-        "Balances", "transfer_keep_alive", AddressId(AccountId(bob.account_id)), 10**12
-    )
+    call = mock.runtime.calls.make("Balances", "transfer_keep_alive", AddressId(bob.account_id), 10**12)
     encoded, extra = mock.runtime.calls.codec.encode(call), bytes.fromhex("45020101" + "00")
     additional = (100).to_bytes(4, "little") + (1).to_bytes(4, "little") + b"\xaa" * 32 + b"\xbb" * 32
     signature = alice.sign(signed_message(encoded + extra + additional))
-    data = seal_envelope(AccountId(alice.account_id), alice.scheme, signature, extra, encoded)
+    data = seal_envelope(alice.account_id, alice.scheme, signature, extra, encoded)
     for text in hashes:
         ensure_equal(blake2_256(data), from_hex(text), "hash")
 
@@ -161,7 +159,7 @@ def _read_argument(value: Any) -> Any:
 
 
 def _read_account(address: str) -> AccountId:
-    return AccountId(decode_address(address).account_id)
+    return decode_address(address).account_id
 
 
 # --- events, errors, storage items

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from runtime.primitives.hashing import blake2_512
 from runtime.primitives.ss58 import ADDRESS_LENGTH_MAX, Address, Ss58Error, decode_address, encode_address
+from runtime.primitives.types import AccountId
 
-ALICE = bytes.fromhex("d43593c715fdd31c61141abd04a99fd6822c8558854ccde39a5684e7a56da27d")
+ALICE = AccountId(bytes.fromhex("d43593c715fdd31c61141abd04a99fd6822c8558854ccde39a5684e7a56da27d"))
 ALICE_42 = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
 prefixes = st.integers(0, 16_383).filter(lambda prefix: prefix not in (46, 47))
 account_ids = st.binary(min_size=32, max_size=32)
