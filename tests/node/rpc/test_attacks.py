@@ -101,6 +101,10 @@ async def is_dropped(reader: asyncio.StreamReader, within_s: float = 3) -> bytes
         return b""
 
 
+def post(body: bytes) -> bytes:
+    return b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
 def call(name: str, *params: object, id_: object = 1) -> dict[str, object]:
     return {"jsonrpc": "2.0", "id": id_, "method": name, "params": list(params)}
 
@@ -141,9 +145,7 @@ async def test_slow_request_bodies_are_dropped() -> None:
 async def test_idle_kept_alive_connections_are_dropped() -> None:
     async with attacked(RpcConfig(port=0, deadlines=HURRIED)) as scene:
         reader, writer = await scene.open()
-        writer.write(
-            b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(HEALTH), HEALTH)
-        )
+        writer.write(post(HEALTH))
         began = time.perf_counter()
         assert (await is_dropped(reader)).startswith(b"HTTP/1.1 200")
         assert time.perf_counter() - began > 0.5
@@ -201,6 +203,13 @@ async def test_15_mib_of_empty_arrays_is_refused_over_http_and_websocket() -> No
             message = await socket.receive()
             assert message.type is not aiohttp.WSMsgType.TEXT
             assert socket.closed
+
+
+async def test_body_announced_too_long_is_refused_before_it_comes() -> None:
+    async with attacked() as scene:
+        reader, writer = await scene.open()
+        writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n")
+        assert b" 413 " in await asyncio.wait_for(reader.readline(), 1)
 
 
 async def test_arrays_within_the_size_limit_are_refused_by_count() -> None:
@@ -319,6 +328,16 @@ async def test_client_that_does_not_read_answers_is_dropped() -> None:
         writer.close()
 
 
+async def test_http_client_that_does_not_read_its_answer_is_dropped() -> None:
+    body = json.dumps(call("test_big", 14 * MIB)).encode()
+    async with attacked(RpcConfig(port=0, deadlines=HURRIED)) as scene:
+        reader, writer = await scene.open()
+        writer.write(post(body))
+        await asyncio.sleep(HURRIED.stalled_write_s + 1)
+        assert len(scene.server._connections) == 1
+        assert len(await is_dropped(reader)) < 14 * MIB
+
+
 async def test_thousand_silent_connections_leave_room_for_those_who_ask() -> None:
     async with attacked() as scene:
         connections = []
@@ -410,9 +429,7 @@ async def test_huge_answers_nobody_reads_have_a_common_limit(monkeypatch: pytest
         answers = []
         for _ in range(4):
             reader, writer = await scene.open()
-            writer.write(
-                b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-            )
+            writer.write(post(body))
             answers.append(await reader.read(20))
         assert answers[0].startswith(b"HTTP/1.1 200")
         assert answers[-1].startswith(b"HTTP/1.1 503")
@@ -432,6 +449,15 @@ async def test_unfinished_requests_have_a_common_limit(monkeypatch: pytest.Monke
             writer.close()
         await asyncio.sleep(0.05)
         assert scene.server._connections.unfinished < 1000
+
+
+async def test_stopping_server_does_not_wait_for_answers_to_be_read() -> None:
+    async with running() as (server, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(post(json.dumps(call("test_big", 14 * MIB)).encode()))
+        await reader.read(10)
+    assert len(await is_dropped(reader, 1)) < 14 * MIB
+    writer.close()
 
 
 async def test_server_stops_quickly_with_open_sockets_and_calls_in_progress() -> None:
