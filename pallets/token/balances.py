@@ -510,6 +510,8 @@ class Balances(Pallet[BalancesConfig]):
         if did_provide and not does_provide:
             self._write_then_release(who, data)
             return
+        if info.providers == info.sufficients == 0 and data.free == data.reserved == 0:
+            return  # an account that does not exist gets no record for nothing
         accounts.put_data(who, data)
         if not did_provide and does_provide and old.reserved == 0:
             self.deposit(self.Endowed(who, data.free))
