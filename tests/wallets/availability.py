@@ -6,16 +6,11 @@ import pytest
 
 from tests.wallets.environments import EVERY, Client, EnvironmentMissing, prepare
 
-REQUIRED = os.environ.get("LOAM_REQUIRE_WALLETS") == "1"
-
-absent: list[str] = []
-"""The reasons given so far, for the summary of the run."""
+REQUIRED = os.environ.get("WALLETS_REQUIRED") == "1"
 
 
 def unavailable(reason: str, *, required: bool = REQUIRED) -> None:
-    """End the running test; the gate sets LOAM_REQUIRE_WALLETS=1 and so turns skips into failures."""
-    if reason not in absent:
-        absent.append(reason)
+    """End the running test; the gate sets WALLETS_REQUIRED=1 and so turns skips into failures."""
     if required:
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

@@ -4,7 +4,6 @@ The clients have accounts of their own and run side by side: the first test that
 selected scenarios of every client, and each test then waits for its own answer.
 """
 
-import importlib.util
 import os
 import threading
 import time
@@ -16,14 +15,15 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.wallets.availability import absent, unavailable
+from tests.wallets.availability import unavailable
 from tests.wallets.driver import SCENARIO_TIMEOUT_S, Outcome, Program, ask, dev_node, running
 from tests.wallets.environments import EVERY, EnvironmentMissing, prepare
 from tests.wallets.faults import HANG_TIMEOUT_S, SABOTAGE
 from tests.wallets.saboteur import relaying
 from tests.wallets.scenarios import AWAIT_ASSETS, EXCLUSIVE
 
-ENDPOINT = "LOAM_WALLET_ENDPOINT"
+ENDPOINT = "WALLETS_ENDPOINT"
+"""Names a node that runs already; the variables that begin with LOAM_ are the node's own settings."""
 SETTLE_S = 1.5
 STORAGE_OF_ASSETS = b"\x18Assets\x01\x18Assets"
 
@@ -94,8 +94,6 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given := os.environ.get(ENDPOINT):
         yield given
         return
-    if importlib.util.find_spec("node.__main__") is None:
-        unavailable("the node cannot be started yet", required=False)
     with dev_node(tmp_path_factory.mktemp("node")) as started:
         yield started
 
@@ -129,8 +127,3 @@ def outcome(client: str, scenario: str, fault: str, runs: Runs, metadata: bytes)
     except EnvironmentMissing as missing:
         unavailable(f"wallet client {client} cannot run: {missing}")
         raise
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for reason in absent:
-        terminalreporter.write_line(f"WALLET TESTS DID NOT RUN: {reason}", yellow=True)
