@@ -1,7 +1,7 @@
 """Time from start to the first answer after kill -9 under load, on the same database again and again.
 
-`python -m benchmarks.restart [ROUNDS]`; each round also checks that every block seen final is still there with the same
-state root, and the run fails when one is not.
+`python -m benchmarks.restart [ROUNDS]`; each round also checks that every block seen final is still there
+with the same state root, and the run fails when one is not.
 """
 
 from __future__ import annotations
