@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final, Protocol, TypeAlias, TypeVar
 
 from node.rpc.jsonrpc import Json
+from runtime.primitives.ss58 import decode_address
+from runtime.primitives.types import AccountId, Hash
 
 Schema: TypeAlias = Mapping[str, object]
 T = TypeVar("T")
@@ -427,8 +429,13 @@ class Bound(typing.NamedTuple):
     limit: int
 
 
+def _account(text: str) -> AccountId:
+    return decode_address(text).account_id
+
+
 BlockNumber: TypeAlias = Annotated[int, Number()]
-Hash32: TypeAlias = Annotated[bytes, Hex(exactly=32)]
+Hash32: TypeAlias = Annotated[Hash, Hex(exactly=32)]
+Account: TypeAlias = Annotated[AccountId, Decoded(_account, "an SS58 address")]
 U32: TypeAlias = Annotated[int, Integer(0, MAX_U32)]
 
 

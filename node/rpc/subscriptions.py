@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from node.rpc.jsonrpc import TOO_MANY_SUBSCRIPTIONS, RpcError, encode, encode_notice
+from node.rpc.jsonrpc import INTERNAL_ERROR, TOO_MANY_SUBSCRIPTIONS, RpcError, encode, encode_notice
 
 MAX_SUBSCRIPTIONS: Final = 1024
 MAX_QUEUED_NOTICES: Final = 64
@@ -101,9 +101,12 @@ class SubscriptionTable:
         self._max_held = max_held
         self._limit = limit
         self._sinks: dict[str, tuple[str, Sink]] = {}
+        self._closed = False
 
     def open(self, name: str, notification: str) -> Sink:
         """Return a new sink for a subscription method; RpcError when the connection has too many."""
+        if self._closed:
+            raise RpcError(INTERNAL_ERROR, "Internal error", "the connection has ended")
         if len(self._sinks) >= self._limit:
             data = f"Exceeded max limit of {self._limit}"
             raise RpcError(TOO_MANY_SUBSCRIPTIONS, "Too many subscriptions on the connection", data)
@@ -123,7 +126,8 @@ class SubscriptionTable:
         return True
 
     def close_all(self) -> None:
-        """End all; called when the connection ends."""
+        """End all and open no more; called when the connection ends."""
+        self._closed = True
         for _, sink in tuple(self._sinks.values()):
             sink.close()
 

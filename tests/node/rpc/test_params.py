@@ -12,6 +12,7 @@ from node.rpc.jsonrpc import Json
 from node.rpc.params import (
     MAX_ITEMS,
     MAX_TEXT,
+    Account,
     BlockNumber,
     Bound,
     Decoded,
@@ -34,6 +35,8 @@ class Options:
     to: BlockNumber = 7
 
 
+ALICE = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
+ALICE_ID = bytes.fromhex("d43593c715fdd31c61141abd04a99fd6822c8558854ccde39a5684e7a56da27d")
 HASH = "0x" + "ab" * 32
 Numbers: TypeAlias = BlockNumber | Annotated[list[BlockNumber], Bound(3)] | None
 
@@ -65,6 +68,7 @@ Numbers: TypeAlias = BlockNumber | Annotated[list[BlockNumber], Bound(3)] | None
         (Options, {"count": 1, "timeMs": 9, "to": "0x2"}, Options(1, 9, 2)),
         (Options, {"count": 1, "time_ms": None, "to": None}, Options(1)),
         (Annotated[int, "a note"], 3, 3),
+        (Account, ALICE, ALICE_ID),
     ],
 )
 def test_value_is_converted(annotation: object, value: Json, expected: object) -> None:
@@ -100,6 +104,9 @@ def test_value_is_converted(annotation: object, value: Json, expected: object) -
         (BlockNumber, 2**32, "between 0 and 4294967295"),
         (BlockNumber, "0x100000000", "between 0 and 4294967295"),
         (Hash32 | None, 1, "must be null or string"),
+        (Account, ALICE[:-1] + "Z", "checksum of the address is wrong"),
+        (Account, "0x" + "00" * 32, "must be an SS58 address"),
+        (Account, 5, "must be an SS58 address, got 5"),
         (Literal["Batch"], "Other", "one of Batch"),
         (list[int], 1, "must be an array"),
         (list[int], list(range(MAX_ITEMS + 1)), f"at most {MAX_ITEMS} entries"),

@@ -92,6 +92,14 @@ def test_end_of_the_connection_ends_all_subscriptions() -> None:
     assert len(table) == 0
 
 
+def test_call_still_under_way_when_the_connection_ends_opens_no_subscription() -> None:
+    table = SubscriptionTable(Recorder())
+    table.close_all()
+    with pytest.raises(RpcError, match="Internal error"):
+        open_sink(table)
+    assert len(table) == 0
+
+
 def test_publisher_encodes_once_for_all_and_forgets_closed_sinks(monkeypatch: pytest.MonkeyPatch) -> None:
     encoded: list[object] = []
 
