@@ -1,0 +1,288 @@
+"""State and storage items against a model of plain dicts: writes, nested rollbacks, iteration, clearing,
+draining."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runtime.frame.state import Change, Mark, MemoryBackend, State
+from runtime.frame.storage import (
+    BLAKE2_128_CONCAT,
+    BLAKE2_256,
+    IDENTITY,
+    TWOX_64_CONCAT,
+    CountedMap,
+    Cursor,
+    DoubleMap,
+    Map,
+    NMap,
+    Value,
+)
+from runtime.primitives.hashing import twox128
+from runtime.primitives.scale import codec, u8, u32
+from tests.support.chain import ALICE, consortium_chain
+
+KEYS = st.integers(0, 12)
+VALUES = st.integers(0, 5)
+STEP = st.one_of(
+    st.tuples(st.just("put"), KEYS, VALUES),
+    st.tuples(st.just("remove"), KEYS),
+    st.tuples(st.just("take"), KEYS),
+    st.tuples(st.just("value"), VALUES),
+    st.tuples(st.just("kill")),
+    st.tuples(st.just("mark")),
+    st.tuples(st.just("rollback"), st.integers(0, 5)),
+    st.tuples(st.just("clear"), st.integers(1, 4), st.booleans()),
+    st.tuples(st.just("drain"), st.booleans()),
+    st.tuples(st.just("abandon")),
+    st.tuples(st.just("after"), KEYS),
+)
+Flat = dict[Any, int]
+
+
+class Items:
+    """A counted map of bytes to bytes-wide numbers, and a value, on one state."""
+
+    def __init__(self, backend: MemoryBackend) -> None:
+        self.state = State(backend)
+        keys = ((BLAKE2_128_CONCAT, codec(u8)),)
+        self.map: CountedMap[int, int] = CountedMap(self.state, ("P", "M"), b"M", codec(u32), 7, keys)
+        self.map.counter = Value(self.state, ("P", "C"), b"C", codec(u32), 0)
+        self.value: Value[int] = Value(self.state, ("P", "V"), b"V", codec(u32), 9)
+
+    def model(self) -> Flat:
+        """Read everything through the public interface."""
+        found: Flat = dict(self.map.items())
+        if self.value.exists():
+            found["value"] = self.value.get()
+        return found
+
+    def encoded(self, model: Flat) -> dict[bytes, bytes]:
+        flat = {self.map.raw_key(k): codec(u32).encode(v) for k, v in model.items() if k != "value"}
+        if "value" in model:
+            flat[b"V"] = codec(u32).encode(model["value"])
+        return flat
+
+
+class Machine:
+    """Applies steps to the items and to a dict, comparing both after each."""
+
+    def __init__(self) -> None:
+        self.backend = MemoryBackend()
+        self.items = Items(self.backend)
+        self.model: Flat = {}
+        self.committed: Flat = {}
+        self.marks: list[tuple[Mark, Flat]] = []
+        self.cursor: Cursor | None = None
+        self.counter = 0
+
+    def run(self, step: tuple[Any, ...]) -> None:
+        getattr(self, "do_" + step[0])(*step[1:])
+        self.compare()
+
+    def do_put(self, key: int, value: int) -> None:
+        self.items.map.put(key, value)
+        self.model[key] = value
+
+    def do_remove(self, key: int) -> None:
+        self.items.map.remove(key)
+        self.model.pop(key, None)
+
+    def do_take(self, key: int) -> None:
+        assert self.items.map.take(key) == self.model.pop(key, 7)
+
+    def do_value(self, value: int) -> None:
+        self.items.value.put(value)
+        self.model["value"] = value
+
+    def do_kill(self) -> None:
+        assert self.items.value.take() == self.model.pop("value", 9)
+
+    def do_mark(self) -> None:
+        self.items.state.events.append(len(self.marks))
+        self.marks.append((self.items.state.mark(), dict(self.model)))
+
+    def do_rollback(self, back: int) -> None:
+        if back >= len(self.marks):
+            return
+        del self.marks[len(self.marks) - back :]
+        mark, self.model = self.marks.pop()
+        self.items.state.rollback(mark)
+        assert len(self.items.state.events) == mark.events
+
+    def do_clear(self, limit: int, resume: bool) -> None:
+        keys = sorted((self.items.map.raw_key(k), k) for k in self.model if k != "value")
+        after = self.cursor if resume else None
+        left = [(raw, k) for raw, k in keys if after is None or raw > after.key]
+        cleared = self.items.map.clear_prefix(limit, after)
+        assert cleared.removed == min(limit, len(left))
+        for _, key in left[:limit]:
+            del self.model[key]
+        assert cleared.cursor == (Cursor(left[limit - 1][0]) if len(left) > limit else None)
+        self.cursor = cleared.cursor
+
+    def do_drain(self, forget: bool) -> None:
+        old, new = self.items.encoded(self.committed), self.items.encoded(self.model)
+        expected = [Change(k, old.get(k), new.get(k)) for k in sorted(old | new) if old.get(k) != new.get(k)]
+        pending = self.items.state.pending()
+        assert pending == self.items.state.drain()
+        assert [change for change in pending if change.key != b"C"] == expected
+        self.backend.apply(pending)
+        self.committed = dict(self.model)
+        self.marks.clear()
+        if forget:
+            self.items.state.retarget(self.backend)
+
+    def do_abandon(self) -> None:
+        self.items.state.abandon()
+        self.model = dict(self.committed)
+        self.marks.clear()
+        assert self.items.state.pending() == []
+
+    def do_after(self, key: int) -> None:
+        raw = self.items.map.raw_key(key)
+        present = sorted(self.items.map.raw_key(k) for k in self.model if k != "value")
+        assert list(self.items.map.raw_keys(b"M", raw)) == [other for other in present if other > raw]
+
+    def compare(self) -> None:
+        assert self.items.model() == self.model
+        listed = [self.items.map.raw_key(k) for k, _ in self.items.map.items()]
+        assert listed == sorted(listed)
+        assert self.items.map.count() == len(listed)
+        for key in range(13):
+            assert self.items.map.get(key) == self.model.get(key, 7)
+            assert self.items.map.contains(key) == (key in self.model)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(STEP, max_size=40))
+def test_items_behave_as_dicts_do(steps: list[tuple[Any, ...]]) -> None:
+    machine = Machine()
+    for step in steps:
+        machine.run(step)
+    machine.run(("drain", True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(KEYS, st.none() | VALUES), max_size=30), st.integers(1, 4))
+def test_draining_in_slices_gives_what_draining_at_once_gives(
+    writes: list[tuple[int, int | None]], per_step: int
+) -> None:
+    sliced, whole = Items(MemoryBackend()), Items(MemoryBackend())
+    for items in (sliced, whole):
+        for key, value in writes:
+            items.map.write(key, value)
+    steps = sliced.state.drain_steps(per_step)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            assert end.value == whole.state.drain()
+            break
+    assert sliced.state.journal == []
+
+
+def test_write_back_to_the_first_value_is_no_change() -> None:
+    items = Items(MemoryBackend())
+    items.map.put(1, 5)
+    items.state.drain()
+    items.map.put(1, 6)
+    items.map.put(1, 5)
+    items.map.put(2, 1)
+    items.map.remove(2)
+    assert items.state.drain() == []
+
+
+def test_rolled_back_write_is_no_change_and_leaves_the_block_usable() -> None:
+    items = Items(MemoryBackend())
+    mark = items.state.mark()
+    items.map.put(1, 5)
+    items.state.rollback(mark)
+    assert items.state.pending() == []
+    items.map.put(1, 6)
+    assert [change.old for change in items.state.drain()] == [None, None]
+
+
+def test_order_of_changes_is_that_of_raw_keys_not_of_writes() -> None:
+    forward, backward = Items(MemoryBackend()), Items(MemoryBackend())
+    for key in range(10):
+        forward.map.put(key, 1)
+    for key in reversed(range(10)):
+        backward.map.put(key, 1)
+    assert forward.state.drain() == backward.state.drain()
+
+
+def test_retarget_with_an_open_block_is_refused() -> None:
+    items = Items(MemoryBackend())
+    items.map.put(1, 5)
+    with pytest.raises(AssertionError):
+        items.state.retarget(MemoryBackend())
+    with pytest.raises(AssertionError):
+        items.state.trim(0)
+
+
+def test_trimmed_values_are_read_again() -> None:
+    backend = MemoryBackend()
+    items = Items(backend)
+    items.map.put(1, 5)
+    backend.apply(items.state.drain())
+    items.state.trim(0)
+    assert items.map.values == {}
+    assert items.map.get(1) == 5
+
+
+# --- several keys
+
+
+def test_double_map_lists_and_clears_one_first_key_only() -> None:
+    state = State(MemoryBackend())
+    keys = ((TWOX_64_CONCAT, codec(u8)), (IDENTITY, codec(u8)))
+    item: DoubleMap[int, int, int] = DoubleMap(state, ("P", "D"), b"D", codec(u8), None, keys)
+    for first in (1, 2):
+        for second in (3, 1, 2):
+            item.put(first, second, 10 * first + second)
+    assert list(item.items_of(1)) == [(1, 11), (2, 12), (3, 13)]
+    cleared = item.clear_prefix(1, 2)
+    assert (cleared.removed, cleared.cursor is None) == (2, False)
+    assert list(item.items_of(1)) == [(3, 13)]
+    cleared = item.clear_prefix(1, 2, cleared.cursor)
+    assert (cleared.removed, cleared.cursor) == (1, None)
+    assert [node for node, _ in item.items()] == [(2, 1), (2, 2), (2, 3)]
+    assert item.take(2, 1) == 21
+    assert not item.contains(2, 1)
+
+
+def test_n_map_lists_by_any_number_of_first_keys() -> None:
+    state = State(MemoryBackend())
+    keys = tuple((IDENTITY, codec(u8)) for _ in range(3))
+    item: NMap[tuple[int, int, int], int] = NMap(state, ("P", "N"), b"N", codec(u8), None, keys)
+    for node in [(1, 1, 1), (1, 1, 2), (1, 2, 1), (2, 1, 1)]:
+        item.put(node, sum(node))
+    assert [node for node, _ in item.items_of(1, 1)] == [(1, 1, 1), (1, 1, 2)]
+    assert [node for node, _ in item.items_of(1)] == [(1, 1, 1), (1, 1, 2), (1, 2, 1)]
+    assert len(list(item.items_of())) == 4
+    assert item.clear_prefix((1,), 10).removed == 3
+    assert [node for node, _ in item.items_of()] == [(2, 1, 1)]
+
+
+def test_map_whose_hasher_hides_the_key_cannot_be_listed() -> None:
+    state = State(MemoryBackend())
+    item: Map[int, int] = Map(state, ("P", "H"), b"H", codec(u8), None, ((BLAKE2_256, codec(u8)),))
+    item.put(1, 1)
+    with pytest.raises(AssertionError, match="hides the key"):
+        list(item.items())
+
+
+def test_raw_key_is_pallet_item_and_hashed_key() -> None:
+    account = consortium_chain().pallets.system.account
+    assert account.raw_key(ALICE)[:32] == twox128(b"System") + twox128(b"Account")
+    assert account.raw_key(ALICE)[48:] == ALICE
+    assert (
+        account.raw_key(ALICE)
+        .hex()
+        .startswith(
+            "26aa394eea5630e07c48ae0c9558cef7b99d880ec681799c0cf30e8886371da9de1e86a9a8c739864cf3cc5ec2bea59f"
+        )
+    )
