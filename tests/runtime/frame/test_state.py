@@ -1,6 +1,7 @@
 """State and storage items against a model of plain dicts: writes, nested rollbacks, iteration, clearing,
 draining."""
 
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -165,6 +166,17 @@ def test_items_behave_as_dicts_do(steps: list[tuple[Any, ...]]) -> None:
     machine.run(("drain", True))
 
 
+def in_one_go(steps: Generator[None, None, list[Change]]) -> list[Change]:
+    found: list[Change] = []
+
+    def run() -> Iterator[None]:
+        found.extend((yield from steps))
+
+    for _ in run():
+        pass
+    return found
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(KEYS, st.none() | VALUES), max_size=30), st.integers(1, 4))
 def test_draining_in_slices_gives_what_draining_at_once_gives(
@@ -175,12 +187,8 @@ def test_draining_in_slices_gives_what_draining_at_once_gives(
         for key, value in writes:
             items.map.write(key, value)
     steps = sliced.state.drain_steps(per_step)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            assert end.value == whole.state.drain()
-            break
+    changes = in_one_go(steps)
+    assert changes == whole.state.drain()
     assert sliced.state.journal == []
 
 
