@@ -28,6 +28,7 @@ from pallets.core.transaction_payment import (
     TransactionPayment,
     TransactionPaymentConfig,
 )
+from pallets.core.upgrades import Upgrades, UpgradesConfig
 from pallets.core.utility import Utility
 from pallets.token.assets import Assets
 from pallets.token.assets_types import AssetsConfig, GenesisAsset
@@ -169,6 +170,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
     )
     timestamp = TimestampConfig(minimum_period=parameters.block_time_ms // 2, system=system)
     build.add(Timestamp, index=1, name="Timestamp", config=timestamp)
+    build.add(Upgrades, index=7, name="Upgrades", config=UpgradesConfig(system))
     session = build.add(Session, index=9, name="Session", config=SessionConfig(system))
     balances = build.add(
         Balances, index=10, name="Balances", config=BalancesConfig(EXISTENTIAL_DEPOSIT, system)

@@ -241,6 +241,10 @@ class System(Pallet[SystemConfig]):
         """Add an item to the block's digest."""
         self.digest.put(Digest((*self.digest.get().logs, item)))
 
+    def spec_version(self) -> int:
+        """Return the version of this runtime."""
+        return self.config.version.spec_version
+
     def set_code(self, spec_version: int) -> None:
         """Let another version of this chain's runtime take over from the next block."""
         version = self.config.version

@@ -64,6 +64,12 @@ class Change(NamedTuple):
     new: bytes | None
 
 
+class Undecoded(NamedTuple):
+    """First value of an entry whose stored bytes are of an older runtime version's type."""
+
+    raw: bytes
+
+
 class Mark(NamedTuple):
     """A point in the journal that the state can return to."""
 
@@ -113,7 +119,10 @@ class State:
         journal = self.journal
         while len(journal) > mark.entries:
             item, node, old = journal.pop()
-            item.values[node] = old
+            if isinstance(old, Undecoded):
+                del item.values[node]
+            else:
+                item.values[node] = old
         del self.events[mark.events :]
 
     def pending(self) -> list[Change]:
@@ -184,10 +193,13 @@ def _collect(item: Entries, entries: Iterable[tuple[Any, Any]], changes: list[Ch
     """Append the real changes among an item's written entries (key, first value)."""
     values, raw_key, encode = item.values, item.raw_key, item.encode_value
     for node, first in entries:
-        last = values[node]
+        last = values.get(node, first)
         if last is first:
             continue
-        old = None if first is None else encode(first)
+        if isinstance(first, Undecoded):
+            old: bytes | None = first.raw
+        else:
+            old = None if first is None else encode(first)
         new = None if last is None else encode(last)
         if old != new:
             changes.append(Change(raw_key(node), old, new))

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from runtime.frame.state import State
+from runtime.frame.state import State, Undecoded
 from runtime.primitives.hashing import (
     blake2_128,
     blake2_128_concat,
@@ -24,7 +24,7 @@ from runtime.primitives.hashing import (
     twox128,
     twox256,
 )
-from runtime.primitives.scale import Codec
+from runtime.primitives.scale import Codec, codec
 
 K = TypeVar("K")
 K1 = TypeVar("K1")
@@ -138,6 +138,21 @@ class Item(Generic[V]):
             first[node] = old
         values[node] = value
 
+    def _translate(self, node: Any, convert: Callable[[bytes], V | None]) -> bool:
+        """Replace stored bytes of an older type; tell whether there were any. Before the entry is read."""
+        assert node not in self.values, f"{self.name} was read before its migration"
+        raw = self.state.backend.get(self.raw_key(node))
+        if raw is None:
+            return False
+        value = convert(raw)
+        first = Undecoded(raw)
+        self.state.journal.append((self, node, first))
+        if not self.first:
+            self.state.touch(self)
+        self.first[node] = first
+        self.values[node] = value
+        return True
+
 
 class Value(Item[V]):
     """A single value."""
@@ -173,6 +188,14 @@ class Value(Item[V]):
         value = self.get()
         self.write(None, None)
         return value
+
+    def translate(self, old: Any, convert: Callable[[Any], V | None]) -> bool:
+        """Convert a value stored as the annotation `old` by an earlier runtime version; None removes it.
+
+        For migrations only: before anything reads the item. Return whether there was a value.
+        """
+        decode = codec(old).decode
+        return self._translate(None, lambda raw: convert(decode(raw)))
 
 
 class Keyed(Item[V]):
@@ -238,6 +261,19 @@ class Keyed(Item[V]):
             value = self.read(node)
             assert value is not None
             yield node, value
+
+    def translate(self, old: Any, convert: Callable[[Any, Any], V | None]) -> int:
+        """Convert every value stored as the annotation `old` by an earlier runtime version.
+
+        For migrations only: before anything reads the item. `convert` gets the key (a tuple when there are
+        several) and the old value; None removes the entry. Return how many entries there were.
+        """
+        decode = codec(old).decode
+        listed = list(self.state.backend.keys(self.prefix))
+        for raw_key in listed:
+            node = self.node_of(raw_key)
+            self._translate(node, lambda raw, node=node: convert(node, decode(raw)))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        return len(listed)
 
     def clear(self, prefix: bytes, limit: int, cursor: Cursor | None = None) -> Cleared:
         """Remove at most `limit` entries under a prefix in raw key order, going on after the cursor."""
@@ -415,6 +451,21 @@ class CountedMap(Map[K, V]):
         if (old is None) != (value is None):
             self.counter.put(self.counter.get() + (1 if old is None else -1))
         super().write(node, value)
+
+    def translate(self, old: Any, convert: Callable[[Any, Any], V | None]) -> int:
+        """Convert every value stored as the annotation `old`, and keep the count."""
+        dropped = 0
+
+        def counted(node: Any, value: Any) -> V | None:
+            nonlocal dropped
+            converted = convert(node, value)
+            dropped += converted is None
+            return converted
+
+        found = super().translate(old, counted)
+        if dropped:
+            self.counter.put(self.counter.get() - dropped)
+        return found
 
     def count(self) -> int:
         """Return the number of entries in constant time."""

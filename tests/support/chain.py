@@ -92,20 +92,24 @@ def block_hash(number: int) -> Hash:
 
 
 class Chain(Generic[C]):
-    """A chain of one composition with an open block; `pallets` is what the composition returns."""
+    """A chain of one composition with an open block; `pallets` is what the composition returns.
+
+    Over a backend that holds a state already, `number` is that of its last block.
+    """
 
     def __init__(
         self,
         composition: Callable[[State], C],
         genesis: Callable[[C], None],
         backend: MemoryBackend | None = None,
+        number: int = 0,
     ) -> None:
         self.backend = MemoryBackend() if backend is None else backend
         self.state = State(self.backend)
         self.pallets = composition(self.state)
         self.api = self.pallets.api
         self.runtime = self.api.runtime
-        self.number = 0
+        self.number = number
         self._mark = 0
         genesis(self.pallets)
         self.backend.apply(self.state.drain())
