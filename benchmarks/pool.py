@@ -7,7 +7,7 @@ validity. A block holds BLOCK transactions, imported one by one and taken in chu
 import time
 from typing import Final
 
-from benchmarks.measure import report
+from benchmarks.measure import Meter, report
 from node.pool.pool import Pool
 from node.pool.transaction import LONGEVITY_MAX, PoolTransaction, compute_limits
 
@@ -85,6 +85,7 @@ def main() -> None:
     for name, senders, tips, watch, chunk in cases:
         blocks = make_blocks(senders, tips=tips)
         best_ns = 0
+        meter = Meter()
         for _ in range(3):
             started = time.process_time_ns()
             done = run_blocks(blocks, watch=watch, chunk=chunk)
@@ -97,6 +98,7 @@ def main() -> None:
             transactions=BLOCK * BLOCKS,
             us_per_transaction=round(best_ns / 1000 / (BLOCK * BLOCKS), 2),
             budget_us=BUDGET_US,
+            foreign_cores=meter.read().foreign_cores,
         )
 
 

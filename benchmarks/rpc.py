@@ -7,14 +7,12 @@ over raw sockets, checks that every call was answered with a result, and prints 
 import asyncio
 import hashlib
 import json
-import os
-import platform
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from benchmarks.measure import Meter, report
 from node.rpc.methods import Methods, batch_of, method
 from node.rpc.server import RpcConfig, serve
 
@@ -135,40 +133,23 @@ async def exchange(port: int, case: Case, messages: Sequence[bytes]) -> int:
     return results
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time a process has used."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def busy_seconds() -> float:
-    """Return the processor time the whole machine has used."""
-    with open("/proc/stat", encoding="ascii") as file:
-        fields = [int(field) for field in file.readline().split()[1:]]
-    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
-
-
-async def measure(case: Case, pid: int, port: int, calls: int) -> dict[str, object]:
+async def measure(case: Case, pid: int, port: int, calls: int) -> dict[str, Any]:
     """Run one case and return its figures."""
     wrap = frame if case.websocket else post
     messages = [wrap(body) for body in build_messages(case, calls)]
     shares = [messages[n :: case.connections] for n in range(case.connections)]
-    before = cpu_seconds(pid), busy_seconds(), time.process_time(), time.perf_counter()
+    meter = Meter(pid)
     results = sum(await asyncio.gather(*(exchange(port, case, share) for share in shares)))
-    wall = time.perf_counter() - before[3]
-    client = time.process_time() - before[2]
-    server = cpu_seconds(pid) - before[0]
-    foreign = busy_seconds() - before[1] - client - server
+    used = meter.read()
     sent = len(messages) * case.calls_in_message
     assert results == sent, f"{case.name}: {results} results for {sent} calls"
     return {
-        "bench": f"rpc_{case.name}",
+        "case": case.name,
         "calls": sent,
-        "calls_per_s": round(sent / wall),
-        "server_us_per_call": round(server / sent * 1e6, 2),
-        "client_us_per_call": round(client / sent * 1e6, 2),
-        "foreign_cores": round(max(0.0, foreign) / wall, 2),
+        "calls_per_s": round(sent / used.wall_s),
+        "server_us_per_call": round(used.watched_s / sent * 1e6, 2),
+        "client_us_per_call": round(used.own_s / sent * 1e6, 2),
+        "foreign_cores": used.foreign_cores,
     }
 
 
@@ -179,27 +160,16 @@ async def serve_for_ever() -> None:
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
-def describe_machine() -> dict[str, object]:
-    """Return commit, interpreter and processor."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True
-    )
-    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-        model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "")
-    return {"commit": commit.stdout.strip(), "python": platform.python_version(), "cpu": model}
-
-
 def main(calls: int) -> None:
     """Run all cases against one server process."""
     command = [sys.executable, "-m", "benchmarks.rpc", "serve"]
-    machine = describe_machine()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         lines = iter(server.stdout.readline, "")
         port = int(next(line for line in lines if line.strip().isdigit()))
         for case in CASES:
             share = calls if case.calls_in_message > 1 or case.websocket else calls // 4
-            print(json.dumps(asyncio.run(measure(case, server.pid, port, share)) | machine), flush=True)
+            report("rpc", **asyncio.run(measure(case, server.pid, port, share)))
 
 
 if __name__ == "__main__":

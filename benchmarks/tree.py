@@ -8,17 +8,16 @@ batches are asserted against a new build, and every proof against its key.
 """
 
 import gc
-import json
-import platform
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 from blake3 import blake3
 
+from benchmarks.measure import Meter, measure_us, report
 from runtime.primitives.tree import Absent, Present, Tree, verify
 
 SIZES: Final = (10_000, 100_000, 1_000_000)
@@ -50,18 +49,6 @@ def choose(keys: int, count: int, seed: int) -> list[int]:
 def read_memory_bytes() -> int:
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * 4096
-
-
-def read_busy_seconds() -> float:
-    with open("/proc/stat", encoding="ascii") as file:
-        user, nice, system = (int(word) for word in file.readline().split()[1:4])
-    return (user + nice + system) / 100
-
-
-def measure_us(act: Callable[[], object], count: int) -> float:
-    started = time.process_time_ns()
-    act()
-    return (time.process_time_ns() - started) / 1000 / count
 
 
 def summarize(times: list[float]) -> dict[str, float]:
@@ -172,11 +159,10 @@ def measure_branch_hash_us() -> float:
     )
 
 
-def run_size(keys: int) -> dict[str, object]:
-    busy, own, started = read_busy_seconds(), time.process_time(), time.perf_counter()
+def run_size(keys: int) -> dict[str, Any]:
+    meter = Meter()
     bench = Bench(keys)
-    record: dict[str, object] = {
-        "benchmark": "tree",
+    record: dict[str, Any] = {
         "keys": keys,
         "build_s": bench.build_s,
         "ram_bytes_per_key": bench.ram_bytes_per_key,
@@ -189,27 +175,13 @@ def run_size(keys: int) -> dict[str, object]:
     record |= bench.prove_and_verify()
     record["branch_hash_us"] = measure_branch_hash_us()
     assert Tree.from_items(bench.state.items()).root == bench.tree.root
-    wall = time.perf_counter() - started
-    foreign = read_busy_seconds() - busy - (time.process_time() - own)
-    return record | {"foreign_cores": round(max(foreign, 0) / wall, 2)} | describe_machine()
-
-
-def describe_machine() -> dict[str, object]:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        models = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
-    return {"commit": commit, "python": platform.python_version(), "cpu": models[0] if models else "unknown"}
+    return record | {"foreign_cores": meter.read().foreign_cores}
 
 
 def main() -> None:
     sizes = [int(word) for word in sys.argv[1:]] or list(SIZES)
     if len(sizes) == 1:
-        sys.stdout.write(json.dumps(run_size(sizes[0])) + "\n")
+        report("tree", **run_size(sizes[0]))
         return
     for size in sizes:
         subprocess.run([sys.executable, "-m", "benchmarks.tree", str(size)], check=True)
