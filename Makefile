@@ -49,6 +49,8 @@ wallet-clients: venv
 	@$(PY) -m tests.wallets.environments
 
 bench: venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-bench.lock \
+		|| echo "bench: no comparison with anvil without requirements-bench.lock" >&2
 	@$(PY) -m benchmarks $(ARGS)
 
 PIP_COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --generate-hashes --allow-unsafe --strip-extras \
@@ -57,6 +59,8 @@ PIP_COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --generat
 lock: venv
 	$(PIP_COMPILE) --output-file requirements.lock pyproject.toml
 	$(PIP_COMPILE) --extra fast --extra dev -c requirements.lock --output-file $(LOCK) pyproject.toml
+	@$(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['bench'], sep='\n')" \
+		| $(PIP_COMPILE) --output-file requirements-bench.lock -
 
 clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -98,7 +98,8 @@ def family_seconds(pid: int) -> float:
 
 def children(pid: int) -> list[int]:
     """Return the ids of a process's children."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    listed = "".join((task / "children").read_text(encoding="utf-8") for task in tasks)
     return [int(child) for child in listed.split()]
 
 

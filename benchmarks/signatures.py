@@ -1,7 +1,7 @@
 """The signature stage: verifications a second through the workers, and what they cost the main process.
 
-`python -m benchmarks.signatures [workers…]` prints one JSON line per case. Half of the signatures are
-sr25519, half ed25519, over payloads as long as a transfer's.
+`python -m benchmarks.signatures [SIGNATURES [WORKERS…]]` prints one JSON line per case. Half of
+the signatures are sr25519, half ed25519, over payloads as long as a transfer's.
 """
 
 import asyncio
@@ -75,11 +75,13 @@ async def run_case(jobs: list[Job], workers: int, batch: int) -> dict[str, Any]:
 
 def main() -> None:
     """Report each number of workers with each size of submitted batches, and the checks one after another."""
-    counts = [int(argument) for argument in sys.argv[1:]] or [len(os.sched_getaffinity(0))]
-    jobs = make_jobs(SIGNATURES)
+    given = [int(argument) for argument in sys.argv[1:]]
+    counts = given[1:] or [len(os.sched_getaffinity(0))]
+    jobs = make_jobs(given[0] if given else SIGNATURES)
+    serial = jobs[:DISTINCT]
     started = time.process_time_ns()
-    assert all(verify(*job) for job in jobs[:DISTINCT])
-    serial_us = (time.process_time_ns() - started) / 1000 / DISTINCT
+    assert all(verify(*job) for job in serial)
+    serial_us = (time.process_time_ns() - started) / 1000 / len(serial)
     for workers in counts:
         for batch in (1, 16, 100):
             figures = asyncio.run(run_case(jobs, workers, batch))

@@ -1,0 +1,1 @@
+"""The same load against anvil, an Ethereum development node, for comparison."""
