@@ -29,7 +29,7 @@ from runtime.frame.validity import (
 )
 from runtime.primitives.crypto import verify
 from runtime.primitives.scale import DecodeError, Length, Struct, codec, u32, u64
-from runtime.primitives.shape import Custom, Int, shape_of
+from runtime.primitives.shape import Custom, Int, Path, shape_of
 from runtime.primitives.types import AccountId, Hash
 
 
@@ -58,6 +58,9 @@ def _reasons(path: str, reasons: type[IntEnum]) -> Custom:
 def _encode_error(value: TransactionError) -> bytes:
     return value.encode()
 
+
+OpaqueMetadata: TypeAlias = Annotated[bytes, Path("sp_core::OpaqueMetadata")]
+"""Without a type of its own, @polkadot/api takes an optional answer of plain bytes for its content."""
 
 _ERROR = Custom(
     "sp_runtime::transaction_validity::TransactionValidityError",
@@ -122,11 +125,13 @@ def metadata_api(runtime: Runtime, apis: Callable[[], tuple[Api, ...]]) -> Api:
         "Metadata",
         2,
         (
-            ApiMethod("metadata", (), bytes, lambda: at(METADATA_VERSIONS[0]), "The metadata, version 14."),
+            ApiMethod(
+                "metadata", (), OpaqueMetadata, lambda: at(METADATA_VERSIONS[0]), "The metadata, version 14."
+            ),
             ApiMethod(
                 "metadata_at_version",
                 (("version", u32),),
-                bytes | None,
+                OpaqueMetadata | None,
                 at,
                 "The metadata of a version, None when it is not supported.",
             ),

@@ -16,16 +16,15 @@ from typing import NamedTuple
 import pytest
 
 from tests.wallets.availability import unavailable
-from tests.wallets.driver import SCENARIO_TIMEOUT_S, Outcome, Program, ask, dev_node, running
+from tests.wallets.driver import SCENARIO_TIMEOUT_S, Outcome, Program, dev_node, running
 from tests.wallets.environments import EVERY, EnvironmentMissing, prepare
 from tests.wallets.faults import HANG_TIMEOUT_S, SABOTAGE
 from tests.wallets.saboteur import relaying
-from tests.wallets.scenarios import AWAIT_ASSETS, EXCLUSIVE
+from tests.wallets.scenarios import EXCLUSIVE
 
 ENDPOINT = "WALLETS_ENDPOINT"
 """Names a node that runs already; the variables that begin with LOAM_ are the node's own settings."""
 SETTLE_S = 1.5
-STORAGE_OF_ASSETS = b"\x18Assets\x01\x18Assets"
 
 
 class Job(NamedTuple):
@@ -111,17 +110,9 @@ def fault() -> str:
     return ""
 
 
-@pytest.fixture(scope="session")
-def metadata(endpoint: str) -> bytes:
-    """The metadata of the chain."""
-    return bytes.fromhex(ask(endpoint, "state_getMetadata")[2:])
-
-
 @pytest.fixture
-def outcome(client: str, scenario: str, fault: str, runs: Runs, metadata: bytes) -> Outcome:
+def outcome(client: str, scenario: str, fault: str, runs: Runs) -> Outcome:
     """What the client reports of the scenario."""
-    if scenario in AWAIT_ASSETS and STORAGE_OF_ASSETS not in metadata:
-        unavailable("the chain has no pallet Assets yet", required=False)
     try:
         return runs.outcome(client, Job(fault, scenario))
     except EnvironmentMissing as missing:

@@ -50,9 +50,6 @@ BESIDES = {
     "async_substrate": ("block_author", "runtime_calls", "concurrent_transfers"),
 }
 
-# Scenarios that wait for the pallet Assets.
-AWAIT_ASSETS = frozenset({"metadata", "module_error", "batch_interrupted", "assets"})
-
 # These sign with the one sudo key, so no two clients may be in them at once.
 EXCLUSIVE = frozenset({"sudo"})
 

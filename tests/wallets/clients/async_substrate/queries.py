@@ -42,7 +42,7 @@ async def metadata(session: Session) -> object:
     assert transfer["docs"], "calls carry their documentation"
     assert (await chain.get_metadata_error("Balances", "InsufficientBalance")).docs
     functions = await chain.get_metadata_runtime_call_functions()
-    told = {(function["api"], function["method"]) for function in functions}
+    told = {(str(function["api"]), str(function["method"])) for function in functions}
     assert {
         ("AccountNonceApi", "account_nonce"),
         ("TransactionPaymentApi", "query_info"),

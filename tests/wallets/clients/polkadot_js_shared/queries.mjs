@@ -38,7 +38,7 @@ async function metadata({ api }) {
   assert.ok(numbers.includes(14) && numbers.includes(15), `versions ${numbers}`);
   for (const version of [14, 15]) {
     const bytes = (await api.call.metadata.metadataAtVersion(version)).unwrap();
-    assert.equal(bytes.subarray(0, 4).toString(), Buffer.from('meta').toString());
+    assert.equal(Buffer.from(bytes.subarray(0, 4)).toString(), 'meta');
     assert.equal(bytes[4], version);
   }
   assert.equal((await api.rpc.state.getMetadata()).version, 14);
