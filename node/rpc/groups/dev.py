@@ -6,16 +6,23 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from node.authoring.author import EmptyBlock
+from node.chain.chain import UnknownBlock
+from node.driver.signer import GuardRefused
 from node.rpc.groups.author import refusal_error
 from node.rpc.groups.context import ChainContext, hex_of
 from node.rpc.jsonrpc import RpcError
 from node.rpc.methods import method
 from node.rpc.params import Bound, Hash32
+from node.storage.states import StateDiscarded
 from runtime.primitives.types import Hash
 
 BLOCKS_MAX = 1000
 EMPTY_ERROR = 6000
-PARENT_ERROR = 8000
+BLOCK_ERROR = 8000
+CONSENSUS_ERROR = 4000
+"""Codes of sc-consensus-manual-seal: no such block, and refused by the rules of finality."""
+TIME_MAX_MS = (1 << 53) - 1
+"""The largest integer that a JavaScript client reads exactly, and far below what a u64 holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +49,13 @@ class DevMethods:
     ) -> dict[str, object]:
         """Make a block of what the pool holds; with `finalize` it is final when the call returns."""
         if parent_hash is not None and parent_hash != self._context.chain.head.hash:
-            raise RpcError(PARENT_ERROR, "blocks are made on the best block only")
+            raise RpcError(BLOCK_ERROR, "blocks are made on the best block only")
         try:
             made = await self._context.author.create(create_empty=create_empty)
         except EmptyBlock as error:
             raise RpcError(EMPTY_ERROR, str(error)) from error
         if finalize:
-            await self._context.finalize(made.info.hash)
+            await self._finalize(made.info.hash)
         aux = {"header_only": False, "clear_justification_requests": False, "needs_justification": False}
         aux |= {"bad_justification": False, "is_new_best": made.is_best}
         return {"hash": hex_of(made.info.hash), "aux": aux}
@@ -57,7 +64,7 @@ class DevMethods:
     async def finalize_block(self, hash: Hash32, justification: bytes | None = None) -> bool:  # noqa: A002  # Substrate's name
         """Finalize a block and its ancestors; the certificate is made by this node's own key."""
         del justification
-        await self._context.finalize(Hash(hash))
+        await self._finalize(Hash(hash))
         return True
 
     @method("dev_newBlock", unsafe=True)
@@ -79,5 +86,15 @@ class DevMethods:
     @method("dev_timeTravel", unsafe=True)
     def time_travel(self, time: int) -> int:
         """Let the next block have this time in milliseconds since 1970; returns it."""
+        if not 0 < time <= TIME_MAX_MS:
+            raise RpcError(-32602, f"Invalid params: the time must be from 1 to {TIME_MAX_MS}, not {time}")
         self._context.author.travel_to(time)
         return time
+
+    async def _finalize(self, block: Hash) -> None:
+        try:
+            await self._context.finalize(block)
+        except (UnknownBlock, StateDiscarded) as error:
+            raise RpcError(BLOCK_ERROR, f"block cannot be finalized: {error}") from error
+        except GuardRefused as error:
+            raise RpcError(CONSENSUS_ERROR, f"block cannot be finalized: {error}") from error
