@@ -33,6 +33,7 @@ QUICK_LOAD: Final = ("--accounts", "200", "--seconds", "2", "--transfers", "1000
 ANVIL_QUICK: Final = ("--accounts", "50", "--transfers", "1000")
 BENCHMARKS: Final = (
     Benchmark("codec", "codec", (), ("500",)),
+    Benchmark("storage", "storage", (), ("1000",), 1_800),
     Benchmark("tree", "tree", (), ("1000",)),
     Benchmark("signatures", "signatures", (), ("1000",)),
     Benchmark("pool", "pool", (), ()),
@@ -40,6 +41,7 @@ BENCHMARKS: Final = (
     Benchmark("blocks", "blocks", (), ("500", "500")),
     Benchmark("rpc", "rpc", (), ("800",)),
     Benchmark("node", "node", (), ("800", "1")),
+    Benchmark("restart", "restart", ("10",), ("2",)),
     Benchmark("throughput", "throughput", (), QUICK_LOAD),
     Benchmark("anvil", "anvil.compare", (), ANVIL_QUICK),
     Benchmark("single", "throughput", SINGLE, (*QUICK_LOAD, "--batch", "1")),

@@ -67,7 +67,10 @@ class Reading(NamedTuple):
 
 
 class Meter:
-    """Processor time from now on: of this process, of watched ones and of all others."""
+    """Processor time from now on: of this process, of watched ones and of all others.
+
+    Children that end meanwhile and are waited for are neither watched nor foreign.
+    """
 
     def __init__(self, *watched: int) -> None:
         self._watched = watched
@@ -76,13 +79,15 @@ class Meter:
 
     def read(self) -> Reading:
         """Return what has passed so far."""
-        own, watched, machine = (b - a for a, b in zip(self._before, self._read(), strict=True))
+        own, watched, ended, machine = (b - a for a, b in zip(self._before, self._read(), strict=True))
         wall = time.perf_counter() - self._start
-        return Reading(wall, own, watched, (machine - own - watched) / wall)
+        return Reading(wall, own, watched, (machine - own - watched - ended) / wall)
 
-    def _read(self) -> tuple[float, float, float]:
+    def _read(self) -> tuple[float, float, float, float]:
         watched = sum(family_seconds(pid) for pid in self._watched)
-        return process_seconds(os.getpid()), watched, machine_seconds()
+        times = os.times()
+        ended = times.children_user + times.children_system
+        return process_seconds(os.getpid()), watched, ended, machine_seconds()
 
 
 def process_seconds(pid: int) -> float:

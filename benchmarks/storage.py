@@ -20,7 +20,7 @@ from typing import Final
 
 from blake3 import blake3
 
-from benchmarks.measure import machine_seconds, quantile, report, resident_mib
+from benchmarks.measure import Meter, progress, quantile, report, resident_mib
 from node.storage.blocks import ARCHIVE, STATE_WINDOW, BlockStore
 from node.storage.columns import BlockRef, ChainFacts, compute_block_hash
 from node.storage.kv import Batch, Change, Entry
@@ -200,7 +200,8 @@ def measure_disk_mib(path: Path) -> int:
 
 
 def run(keys: int, mode: str) -> None:
-    busy, own, started = machine_seconds(), time.process_time(), time.perf_counter()
+    progress(f"storage: {keys} keys, {mode}")
+    meter, started = Meter(), time.perf_counter()
     with tempfile.TemporaryDirectory(dir=".") as directory:
         path = Path(directory)
         chain = Chain(path, keys, MODES[mode])
@@ -210,8 +211,6 @@ def run(keys: int, mode: str) -> None:
         opened = time.perf_counter()
         BlockStore(LevelDbKeyValue(path, None, create=False)).close()
         figures["reopen_ms"] = round((time.perf_counter() - opened) * 1000)
-    wall = time.perf_counter() - started
-    foreign = max(0.0, machine_seconds() - busy - (time.process_time() - own)) / wall
     report(
         "storage",
         keys=keys,
@@ -219,7 +218,7 @@ def run(keys: int, mode: str) -> None:
         create_s=filled_s,
         **figures,
         rss_mib=resident_mib(os.getpid()),
-        foreign_cores=round(foreign, 2),
+        foreign_cores=meter.read().foreign_cores,
     )
 
 
