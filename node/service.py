@@ -19,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
 import structlog
 
 from genesis.chain_spec import ChainSpec, load_spec, read_spec_version
@@ -29,7 +30,8 @@ from node.clock import Clock, SystemClock
 from node.config import Config, ConfigError, ExitCode, ManualSeal, StartError
 from node.driver.signer import GuardedSigner
 from node.host import ChainHost, HostSettings
-from node.keystore import Keystore
+from node.keystore import Keystore, get_node_key
+from node.network.identity import PeerId, compute_peer_id
 from node.pool.transaction import compute_limits
 from node.rpc.groups.author import AuthorMethods
 from node.rpc.groups.chain import ChainMethods
@@ -99,11 +101,16 @@ def program_version() -> str:
 
 @contextmanager
 def open_chain(config: Config) -> Iterator[tuple[ChainSpec, Chain]]:
-    """Lend the chain of a stopped node to an offline command; StartError when it cannot be opened."""
+    """Lend the chain of a stopped node to an offline command; StartError when it cannot be opened.
+
+    A database that exists keeps the window of states that it was made with, whatever the settings say.
+    """
     with _faults_named():
         spec = load_spec(config.chain)
+        path = config.get_chain_path(spec.id)
+        window = None if (path / "db").exists() else config.get_state_pruning_blocks() or 0
         with ExitStack() as stack:
-            store = stack.enter_context(_open_store(spec, config.get_chain_path(spec.id), config))
+            store = stack.enter_context(_open_store(spec, path, window))
             chain = Chain(store, spec.runtimes(), read_spec_version)
             for _ in chain.replay():
                 pass
@@ -134,8 +141,11 @@ async def _until(stop: asyncio.Event) -> NoReturn:
 async def _start(config: Config, clock: Clock, stack: AsyncExitStack, tasks: asyncio.TaskGroup) -> Ready:
     spec = load_spec(config.chain)
     base = stack.enter_context(_base_path(config))
-    chain_path = base / "chains" / spec.id
-    store = stack.enter_context(_open_store(spec, chain_path, config))
+    config = msgspec.structs.replace(config, base_path=str(base))
+    chain_path = config.get_chain_path(spec.id)
+    peer_id = compute_peer_id(get_node_key(config, spec.id).public)
+    window = config.get_state_pruning_blocks() or 0
+    store = stack.enter_context(_open_store(spec, chain_path, window))
     verifier = await stack.enter_async_context(Verifier(_workers(config)))
     tasks.create_task(verifier.run(), name="verifier")
     role = 4 if config.validator else 1
@@ -150,7 +160,7 @@ async def _start(config: Config, clock: Clock, stack: AsyncExitStack, tasks: asy
     )
     if isinstance(config.get_seal(), ManualSeal) and not spec.is_dev:
         raise ConfigError("blocks are sealed by hand on development chains only")
-    server = await stack.enter_async_context(_serve_rpc(config, spec, host, tasks))
+    server = await stack.enter_async_context(_serve_rpc(config, spec, host, peer_id, tasks))
     exporter: int | None = None
     if not config.no_prometheus:
         exporter = await stack.enter_async_context(
@@ -170,13 +180,13 @@ async def _start(config: Config, clock: Clock, stack: AsyncExitStack, tasks: asy
         exporter,
         host.is_authority,
         host.chain.head.number,
-        "",
+        peer_id,
     )
 
 
 @asynccontextmanager
 async def _serve_rpc(
-    config: Config, spec: ChainSpec, host: ChainHost, tasks: asyncio.TaskGroup
+    config: Config, spec: ChainSpec, host: ChainHost, peer_id: PeerId, tasks: asyncio.TaskGroup
 ) -> AsyncIterator[RpcServer]:
     context = ChainContext(
         name=spec.name,
@@ -185,7 +195,7 @@ async def _serve_rpc(
         properties=spec.properties,
         node_name=PROGRAM,
         node_version=program_version(),
-        peer_id="",
+        peer_id=peer_id,
         chain=host.chain,
         intake=host.intake,
         author=host.author,
@@ -218,6 +228,7 @@ def _rpc_config(config: Config) -> RpcConfig:
             batch_calls=0 if config.rpc_disable_batch_requests else config.rpc_max_batch_request_len,
         ),
         max_connections=config.rpc_max_connections,
+        max_connections_per_address=config.rpc_max_connections_per_ip if config.is_rpc_external() else None,
         max_subscriptions_per_connection=config.rpc_max_subscriptions_per_connection,
         message_buffer_capacity=config.rpc_message_buffer_capacity_per_connection,
         calls_per_minute=config.rpc_rate_limit,
@@ -261,7 +272,8 @@ def _make_signer(config: Config, spec: ChainSpec, chain_path: Path, genesis: Has
     if config.dev_account is not None and config.dev_account not in {"one", "two"}:
         pair = Keypair.from_uri(f"//{config.dev_account.capitalize()}", Scheme.ED25519)
         return GuardedSigner(pair, genesis, guard)
-    keystore = Keystore(config.get_keystore_path(spec.id), plain=config.keystore_plain)
+    path = config.get_keystore_path(spec.id)
+    keystore = Keystore(path, password=config.password, plain=config.keystore_plain)
     keys = keystore.list_keys(VOTE_KEY_TYPE)
     if not keys:
         raise StartError(
@@ -284,11 +296,11 @@ def _base_path(config: Config) -> Iterator[Path]:
         yield Path(directory)
 
 
-def _open_store(spec: ChainSpec, chain_path: Path, config: Config) -> AbstractContextManager[BlockStore]:
+def _open_store(spec: ChainSpec, chain_path: Path, window: int | None) -> AbstractContextManager[BlockStore]:
     """Open the chain's database, filling a new one with the genesis state."""
     state = spec.genesis_state()
     genesis = Genesis(spec.genesis_header(state), state, spec.id)
-    return open_store(chain_path / "db", genesis, config.get_state_pruning_blocks() or 0)
+    return open_store(chain_path / "db", genesis, window)
 
 
 def _handle_signals(stop: asyncio.Event) -> None:

@@ -70,6 +70,11 @@ def test_broad_except_only_in_boundary_modules(clause: str) -> None:
     assert check(source, "node/service.py") == []
 
 
+def test_broad_except_that_cleans_up_and_raises_again_is_fine() -> None:
+    assert check("try:\n    pass\nexcept BaseException:\n    clean_up()\n    raise\n") == []
+    assert check("try:\n    pass\nexcept BaseException as e:\n    raise ValueError from e\n") != []
+
+
 def test_narrow_except_is_fine() -> None:
     assert check("try:\n    pass\nexcept (OSError, ValueError):\n    pass\n") == []
 
