@@ -1,8 +1,15 @@
-"""What a run of all tests says at its end: which tests did not run, and why."""
+"""Settings of every test, and what a run says at its end: which tests did not run, and why.
+
+Hypothesis keeps no deadline: a busy machine is no fault of the code.
+"""
 
 from collections import Counter
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("loam", deadline=None)
+settings.load_profile("loam")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
