@@ -86,7 +86,8 @@ def submit_transfers(port: int) -> None:
     genesis = bytes.fromhex(ask(port, "chain_getBlockHash", 0)[2:])
     batches = make_batches(sign_transfers([alice, bob], WARMING, Signing(1, 1, genesis)), 100)
     sent = asyncio.run(send_batches(f"ws://127.0.0.1:{port}", batches, len(batches), START_S))
-    assert sent.accepted == WARMING, sent.first_error
+    assert sent.accepted, sent.first_error  # others exceed what the pool holds of one sender
+    assert sent.accepted + sent.refused == WARMING
 
 
 def measure_starts(starts: int) -> None:
