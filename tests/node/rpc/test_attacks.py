@@ -398,6 +398,17 @@ async def test_long_batches_of_many_clients_do_not_hold_up_others() -> None:
         await asyncio.gather(*(over_websocket() for _ in range(3)), *(over_http() for _ in range(3)))
 
 
+async def test_messages_already_received_are_answered_in_turns_with_others() -> None:
+    body = json.dumps(call("test_busy", 100_000)).encode()
+    async with attacked() as scene, scene.http.ws_connect(scene.url) as socket:
+        for _ in range(400):
+            await socket.send_bytes(body)
+        before = scene.asked
+        for _ in range(400):
+            await socket.receive_str()
+        assert scene.asked - before > 5
+
+
 async def test_flood_of_small_messages_does_not_hold_up_others() -> None:
     async with attacked() as scene:
 

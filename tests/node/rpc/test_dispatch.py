@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from node.rpc.access import RateLimiter
 from node.rpc.dispatch import BATCH_HANDLER_CALLS, HEAVY_BODY_BYTES, Caller, Dispatcher
-from node.rpc.jsonrpc import Limits
+from node.rpc.jsonrpc import Limits, Request
 from node.rpc.methods import Methods, batch_of, method
 from node.rpc.subscriptions import Sink, SubscriptionTable
 from tests.node.rpc.demo import Demo
@@ -194,6 +194,29 @@ class Faulty:
         if isinstance(self.results, Exception):
             raise self.results
         return self.results
+
+
+class Guarded:
+    """An unsafe method with a batch handler."""
+
+    @method("dev_submit", unsafe=True)
+    async def submit(self, value: int) -> int:
+        """One."""
+        return value
+
+    @batch_of("dev_submit")
+    async def many(self, calls: Sequence[tuple[int]]) -> list[object]:
+        return [value for (value,) in calls]
+
+
+@pytest.mark.parametrize("unsafe", [False, True])
+async def test_batch_handler_does_not_open_an_unsafe_method(unsafe: bool) -> None:
+    bench = Bench(unsafe=unsafe)
+    bench.dispatcher._methods.add(Guarded())
+    answers = await bench.send([call("dev_submit", 1), call("dev_submit", 2)])
+    assert ["result" in answer for answer in answers] == [unsafe, unsafe]
+    many = await bench.dispatcher.answer_many([Request(1, "dev_submit", [1], answered=True)], bench.caller)
+    assert [b"is unsafe" not in (answer or b"") for answer in many] == [unsafe]
 
 
 @pytest.mark.parametrize("results", [[1], [1, 2, 3], None, [{1}, 2], ValueError("planted")])
