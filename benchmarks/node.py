@@ -131,7 +131,8 @@ async def read_accounts(port: int, bodies: list[bytes], expected: dict[int, byte
     return right
 
 
-async def read_all(port: int, each: int) -> int:
+def prepare_reads(port: int, each: int) -> tuple[list[bytes], dict[int, bytes]]:
+    """Return one connection's requests, and the answer to each modulo the number of answers."""
     accounts = [account.account_id for account in load_spec("dev").dev_accounts()]
     keys = ["0x" + (PREFIX + blake2_128_concat(account)).hex() for account in accounts]
     bodies = [
@@ -143,6 +144,11 @@ async def read_all(port: int, each: int) -> int:
         for n in range(each)
     ]
     expected = {n: ask(port, "state_getStorage", key).encode() for n, key in enumerate(keys)}
+    return bodies, expected
+
+
+async def read_all(port: int, bodies: list[bytes], expected: dict[int, bytes]) -> int:
+    """Read over all connections at once; return how many answers were right."""
     turns = (read_accounts(port, bodies, expected) for _ in range(CONNECTIONS))
     return sum(await asyncio.gather(*turns))
 
@@ -154,8 +160,9 @@ def measure_reads(reads: int) -> None:
     with dev_node() as (pid, port, _):
         wait_for_rpc(port)
         wait_for_block(port)
+        prepared = prepare_reads(port, each)
         meter = Meter(pid)
-        right = asyncio.run(read_all(port, each))
+        right = asyncio.run(read_all(port, *prepared))
         used = meter.read()
     assert right == each * CONNECTIONS
     report(
