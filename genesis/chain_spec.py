@@ -17,8 +17,10 @@ from genesis import consortium
 from genesis.config import SpecError, as_bytes, as_list, as_object, as_text, merge_patch
 from genesis.presets import DevAccount, dev_accounts, make_preset
 from pallets.core.system_types import CODE_MAGIC, RuntimeCode
+from runtime.frame.dispatch import DispatchError
 from runtime.frame.runtime_api import RuntimeFactory
 from runtime.frame.state import MemoryBackend, State
+from runtime.primitives.arithmetic import ArithmeticFailure
 from runtime.primitives.block import Digest, Header, compute_extrinsics_root
 from runtime.primitives.scale import DecodeError, codec
 from runtime.primitives.tree import Tree
@@ -26,6 +28,9 @@ from runtime.primitives.types import ZERO_HASH
 
 SPEC_BYTES_MAX: Final = 256 * 1024 * 1024
 CODE_KEY: Final = b":code"
+SS58_FORMAT: Final = 42
+SS58_FORMAT_MAX: Final = (1 << 14) - 1
+"""The largest prefix that an SS58 address can hold."""
 FIELDS: Final = (
     "name",
     "id",
@@ -83,6 +88,8 @@ class ChainSpec:
             consortium.write_genesis(chain, consortium.parse_genesis(self.config, "genesis"))
         except AssertionError as error:
             raise SpecError(f"genesis: {error}") from error
+        except (DispatchError, ArithmeticFailure) as error:
+            raise SpecError(f"genesis: the balances do not add up: {error}") from error
         backend.apply(state.drain())
         return backend.entries
 
@@ -121,9 +128,8 @@ class ChainSpec:
         }
 
     def _parameters(self) -> consortium.ConsortiumParameters:
-        prefix = self.properties.get("ss58Format", 42)
-        ss58_prefix = prefix if isinstance(prefix, int) else 42
-        return consortium.ConsortiumParameters(ss58_prefix=ss58_prefix, has_sudo=self.is_dev)
+        prefix: int = self.properties.get("ss58Format", SS58_FORMAT)
+        return consortium.ConsortiumParameters(ss58_prefix=prefix, has_sudo=self.is_dev)
 
 
 def read_spec_version(code: bytes) -> int:
@@ -156,7 +162,9 @@ def load_spec(name_or_path: str) -> ChainSpec:
 def parse_spec(data: bytes) -> ChainSpec:
     """Return the spec of a JSON document; SpecError naming the place when it is wrong."""
     try:
-        document = json.loads(data, parse_constant=_refuse_constant, parse_float=_refuse_constant)
+        document = json.loads(
+            data, parse_constant=_refuse_constant, parse_float=_refuse_constant, object_pairs_hook=_distinct
+        )
     except (ValueError, RecursionError) as error:
         raise SpecError(f"not JSON: {error}") from error
     spec = as_object(document, "spec", FIELDS)
@@ -169,10 +177,10 @@ def parse_spec(data: bytes) -> ChainSpec:
         name=as_text(spec["name"], "spec.name"),
         id=_checked_id(as_text(spec["id"], "spec.id")),
         chain_type=_chain_type(spec.get("chainType", "Live")),
-        properties=as_object(spec.get("properties") or {}, "spec.properties"),
+        properties=_properties(spec.get("properties")),
         boot_nodes=as_list(spec.get("bootNodes") or [], "spec.bootNodes", as_text),
-        fork_id=spec.get("forkId"),
-        protocol_id=spec.get("protocolId"),
+        fork_id=_optional_text(spec.get("forkId"), "spec.forkId"),
+        protocol_id=_optional_text(spec.get("protocolId"), "spec.protocolId"),
     )
     return _with_genesis(base, as_object(spec["genesis"], "genesis", ("runtimeGenesis", "raw")))
 
@@ -210,11 +218,36 @@ def _chain_type(value: Any) -> str | dict[str, Any]:
     raise SpecError('spec.chainType: expected Development, Local, Live or {"Custom": …}')
 
 
+def _properties(value: Any) -> dict[str, Any]:
+    """Return the properties; the SS58 prefix among them is part of the runtime and must be usable."""
+    properties = as_object({} if value is None else value, "spec.properties")
+    prefix = properties.get("ss58Format", SS58_FORMAT)
+    if not isinstance(prefix, int) or isinstance(prefix, bool) or not 0 <= prefix <= SS58_FORMAT_MAX:
+        raise SpecError(f"spec.properties.ss58Format: expected an integer from 0 to {SS58_FORMAT_MAX}")
+    return properties
+
+
+def _optional_text(value: Any, path: str) -> str | None:
+    return None if value is None else as_text(value, path)
+
+
 def _checked_id(text: str) -> str:
     """Return an id that is safe as a directory name."""
-    if not 0 < len(text) <= 64 or not all(c.isalnum() or c in "-_." for c in text) or text.startswith("."):
+    if (
+        not 0 < len(text) <= 64
+        or not text.isascii()
+        or not all(c.isalnum() or c in "-_." for c in text)
+        or text.startswith(".")
+    ):
         raise SpecError("spec.id: expected 1 to 64 letters, digits, '-', '_' or '.', not starting with '.'")
     return text
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return found
 
 
 def _refuse_constant(text: str) -> NoReturn:

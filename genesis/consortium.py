@@ -124,6 +124,7 @@ def _endowment(value: Any, path: str) -> tuple[AccountId, int]:
 def _validator(value: Any, path: str) -> tuple[AccountId, SessionKeys]:
     if not isinstance(value, list) or len(value) != 3:
         raise SpecError(f"{path}: expected [account, validator, keys]")
+    as_account(value[0], f"{path}[0]")
     keys = as_object(value[2], f"{path}[2]", ("grandpa",))
     return as_account(value[1], f"{path}[1]"), SessionKeys(
         as_account(keys.get("grandpa"), f"{path}[2].grandpa")

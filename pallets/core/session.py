@@ -59,6 +59,8 @@ class Session(Pallet[SessionConfig]):
     def genesis(self, keys: tuple[tuple[AccountId, SessionKeys], ...]) -> None:
         """Set the validators that the chain starts with, in index order."""
         assert 0 < len(keys) <= VALIDATORS_MAX, "a chain starts with at least one validator"
+        votes = [session_keys.grandpa for _, session_keys in keys]
+        assert len(dict.fromkeys(votes)) == len(votes), "two validators have the same vote key"
         self.validators.put(tuple(who for who, _ in keys))
         for who, session_keys in keys:
             assert not self.next_keys.contains(who), f"validator {who.hex()} is listed twice"

@@ -1,0 +1,184 @@
+"""Chain specs: a wrong document is refused with its place, a raw spec gives the same genesis."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from genesis.chain_spec import load_spec, parse_spec
+from genesis.config import SpecError
+from runtime.frame.state import MemoryBackend, State
+
+Json = Any
+DEV = load_spec("dev").to_json(raw=False)
+FERDIE = "5CiPPseXPECbkjWCa6MnjNokrgYjMqmKndv2rSnekmSK2DjL"
+
+
+def config(document: Json) -> Json:
+    return document["genesis"]["runtimeGenesis"]["config"]
+
+
+def refusal(document: Json) -> str:
+    """Return why a document is refused when it is read or its genesis is made."""
+    with pytest.raises(SpecError) as refused:
+        parse_spec(json.dumps(document).encode()).genesis_state()
+    return str(refused.value)
+
+
+def changed(change: Callable[[Json], object]) -> Json:
+    document = deepcopy(DEV)
+    change(document)
+    return document
+
+
+def put(*path: object) -> Callable[[Json], object]:
+    """Return a change that sets the last of `path` at the place named by the others."""
+
+    def change(document: Json) -> None:
+        *way, last, value = path
+        for step in way:
+            document = document[step]
+        document[last] = value
+
+    return change
+
+
+CONFIG = ("genesis", "runtimeGenesis", "config")
+BALANCES = (*CONFIG, "balances", "balances")
+KEYS = (*CONFIG, "session", "keys")
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        (("name", 1), "spec.name"),
+        (("name", "\ud800"), "spec.name"),
+        (("id", "../x"), "spec.id"),
+        (("id", ""), "spec.id"),
+        (("id", "²"), "spec.id"),
+        (("id", ".x"), "spec.id"),
+        (("id", "x" * 65), "spec.id"),
+        (("chainType", "Dev"), "spec.chainType"),
+        (("chainType", {"Custom": "a", "b": 1}), "spec.chainType"),
+        (("bootNodes", {}), None),
+        (("bootNodes", [1]), "spec.bootNodes[0]"),
+        (("forkId", 1), "spec.forkId"),
+        (("protocolId", []), "spec.protocolId"),
+        (("surprise", 1), "spec.surprise"),
+        (("codeSubstitutes", {"1": "0x"}), "spec.codeSubstitutes"),
+        (("properties", []), "spec.properties"),
+        (("properties", "ss58Format", -1), "spec.properties.ss58Format"),
+        (("properties", "ss58Format", 1 << 14), "spec.properties.ss58Format"),
+        (("properties", "ss58Format", True), "spec.properties.ss58Format"),
+        (("properties", "ss58Format", "42"), "spec.properties.ss58Format"),
+        (("genesis", {}), "genesis.runtimeGenesis"),
+        (("genesis", "surprise", {}), "genesis.surprise"),
+        (("genesis", "runtimeGenesis", "code", "0x00"), ":code"),
+        (("genesis", "runtimeGenesis", "patch", {}), "patch or config"),
+        ((*CONFIG, "nothing", {}), "genesis.nothing"),
+        ((*CONFIG, "balances", "surprise", 1), "genesis.balances.surprise"),
+        ((*BALANCES, 1), "genesis.balances.balances"),
+        ((*BALANCES, 0, 1), "genesis.balances.balances[0]"),
+        ((*BALANCES, 1, 0, "5x"), "genesis.balances.balances[1][0]"),
+        ((*BALANCES, 1, 0, "0x12"), "genesis.balances.balances[1][0]"),
+        ((*BALANCES, 1, 1, -1), "genesis.balances.balances[1][1]"),
+        ((*BALANCES, 1, 1, 1 << 128), "genesis.balances.balances[1][1]"),
+        ((*BALANCES, 1, 1, "9" * 60), "genesis.balances.balances[1][1]"),
+        ((*BALANCES, 1, 1, True), "genesis.balances.balances[1][1]"),
+        ((*BALANCES, 1, 1, "²"), "genesis.balances.balances[1][1]"),
+        ((*BALANCES, 1, 1, 1), "below the existential deposit"),
+        ((*BALANCES, 1, 1, (1 << 128) - 1), "do not add up"),
+        ((*KEYS, []), "at least one validator"),
+        ((*KEYS, 0, 0, "x"), "genesis.session.keys[0][0]"),
+        ((*KEYS, 0, 1, None), "genesis.session.keys[0][1]"),
+        ((*KEYS, 0, 2, "grandpa", "0x"), "genesis.session.keys[0][2].grandpa"),
+        ((*KEYS, 0, 2, "babe", "0x"), "genesis.session.keys[0][2].babe"),
+        ((*CONFIG, "sudo", "key", 1), "genesis.sudo.key"),
+        (("chainType", "Live"), "superuser"),
+    ],
+)
+def test_wrong_value_is_refused_with_its_place(path: tuple[object, ...], place: str | None) -> None:
+    if place is None:  # absent in effect
+        parse_spec(json.dumps(changed(put(*path))).encode()).genesis_state()
+        return
+    assert place in refusal(changed(put(*path)))
+
+
+@pytest.mark.parametrize("name", ["name", "id", "genesis"])
+def test_missing_field_is_named(name: str) -> None:
+    assert f"spec.{name}" in refusal({key: value for key, value in DEV.items() if key != name})
+
+
+def test_account_endowed_twice_is_refused() -> None:
+    def twice(document: Json) -> None:
+        balances = config(document)["balances"]["balances"]
+        balances.append(balances[0])
+
+    assert "endowed twice" in refusal(changed(twice))
+
+
+def test_vote_key_of_two_validators_is_refused() -> None:
+    def twice(document: Json) -> None:
+        keys = config(document)["session"]["keys"]
+        keys.append([FERDIE, FERDIE, keys[0][2]])
+
+    assert "vote key" in refusal(changed(twice))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"[",
+        b"[" * 100_000,
+        b"\xff",
+        b"null",
+        b"9" * 5_000,
+        b'{"name": NaN}',
+        b'{"name": Infinity}',
+        b'{"name": 1e400}',
+        b'{"name": 0.5}',
+        b'{"id": "a", "id": "b"}',
+    ],
+)
+def test_what_is_no_document_is_refused(text: bytes) -> None:
+    with pytest.raises(SpecError):
+        parse_spec(text)
+
+
+@pytest.mark.parametrize("name", ["dev", "local"])
+def test_raw_and_plain_forms_give_the_same_genesis(name: str) -> None:
+    spec = load_spec(name)
+    state = spec.genesis_state()
+    header = spec.genesis_header(state)
+    for raw in (False, True):
+        again = parse_spec(json.dumps(spec.to_json(raw=raw)).encode())
+        assert dict(again.genesis_state()) == dict(state)
+        assert again.genesis_header(again.genesis_state()) == header
+        assert again.to_json(raw=True) == spec.to_json(raw=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        (("top", {}), ":code"),
+        (("top", []), "genesis.raw.top"),
+        (("top", "0xzz", "0x"), "genesis.raw.top key"),
+        (("top", "0x3a636f6465", "0x00"), ":code"),
+        (("top", "0x01", 5), "genesis.raw.top"),
+        (("childrenDefault", {"0x": {}}), "childrenDefault"),
+        (("surprise", 1), "genesis.raw.surprise"),
+    ],
+)
+def test_wrong_raw_spec_is_refused_with_its_place(path: tuple[object, ...], place: str) -> None:
+    document = load_spec("dev").to_json(raw=True)
+    put("genesis", "raw", *path)(document)
+    assert place in refusal(document)
+
+
+def test_genesis_state_is_consistent_for_every_pallet() -> None:
+    spec = load_spec("dev")
+    for runtime in spec.runtimes().values():
+        runtime(State(MemoryBackend(dict(spec.genesis_state())))).try_state()
