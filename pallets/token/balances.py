@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pallets.token import balances_events as events
 from pallets.token import weights
+from pallets.token.balances_store import OwnAccounts
 from pallets.token.balances_types import (
     FREEZES_MAX,
     HOLDS_MAX,
@@ -46,7 +47,7 @@ from runtime.frame.dispatch import (
     ensure_signed,
 )
 from runtime.frame.fungible import BalanceStatus, Preservation, Reason
-from runtime.frame.pallet import Pallet, constant
+from runtime.frame.pallet import Binding, Pallet, constant
 from runtime.frame.storage import BLAKE2_128_CONCAT, Map, Value, storage
 from runtime.primitives.extrinsic import MultiAddress
 from runtime.primitives.scale import Compact, MaxLen, u32, u128
@@ -55,10 +56,14 @@ from runtime.primitives.types import AccountId
 
 @dataclass(frozen=True, slots=True)
 class BalancesConfig:
-    """`existential_deposit`: an account below it is reaped and the rest burnt; at least 1."""
+    """`existential_deposit`: an account below it is reaped and the rest burnt; at least 1.
+
+    Balances are kept in `accounts`, or in this pallet's own storage, as a second instance must.
+    """
 
     existential_deposit: int
     accounts: Accounts
+    keeps_own_balances: bool = False
 
 
 class Balances(Pallet[BalancesConfig]):
@@ -67,7 +72,9 @@ class Balances(Pallet[BalancesConfig]):
     total_issuance: Value[u128] = storage(default=0, docs="The total units issued.")
     inactive_issuance: Value[u128] = storage(default=0, docs="The total units held out of circulation.")
     account: Map[AccountId, AccountData] = storage(
-        BLAKE2_128_CONCAT, default=AccountData(flags=0), docs="Unused: balances are in `System.Account`."
+        BLAKE2_128_CONCAT,
+        default=AccountData(flags=0),
+        docs="Balances of a further instance; those of the native token are in `System.Account`.",
     )
     locks: Map[AccountId, Locks] = storage(
         BLAKE2_128_CONCAT, default=(), docs="Any liquidity locks on some account balances."
@@ -139,6 +146,11 @@ class Balances(Pallet[BalancesConfig]):
     class DeltaZero(PalletError, index=11):
         """The delta cannot be zero."""
 
+    def __init__(self, binding: Binding, config: BalancesConfig) -> None:
+        super().__init__(binding, config)
+        own = config.keeps_own_balances
+        self.accounts: Accounts = OwnAccounts(config.accounts, self.account) if own else config.accounts
+
     @constant
     def existential_deposit(self) -> u128:
         """The minimum amount required to keep an account open. Must be greater than zero."""
@@ -167,7 +179,7 @@ class Balances(Pallet[BalancesConfig]):
             assert amount >= self.config.existential_deposit, (
                 f"{who.hex()} starts below the existential deposit"
             )
-            assert not self.config.accounts.exists(who), f"{who.hex()} is endowed twice"
+            assert self.total_balance(who) == 0, f"{who.hex()} is endowed twice"
             self.deposit_creating(who, amount)
 
     # --- calls
@@ -214,16 +226,16 @@ class Balances(Pallet[BalancesConfig]):
     def upgrade_accounts(
         self, origin: Origin, who: Annotated[tuple[AccountId, ...], MaxLen(UPGRADE_ACCOUNTS_MAX)]
     ) -> PostDispatchInfo:
-        """Upgrade a specified account; free when at least a tenth of the accounts needed it."""
+        """Upgrade accounts to the current form; free when nine tenths of them needed it."""
         ensure_signed(origin)
         upgraded = 0
         for account in who:
-            data = self.config.accounts.get_account(account).data
-            if data.flags == 0 and self.config.accounts.exists(account):
-                self.config.accounts.put_data(account, AccountData(data.free, data.reserved, data.frozen))
+            data = self.accounts.get_account(account).data
+            if data.flags == 0 and self.accounts.exists(account):
+                self.accounts.put_data(account, AccountData(data.free, data.reserved, data.frozen))
                 self.deposit(self.Upgraded(account))
                 upgraded += 1
-        return PostDispatchInfo(None, Pays.No if who and upgraded * 10 >= len(who) else Pays.Yes)
+        return PostDispatchInfo(None, Pays.No if who and upgraded * 10 >= len(who) * 9 else Pays.Yes)
 
     @call(8, weight=weights.BALANCES_FORCE_SET_BALANCE)
     def force_set_balance(self, origin: Origin, who: MultiAddress, new_free: Compact[u128]) -> None:
@@ -231,7 +243,7 @@ class Balances(Pallet[BalancesConfig]):
         ensure_root(origin)
         account = lookup(who)
         wanted = new_free if new_free >= self.config.existential_deposit else 0
-        info = self.config.accounts.get_account(account)
+        info = self.accounts.get_account(account)
         old = info.data.free
         self._set_issuance(self.total_issuance.get() - old + wanted)
         self._mutate(account, info, AccountData(wanted, info.data.reserved, info.data.frozen))
@@ -271,27 +283,34 @@ class Balances(Pallet[BalancesConfig]):
 
     def total_balance(self, who: AccountId) -> int:
         """Return free plus reserved."""
-        data = self.config.accounts.get_account(who).data
+        data = self.accounts.get_account(who).data
         return data.free + data.reserved
 
     def reserved_balance(self, who: AccountId) -> int:
         """Return what is held and reserved together."""
-        return self.config.accounts.get_account(who).data.reserved
+        return self.accounts.get_account(who).data.reserved
 
-    def reducible_balance(self, who: AccountId, preservation: Preservation) -> int:
+    def reducible_balance(
+        self, who: AccountId, preservation: Preservation, *, ignores_freezes: bool = False
+    ) -> int:
         """Return the free balance that could leave now: not what is frozen beyond the reserve, nor the last
         deposit of an account that must live.
         """
-        data = self.config.accounts.get_account(who).data
-        untouchable = max(0, data.frozen - data.reserved)
-        if preservation is not Preservation.EXPENDABLE or not self.config.accounts.can_dec_provider(who):
+        info = self.accounts.get_account(who)
+        data = info.data
+        untouchable = 0 if ignores_freezes else max(0, data.frozen - data.reserved)
+        if preservation is Preservation.EXPENDABLE:
+            must_stay = not self.accounts.can_dec_provider(who)
+        else:
+            must_stay = preservation is Preservation.PRESERVE or info.providers == 1
+        if must_stay:
             untouchable = max(untouchable, self.config.existential_deposit)
         return max(0, data.free - untouchable)
 
     def transfer(self, source: AccountId, dest: AccountId, amount: int, preservation: Preservation) -> None:
         """Move free balance and deposit a Transfer event; TokenFailure when either side refuses."""
         info = self._ensure_can_withdraw(source, amount, preservation)
-        target = self.config.accounts.get_account(dest)
+        target = self.accounts.get_account(dest)
         self._ensure_can_deposit(target, amount)
         if source != dest and amount:
             data = info.data
@@ -310,7 +329,7 @@ class Balances(Pallet[BalancesConfig]):
 
     def deposit_creating(self, who: AccountId, amount: int) -> None:
         """Put new balance into an account and into the issuance; too little for a new account is lost."""
-        info = self.config.accounts.get_account(who)
+        info = self.accounts.get_account(who)
         data = info.data
         if amount == 0 or data.free + data.reserved + amount < self.config.existential_deposit:
             return
@@ -320,12 +339,12 @@ class Balances(Pallet[BalancesConfig]):
 
     def reserve(self, who: AccountId, amount: int) -> None:
         """Move free balance to reserved without a reason; InsufficientBalance or LiquidityRestrictions
-        otherwise."""
+        otherwise, ConsumerRemaining if the account's last provider would go."""
         if amount == 0:
             return
-        info = self.config.accounts.get_account(who)
+        info = self.accounts.get_account(who)
         data = info.data
-        if data.free < amount + self.config.existential_deposit:
+        if data.free < amount:
             raise self.InsufficientBalance
         if data.free - amount < data.frozen:
             raise self.LiquidityRestrictions
@@ -333,10 +352,10 @@ class Balances(Pallet[BalancesConfig]):
         self.deposit(self.Reserved(who, amount))
 
     def unreserve(self, who: AccountId, amount: int) -> int:
-        """Move up to an amount from reserved back to free; return how much was moved."""
-        info = self.config.accounts.get_account(who)
+        """Move up to an amount from reserved back to free, holds left alone; return how much was moved."""
+        info = self.accounts.get_account(who)
         data = info.data
-        moved = min(amount, data.reserved)
+        moved = min(amount, self._unheld(who, data))
         if moved:
             self._mutate(who, info, AccountData(data.free + moved, data.reserved - moved, data.frozen))
             self.deposit(self.Unreserved(who, moved))
@@ -344,9 +363,9 @@ class Balances(Pallet[BalancesConfig]):
 
     def slash_reserved(self, who: AccountId, amount: int) -> int:
         """Burn up to an amount of reserved balance; return how much was burnt."""
-        info = self.config.accounts.get_account(who)
+        info = self.accounts.get_account(who)
         data = info.data
-        slashed = min(amount, data.reserved)
+        slashed = min(amount, self._unheld(who, data))
         if slashed:
             self._mutate(who, info, AccountData(data.free, data.reserved - slashed, data.frozen))
             self._set_issuance(self.total_issuance.get() - slashed)
@@ -358,16 +377,16 @@ class Balances(Pallet[BalancesConfig]):
     ) -> int:
         """Move up to an amount of one account's reserve to another's free or reserved balance; return how
         much."""
-        info = self.config.accounts.get_account(source)
-        moved = min(amount, info.data.reserved)
+        info = self.accounts.get_account(source)
+        moved = min(amount, self._unheld(source, info.data))
         if source == dest:
             return self.unreserve(source, moved) if status is BalanceStatus.Free else moved
-        if not self.config.accounts.exists(dest):
+        if not self.accounts.exists(dest):
             raise self.DeadAccount
         if moved:
             data = info.data
             self._mutate(source, info, AccountData(data.free, data.reserved - moved, data.frozen))
-            target = self.config.accounts.get_account(dest)
+            target = self.accounts.get_account(dest)
             free = target.data.free + (moved if status is BalanceStatus.Free else 0)
             reserved = target.data.reserved + (moved if status is BalanceStatus.Reserved else 0)
             self._mutate(dest, target, AccountData(free, reserved, target.data.frozen))
@@ -379,16 +398,17 @@ class Balances(Pallet[BalancesConfig]):
         return next((entry.amount for entry in self.holds.get(who) if entry.id == reason), 0)
 
     def hold(self, reason: Reason, who: AccountId, amount: int) -> None:
-        """Move free balance into the hold of a reason; FundsUnavailable or CannotCreateHold otherwise."""
+        """Move free balance, frozen or not, into the hold of a reason; FundsUnavailable or TooManyHolds
+        otherwise."""
         if amount == 0:
             return
-        if amount > self.reducible_balance(who, Preservation.PROTECT):
+        if amount > self.reducible_balance(who, Preservation.PROTECT, ignores_freezes=True):
             raise TokenFailure(TokenReason.FundsUnavailable)
         entries = {entry.id: entry.amount for entry in self.holds.get(who)}
         if reason not in entries and len(entries) >= HOLDS_MAX:
             raise self.TooManyHolds
         entries[reason] = entries.get(reason, 0) + amount
-        info = self.config.accounts.get_account(who)
+        info = self.accounts.get_account(who)
         data = info.data
         self._mutate(who, info, AccountData(data.free - amount, data.reserved + amount, data.frozen))
         self._put_holds(who, entries)
@@ -399,7 +419,7 @@ class Balances(Pallet[BalancesConfig]):
         moved = min(amount, entries.get(reason, 0))
         if moved:
             entries[reason] -= moved
-            info = self.config.accounts.get_account(who)
+            info = self.accounts.get_account(who)
             data = info.data
             self._put_holds(who, entries)
             self._mutate(who, info, AccountData(data.free + moved, data.reserved - moved, data.frozen))
@@ -417,7 +437,11 @@ class Balances(Pallet[BalancesConfig]):
             self.freezes.put(who, tuple(FrozenAmount(r, entries[r]) for r in sorted(entries)))
         else:
             self.freezes.remove(who)
-        self._refreeze(who)
+        change = self._refreeze(who)
+        if change > 0:
+            self.deposit(self.Frozen(who, change))
+        elif change < 0:
+            self.deposit(self.Thawed(who, -change))
 
     def balance_frozen(self, reason: Reason, who: AccountId) -> int:
         """Return the amount frozen for a reason."""
@@ -434,12 +458,16 @@ class Balances(Pallet[BalancesConfig]):
             self.locks.put(who, kept)
         else:
             self.locks.remove(who)
-        self._refreeze(who)
+        change = self._refreeze(who)
+        if change > 0:
+            self.deposit(self.Locked(who, change))
+        elif change < 0:
+            self.deposit(self.Unlocked(who, -change))
 
     def try_state(self) -> None:
         """AssertionError unless issuance, holds, freezes and locks agree with the accounts."""
         total = 0
-        for who, info in self.config.accounts.all_accounts():
+        for who, info in self.accounts.all_accounts():
             data = info.data
             total += data.free + data.reserved
             held = sum(entry.amount for entry in self.holds.get(who))
@@ -458,7 +486,7 @@ class Balances(Pallet[BalancesConfig]):
 
     def _ensure_can_withdraw(self, who: AccountId, amount: int, preservation: Preservation) -> AccountInfo:
         """Return the account's record; TokenFailure unless the amount may leave it."""
-        accounts = self.config.accounts
+        accounts = self.accounts
         info = accounts.get_account(who)
         if amount == 0:
             return info
@@ -487,14 +515,14 @@ class Balances(Pallet[BalancesConfig]):
     def _decrease(self, who: AccountId, amount: int, preservation: Preservation) -> None:
         if amount > self.reducible_balance(who, preservation):
             raise TokenFailure(TokenReason.FundsUnavailable)
-        info = self.config.accounts.get_account(who)
+        info = self.accounts.get_account(who)
         data = info.data
         self._mutate(who, info, AccountData(data.free - amount, data.reserved, data.frozen))
 
     def _mutate(self, who: AccountId, info: AccountInfo, data: AccountData) -> None:
         """Write balances; keep provider and consumer references, reap what falls below the existential
         deposit."""
-        accounts, deposit = self.config.accounts, self.config.existential_deposit
+        accounts, deposit = self.accounts, self.config.existential_deposit
         old = info.data
         if old.free >= deposit <= data.free and old.reserved == data.reserved and old.frozen == data.frozen:
             accounts.replace_data(who, info, data)  # no reference changes
@@ -507,24 +535,22 @@ class Balances(Pallet[BalancesConfig]):
             accounts.dec_consumers(who)
         if not did_consume and does_consume:
             accounts.inc_consumers(who)
+        dust = data.free if not does_provide and data.reserved == 0 else 0
+        kept = data.free - dust
+        if did_provide or does_provide or info.providers or info.sufficients or data.reserved:
+            # An account that does not exist gets no record for nothing.
+            accounts.put_data(who, AccountData(kept, data.reserved, data.frozen, data.flags))
         if did_provide and not does_provide:
-            self._write_then_release(who, data)
-            return
-        if info.providers == info.sufficients == 0 and data.free == data.reserved == 0:
-            return  # an account that does not exist gets no record for nothing
-        accounts.put_data(who, data)
-        if not did_provide and does_provide and old.reserved == 0:
-            self.deposit(self.Endowed(who, data.free))
-
-    def _write_then_release(self, who: AccountId, data: AccountData) -> None:
-        """Write balances of an account that no longer provides for itself; its dust is burnt when it dies."""
-        accounts = self.config.accounts
-        dust = data.free if data.reserved == 0 else 0
-        accounts.put_data(who, AccountData(data.free - dust, data.reserved, data.frozen, data.flags))
-        accounts.dec_providers(who)
+            accounts.dec_providers(who)
         if dust:
             self._set_issuance(self.total_issuance.get() - dust)
             self.deposit(self.DustLost(who, dust))
+        if not did_provide and does_provide and old.reserved == 0:
+            self.deposit(self.Endowed(who, data.free))
+
+    def _unheld(self, who: AccountId, data: AccountData) -> int:
+        """Return what is reserved without a reason."""
+        return data.reserved - sum(entry.amount for entry in self.holds.get(who))
 
     def _put_holds(self, who: AccountId, entries: dict[Reason, int]) -> None:
         kept = tuple(HeldAmount(r, entries[r]) for r in sorted(entries) if entries[r])
@@ -537,12 +563,10 @@ class Balances(Pallet[BalancesConfig]):
         locks = [lock.amount for lock in self.locks.get(who)]
         return max([*locks, *(entry.amount for entry in self.freezes.get(who))], default=0)
 
-    def _refreeze(self, who: AccountId) -> None:
-        info = self.config.accounts.get_account(who)
+    def _refreeze(self, who: AccountId) -> int:
+        """Set the frozen balance to the largest of all locks and freezes; return by how much it grew."""
+        info = self.accounts.get_account(who)
         data = info.data
         frozen = self._frozen_of(who)
         self._mutate(who, info, AccountData(data.free, data.reserved, frozen))
-        if frozen > data.frozen:
-            self.deposit(self.Locked(who, frozen - data.frozen))
-        elif frozen < data.frozen:
-            self.deposit(self.Unlocked(who, data.frozen - frozen))
+        return frozen - data.frozen

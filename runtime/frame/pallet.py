@@ -115,8 +115,8 @@ class Pallet(Generic[C]):
 
     crate: str = ""
     declared_in: ClassVar[tuple[ModuleType, ...]] = ()
-    hold_reasons: type[IntEnum] | None = None
-    freeze_reasons: type[IntEnum] | None = None
+    hold_reasons: ClassVar[type[IntEnum] | None] = None
+    freeze_reasons: ClassVar[type[IntEnum] | None] = None
 
     def __init__(self, binding: Binding, config: C) -> None:
         self.config = config
