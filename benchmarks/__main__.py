@@ -36,7 +36,7 @@ BENCHMARKS: Final = (
     Benchmark("storage", "storage", (), ("1000",), 1_800),
     Benchmark("tree", "tree", (), ("1000",)),
     Benchmark("signatures", "signatures", (), ("1000",)),
-    Benchmark("pool", "pool", (), ()),
+    Benchmark("pool", "pool", (), ("1",)),
     Benchmark("dispatch", "dispatch", (), ("500",)),
     Benchmark("blocks", "blocks", (), ("500", "500")),
     Benchmark("rpc", "rpc", (), ("800",)),

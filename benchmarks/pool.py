@@ -1,9 +1,11 @@
 """Cost of the transaction pool per transaction: import, ready, taken, included, pruned.
 
-`python -m benchmarks.pool` prints one JSON line per case: µs of CPU per transaction, without signatures and
-validity. A block holds BLOCK transactions, imported one by one and taken in chunks as the open block does.
+`python -m benchmarks.pool [TURNS]` prints one JSON line per case: µs of CPU per transaction, without
+signatures and validity. A block holds BLOCK transactions, imported one by one and taken in chunks as the
+open block does.
 """
 
+import sys
 import time
 from typing import Final
 
@@ -14,6 +16,7 @@ from node.pool.transaction import LONGEVITY_MAX, PoolTransaction, compute_limits
 BLOCK: Final = 15_000
 BLOCKS: Final = 4
 CHUNK: Final = 100
+TURNS: Final = 3
 BUDGET_US: Final = 5
 
 
@@ -73,7 +76,8 @@ def run_blocks(blocks: list[list[PoolTransaction]], *, watch: bool, chunk: int) 
 
 
 def main() -> None:
-    """Report each case; asserts that every transaction came through."""
+    """Report each case, the least of its turns; asserts that every transaction came through."""
+    turns = int(sys.argv[1]) if len(sys.argv) > 1 else TURNS
     cases = (
         ("one_per_sender", BLOCK, False, False, CHUNK),
         ("ten_per_sender", BLOCK // 10, False, False, CHUNK),
@@ -86,7 +90,7 @@ def main() -> None:
         blocks = make_blocks(senders, tips=tips)
         best_ns = 0
         meter = Meter()
-        for _ in range(3):
+        for _ in range(turns):
             started = time.process_time_ns()
             done = run_blocks(blocks, watch=watch, chunk=chunk)
             took = time.process_time_ns() - started
