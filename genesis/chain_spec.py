@@ -149,12 +149,16 @@ def load_spec(name_or_path: str) -> ChainSpec:
     if preset is not None:
         return ChainSpec(preset.name, preset.id, preset.chain_type, preset.properties, config=preset.config)
     path = Path(name_or_path)
-    if not path.is_file():
-        raise SpecError(f"{name_or_path!r} is neither a built-in chain (dev, local) nor a file")
-    if path.stat().st_size > SPEC_BYTES_MAX:
-        raise SpecError(f"{path} is larger than {SPEC_BYTES_MAX} bytes")
     try:
-        return parse_spec(path.read_bytes())
+        if not path.is_file():
+            raise SpecError(f"{name_or_path[:200]!r} is neither a built-in chain (dev, local) nor a file")
+        if path.stat().st_size > SPEC_BYTES_MAX:
+            raise SpecError(f"{path} is larger than {SPEC_BYTES_MAX} bytes")
+        data = path.read_bytes()
+    except OSError as error:
+        raise SpecError(f"{name_or_path[:200]!r} cannot be read: {error.strerror}") from error
+    try:
+        return parse_spec(data)
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from error
 

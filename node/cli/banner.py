@@ -20,6 +20,7 @@ from runtime.primitives.ss58 import encode_address
 
 EXPLORER_URL = "https://polkadot.js.org/apps/?rpc=ws://127.0.0.1:{port}"
 SS58_PREFIX_DEFAULT = 42
+WIDTH_MIN = 110
 WARNING = "Everybody knows these keys. Never send anything of value to these accounts."
 
 log = structlog.get_logger("loam")
@@ -44,7 +45,12 @@ def show_banner(ready: Ready, config: Config, console: Console | None = None) ->
 
 def make_console(config: Config) -> Console:
     """Return a console on standard error, without colours where the operator or the stream wants none."""
-    return Console(file=sys.stderr, no_color=config.disable_log_color or None, highlight=False, emoji=False)
+    console = Console(
+        file=sys.stderr, no_color=config.disable_log_color or None, highlight=False, emoji=False
+    )
+    # A narrow terminal wraps lines itself; cut addresses and secrets would be of no use.
+    console.width = max(console.width, WIDTH_MIN)
+    return console
 
 
 def describe_node(ready: Ready, config: Config) -> dict[str, str]:

@@ -37,7 +37,7 @@ from runtime.primitives.scale import DecodeError
 from runtime.primitives.tree import Tree
 from runtime.primitives.types import Hash
 
-chain_options = setting_options("dev", "chain", "base_path", "state_pruning", "blocks_pruning", "log")
+chain_options = setting_options("dev", "chain", "base_path", "state_pruning", "log")
 progress_option = click.option("--no-progress", is_flag=True, help="Say nothing while working.")
 
 

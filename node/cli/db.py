@@ -15,19 +15,21 @@ import click
 import orjson
 
 from genesis.chain_spec import load_spec
-from node.cli.blocks import borrow_chain, chain_options, progress_option
+from node.chain.opening import is_body_right
+from node.cli.blocks import chain_options, progress_option
 from node.cli.options import resolve_options
 from node.cli.progress import show_progress
 from node.cli.purge import format_size, measure_directory
 from node.clock import SystemClock
 from node.config import ConfigError, ExitCode, StartError, UsageError
+from node.storage.blocks import BlockStore
 from node.storage.columns import Column
 from node.storage.leveldb import LOCK_NAME, LevelDbKeyValue
 from node.storage.lock import DirectoryLock
 from node.storage.marker import sync_directory
 from node.storage.verify import walk
-from runtime.primitives.block import compute_extrinsics_root, decode_header
-from runtime.primitives.scale import DecodeError
+from runtime.primitives.block import decode_header
+from runtime.primitives.tree import Tree
 
 COLUMN_NAMES = {
     getattr(Column, name): name.lower() for name in vars(Column) if name.isupper() and name != "ALL"
@@ -44,19 +46,27 @@ def db() -> None:
 @chain_options
 def verify(*, no_progress: bool, **values: Any) -> None:
     """Check every block by hash and the state by its root; exit code 4 if anything is wrong."""
-    with borrow_chain(values) as (_, chain):  # opening compares the state with its root
-        last = chain.finalized.number
-        faults = []
-        with show_progress("Verified", last + 1, SystemClock().monotonic, quiet=no_progress) as advance:
-            for number, fault in walk(chain.store, 0, last, is_body_right):
+    with open_database(find_database(values)) as kv:
+        store = BlockStore(kv)
+        finalized = store.finalized()
+        faults = 0
+        with show_progress(
+            "Verified", finalized.number + 1, SystemClock().monotonic, quiet=no_progress
+        ) as advance:
+            for number, fault in walk(store, 0, finalized.number, is_body_right):
                 if fault is not None:
-                    faults.append(fault)
+                    faults += 1
                     click.echo(fault, err=True)
                 advance(number + 1)
-        root = chain.finalized.header.state_root.hex()
+        header = store.header(finalized.hash)
+        root = Tree.from_items(store.state_iter()).root
+        if header is not None and decode_header(header).state_root != root:
+            faults += 1
+            click.echo(f"the state has not the root that block {finalized.number} names", err=True)
+        store.close()
     if faults:
-        raise StartError(f"{len(faults)} blocks are damaged", ExitCode.DATABASE_CORRUPT)
-    click.echo(f"Blocks 0 to {last} and the state 0x{root} are whole.")
+        raise StartError(f"the database is damaged: {faults} faults", ExitCode.DATABASE_CORRUPT)
+    click.echo(f"Blocks 0 to {finalized.number} and the state 0x{root.hex()} are whole.")
 
 
 @db.command("compact")
@@ -147,11 +157,3 @@ def sync_tree(directory: Path) -> None:
             finally:
                 os.close(descriptor)
         sync_directory(Path(folder))
-
-
-def is_body_right(header: bytes, body: tuple[bytes, ...]) -> bool:
-    """Tell whether extrinsics belong to a SCALE header."""
-    try:
-        return decode_header(header).extrinsics_root == compute_extrinsics_root(body)
-    except DecodeError:
-        return False
