@@ -1,0 +1,129 @@
+"""The command as a process: it announces itself, stops on a signal, and ends with the right exit code."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from node.clock import SystemClock
+from node.config import ExitCode
+
+pytestmark = pytest.mark.net
+
+CLOCK = SystemClock()
+START_S = 60.0  # generous: a busy machine shall not fail a test
+STOP_S = 5.0
+
+
+class Loam:
+    """One running `python -m node`, its output in a file."""
+
+    def __init__(self, log: Path, *flags: str) -> None:
+        self._log = log
+        with log.open("wb") as output:
+            command = [sys.executable, "-m", "node", *flags]
+            self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+
+    def output(self) -> str:
+        return self._log.read_text()
+
+    def wait_for(self, words: str) -> str:
+        """Return the first line with the words."""
+        deadline = CLOCK.monotonic() + START_S
+        while CLOCK.monotonic() < deadline:
+            for line in self.output().splitlines():
+                if words in line:
+                    return line
+            assert self.process.poll() is None, self.output()
+            time.sleep(0.05)
+        raise AssertionError(f"{words!r} did not come: {self.output()}")
+
+    def stop(self, number: signal.Signals) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(START_S)
+
+
+@contextmanager
+def running(log: Path, *flags: str) -> Iterator[Loam]:
+    loam = Loam(log, *flags)
+    try:
+        yield loam
+    finally:
+        loam.process.kill()
+        loam.process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_dev_node_announces_itself_and_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    with running(tmp_path / "log", "--dev", "--rpc-port", "0", "--prometheus-port", "0") as loam:
+        database = Path(loam.wait_for("Database").split()[-1])
+        metrics = loam.wait_for("Prometheus exporter").split()[-1]
+        loam.wait_for("Everybody knows these keys")
+        loam.wait_for("Imported #1 ")
+        assert database.exists()
+        with urllib.request.urlopen(metrics, timeout=START_S) as page:
+            text = page.read().decode()
+        assert 'substrate_node_roles{chain="dev"} 4.0' in text
+        started = CLOCK.monotonic()
+        assert loam.stop(number) == ExitCode.OK
+        assert CLOCK.monotonic() - started < STOP_S
+        assert "Traceback" not in loam.output()
+        assert not database.exists()
+
+
+def test_logs_may_be_json_from_the_first_line(tmp_path: Path) -> None:
+    flags = ("--dev", "--rpc-port", "0", "--no-prometheus", "--log-format", "json", "--seal", "manual")
+    with running(tmp_path / "log", *flags) as loam:
+        loam.wait_for("node_started")
+        assert loam.stop(signal.SIGINT) == ExitCode.OK
+        records = [json.loads(line) for line in loam.output().splitlines()]
+    assert {"ts", "level", "target", "event"} <= set(records[0])
+    (started,) = (record for record in records if record["event"] == "node_started")
+    assert started["local_node_identity_is"].startswith("12D3KooW")
+
+
+def test_second_node_on_the_same_base_path_has_its_exit_code(tmp_path: Path) -> None:
+    flags = ("--dev", "--base-path", str(tmp_path / "base"), "--rpc-port", "0", "--no-prometheus")
+    with running(tmp_path / "first", *flags) as first:
+        first.wait_for("Imported #1 ")
+        with running(tmp_path / "second", *flags) as second:
+            assert second.process.wait(START_S) == ExitCode.DATABASE_LOCKED
+            assert f"in use by pid {first.process.pid}" in second.output()
+            assert "Traceback" not in second.output()
+        assert first.stop(signal.SIGTERM) == ExitCode.OK
+
+
+def test_taken_port_has_its_exit_code(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with running(tmp_path / "log", "--dev", "--rpc-port", "0", "--prometheus-port", port) as loam:
+            assert loam.process.wait(START_S) == ExitCode.PORT_IN_USE
+            assert "Traceback" not in loam.output()
+            assert port in loam.output()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--validator"], "needs a stable network key"),
+        (["--validator", "--node-key", "ab" * 32], "vote key"),
+        (["--validator", "--node-key-file", "/nonexistent/key"], "needs a stable network key"),
+    ],
+)
+def test_missing_key_has_its_exit_code(tmp_path: Path, flags: list[str], words: str) -> None:
+    base = ("--chain", "local", "--base-path", str(tmp_path / "base"), "--rpc-port", "0", "--no-prometheus")
+    with running(tmp_path / "log", *base, *flags) as loam:
+        assert loam.process.wait(START_S) == ExitCode.KEY_MISSING, loam.output()
+        assert words in loam.output()
+        assert "Traceback" not in loam.output()
