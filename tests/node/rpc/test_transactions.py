@@ -1,8 +1,12 @@
 """Transactions through the real methods: each refusal has the code that clients key on, each status comes in
 order."""
 
+import asyncio
+
 import pytest
 
+from node.chain.chain import BlockInfo
+from node.config import InstantSeal
 from node.pool.transaction import compute_limits
 from runtime.frame.dispatch import TokenReason
 from runtime.primitives.crypto import Keypair, Scheme
@@ -10,7 +14,7 @@ from runtime.primitives.era import encode_era, mortal_era
 from runtime.primitives.extrinsic import make_unsigned
 from runtime.primitives.ss58 import encode_address
 from tests.support.chain import ALICE, FERDIE, keypair
-from tests.support.node_chain import sign, transfer
+from tests.support.node_chain import copy_block, make_block, open_chain, sign, transfer
 from tests.support.node_rpc import DevNode
 
 INVALID = "Invalid Transaction"
@@ -238,3 +242,38 @@ async def test_batch_of_submissions_gets_one_answer_for_each() -> None:
         outcomes = await node.host.intake.submit(raws)
         assert [isinstance(o, Exception) for o in outcomes] == [False, False, False, True, True]
         assert len(await node.call("author_pendingExtrinsics")) == 3
+
+
+async def test_transactions_of_a_retracted_block_return_to_the_pool() -> None:
+    async with DevNode() as node:
+        other = open_chain()
+        for _ in range(2):
+            make_block(other)
+        watch = await node.call("author_submitAndWatchExtrinsic", h(remark(node)))
+        block = await node.block()
+        for number in (1, 2):
+            hash_ = other.hash_at(number)
+            assert hash_ is not None
+            header = other.header(hash_)
+            assert header is not None
+            copy_block(other, BlockInfo(number, hash_, header), node.chain)
+        node.host.author.stand_by()
+        found = await node.wait_results(watch, 3)
+        assert found[:3] == ["ready", {"inBlock": block}, {"retracted": block}]
+        assert len(await node.call("author_pendingExtrinsics")) == 1
+        again = await node.block(finalize=True)
+        found = await node.wait_results(watch, 5)
+        assert found[-2:] == [{"inBlock": again}, {"finalized": again}]
+
+
+async def test_instant_sealing_makes_a_block_for_each_arrival_and_none_without() -> None:
+    async with DevNode(seal=InstantSeal()) as node:
+        author = asyncio.ensure_future(node.host.author.run_instant())  # noqa: TID251  # ended below
+        for nonce in range(3):
+            watch = await node.call("author_submitAndWatchExtrinsic", h(remark(node, nonce=nonce)))
+            found = await node.wait_results(watch, 2)
+            assert [*found[1]] == ["inBlock"]
+            assert node.chain.head.number == nonce + 1
+        author.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await author
