@@ -31,8 +31,10 @@ from runtime.primitives.types import Hash
 FINALITY_DELAY_MS = 250
 """Between a block and its certificate: wallets lose the inclusion notice when finality follows at once."""
 
-GC_FULL_BLOCKS = 16
-"""Blocks between collections of the middle generation; the service turns automatic collection off."""
+GC_QUIET_EXTRINSICS = 100
+"""Cycles are collected after blocks with fewer extrinsics; under load it takes 6 % of the loop's time."""
+GC_BLOCKS_MAX = 256
+"""Blocks after which cycles are collected under load too; the service turns automatic collection off."""
 
 log = structlog.get_logger("substrate")
 
@@ -127,7 +129,8 @@ class ChainHost:
                 api.try_state()
         self.metrics.proposed_transactions.set(len(imported.extrinsics))
         self._measure()
-        gc.collect(1 if info.number % GC_FULL_BLOCKS == 0 else 0)
+        if len(imported.extrinsics) < GC_QUIET_EXTRINSICS or info.number % GC_BLOCKS_MAX == 0:
+            gc.collect(1)
 
     def _on_finalized(self, _info: BlockInfo) -> None:
         self._measure()

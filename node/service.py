@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn
@@ -86,9 +87,19 @@ class _Stopped(Exception):
 
 def run(config: Config, announce: Callable[[Ready], None]) -> int:
     """Run a node until it is told to stop; return its exit code. StartError when it cannot go on."""
-    with _faults_named():
-        asyncio.run(_run(config, announce, SystemClock()))
+    with _faults_named(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_run(config, announce, SystemClock()))
     return ExitCode.OK
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's event loop where the extra `fast` is installed, None for the standard one."""
+    try:
+        uvloop = import_module("uvloop")
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
 
 
 def program_version() -> str:

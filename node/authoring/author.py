@@ -60,6 +60,7 @@ class Author:
 
     async def run_interval(self, period_ms: int) -> None:
         """Make a block at every multiple of the period, for ever."""
+        self.intake.is_drained = True
         while True:
             now = self._clock.now_ms()
             slot = now - now % period_ms + period_ms
@@ -77,6 +78,7 @@ class Author:
 
     async def run_instant(self) -> None:
         """Make a block whenever there is a ready transaction, for ever."""
+        self.intake.is_drained = True
         while True:
             if not self.intake.pool.status.ready:
                 await self.intake.wait_arrival(None)

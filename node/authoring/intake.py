@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+import msgspec
 
 from node.chain.chain import BlockInfo, Chain, Imported
 from node.clock import Clock
@@ -36,6 +38,11 @@ from runtime.primitives.types import Hash
 Refusal: TypeAlias = DecodeError | TransactionError | PoolError
 """Why a transaction is not taken: bytes, validity, or the pool's rules."""
 Watcher: TypeAlias = Callable[[PoolEvent], None]
+BACKLOG_MAX = 10_000
+"""Ready transactions that an author at work may be behind, about a second's; more come in when it has
+caught up."""
+PACE_S = 0.005
+"""Pause between looks at the backlog."""
 TRANSACTIONS_PER_TURN = 200
 """Transactions decoded, and as many admitted, between two turns of the event loop: some 5 ms."""
 
@@ -59,7 +66,7 @@ class _Submission:
             self.future.set_result(None)
 
 
-class _Checked(NamedTuple):
+class _Checked(msgspec.Struct, frozen=True, gc=False):
     """A decoded transaction whose signature is being, or has been, verified."""
 
     submission: _Submission
@@ -90,6 +97,7 @@ class Intake:
         self._fresh: deque[_Submission] = deque()
         self._decided: deque[tuple[list[_Checked], bytes]] = deque()
         self._work = asyncio.Event()
+        self.is_drained = False
         chain.on_imported(self._on_imported)
         chain.on_finalized(self._on_finalized)
 
@@ -111,7 +119,9 @@ class Intake:
             self._work.clear()
             while self._decided or self._fresh:
                 self._admit_some()
-                if self._verifier.unverified < CAPACITY_JOBS:
+                if self._is_behind():
+                    await asyncio.sleep(0 if self._decided else PACE_S)
+                elif self._verifier.unverified < CAPACITY_JOBS:
                     self._check_some()
                 elif not self._decided:
                     await self._verifier.wait_capacity()
@@ -153,6 +163,11 @@ class Intake:
                 self._watchers.pop(event.transaction, None)
 
     # --- inside
+
+    def _is_behind(self) -> bool:
+        """Tell whether the author has so much to do that taking in more would only make all wait longer."""
+        status = self.pool.status
+        return self.is_drained and status.ready - status.taken > BACKLOG_MAX
 
     async def _enqueue(self, raws: Sequence[bytes], watcher: Watcher | None) -> list[Hash | Refusal]:
         submission = _Submission(raws, asyncio.get_running_loop().create_future(), watcher)

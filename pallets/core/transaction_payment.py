@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple, Protocol, TypeAlias
+from typing import Annotated, Protocol, TypeAlias
+
+import msgspec
 
 from runtime.frame.dispatch import (
     DispatchClass,
@@ -102,7 +104,7 @@ class TransactionPaymentConfig:
     target_fullness_percent: int = 25
 
 
-class Charged(NamedTuple):
+class Charged(msgspec.Struct, frozen=True, gc=False):
     """What was withdrawn before the dispatch."""
 
     fee: int

@@ -7,7 +7,9 @@ particular pallet. Source: frame_system::EventRecord.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
 
 from runtime.primitives.scale import (
     Codec,
@@ -46,7 +48,7 @@ FINALIZATION = Finalization()
 INITIALIZATION = Initialization()
 
 
-class EventRecord(NamedTuple):
+class EventRecord(msgspec.Struct, frozen=True, gc=False):
     """An event with its place in the block; `pallet` is the index of the instance that deposited it."""
 
     phase: Phase
@@ -123,7 +125,8 @@ class EventTable:
         append = parts.append
         encoders = self._encoders
         phases: dict[Any, bytes] = {}
-        for phase, pallet, event, topics in records:
+        for record in records:
+            phase, pallet, event, topics = record.phase, record.pallet, record.event, record.topics
             head = phases.get(phase)
             if head is None:
                 head = phases[phase] = _PHASE.encode(phase)

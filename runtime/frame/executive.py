@@ -9,7 +9,9 @@ Source: frame_executive.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from runtime.frame.dispatch import (
     NO_WEIGHT,
@@ -95,7 +97,7 @@ class SystemPallet(Protocol):
         ...
 
 
-class Applied(NamedTuple):
+class Applied(msgspec.Struct, frozen=True, gc=False):
     """Outcome of an included extrinsic: None when the call succeeded, its error otherwise."""
 
     error: DispatchErrorValue | None

@@ -15,6 +15,8 @@ from collections.abc import Generator, Hashable, Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 
 class Backend(Protocol):
     """Committed state at one block: raw storage keys to raw values."""
@@ -70,7 +72,7 @@ class Undecoded(NamedTuple):
     raw: bytes
 
 
-class Mark(NamedTuple):
+class Mark(msgspec.Struct, frozen=True, gc=False):
     """A point in the journal that the state can return to."""
 
     entries: int
@@ -82,6 +84,7 @@ class Entries(Protocol):
 
     values: dict[Any, Any]
     first: dict[Any, Any]
+    committed: dict[Any, tuple[bytes, bytes | None]]
 
     def raw_key(self, node: Any) -> bytes:
         """Return the raw storage key of an entry."""
@@ -129,7 +132,7 @@ class State:
         """Return the changes of the open block so far, sorted by raw key, without ending it."""
         changes: list[Change] = []
         for item in self._dirty:
-            _collect(item, item.first.items(), changes)
+            changes += [change for _, change in _collect(item, item.first.items())]
         changes.sort()
         return changes
 
@@ -152,7 +155,10 @@ class State:
         for item in self._dirty:
             entries = iter(item.first.items())
             while part := list(islice(entries, per_step)):
-                _collect(item, part, changes)
+                changed = _collect(item, part)
+                for node, change in changed:
+                    item.committed[node] = (change.key, change.new)
+                changes += [change for _, change in changed]
                 yield
         changes.sort()
         for item in self._dirty:
@@ -175,6 +181,7 @@ class State:
         self.backend = backend
         for item in self._items:
             item.values.clear()
+            item.committed.clear()
 
     def rebase(self, backend: Backend) -> None:
         """Read below the live values from another backend that holds the same state."""
@@ -187,19 +194,19 @@ class State:
         for item in self._items:
             if len(item.values) > entries_max:
                 item.values.clear()
+                item.committed.clear()
 
 
-def _collect(item: Entries, entries: Iterable[tuple[Any, Any]], changes: list[Change]) -> None:
-    """Append the real changes among an item's written entries (key, first value)."""
-    values, raw_key, encode = item.values, item.raw_key, item.encode_value
+def _collect(item: Entries, entries: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Change]]:
+    """Return the real changes among an item's written entries (Python key, first value)."""
+    values, committed, encode = item.values, item.committed, item.encode_value
+    changed: list[tuple[Any, Change]] = []
     for node, first in entries:
         last = values.get(node, first)
         if last is first:
             continue
-        if isinstance(first, Undecoded):
-            old: bytes | None = first.raw
-        else:
-            old = None if first is None else encode(first)
+        key, old = committed[node]
         new = None if last is None else encode(last)
         if old != new:
-            changes.append(Change(raw_key(node), old, new))
+            changed.append((node, Change(key, old, new)))
+    return changed

@@ -95,7 +95,18 @@ class Cleared(NamedTuple):
 class Item(Generic[V]):
     """What every storage item shares: its place in the state, its live values and their codec."""
 
-    __slots__ = ("codec", "default", "encode_value", "first", "name", "pallet", "prefix", "state", "values")
+    __slots__ = (
+        "codec",
+        "committed",
+        "default",
+        "encode_value",
+        "first",
+        "name",
+        "pallet",
+        "prefix",
+        "state",
+        "values",
+    )
 
     def __init__(
         self, state: State, place: tuple[str, str], prefix: bytes, codec: Codec[V], default: Any
@@ -106,6 +117,7 @@ class Item(Generic[V]):
         self.codec = codec
         self.default = default
         self.encode_value = codec.encode
+        self.committed: dict[Any, tuple[bytes, bytes | None]] = {}
         self.values: dict[Any, Any] = {}
         self.first: dict[Any, Any] = {}
         state.register(self)
@@ -118,9 +130,11 @@ class Item(Generic[V]):
         """Return the live value of an entry, None when absent; decoded on first touch."""
         value = self.values.get(node, _MISSING)
         if value is _MISSING:
-            raw = self.state.backend.get(self.raw_key(node))
+            key = self.raw_key(node)
+            raw = self.state.backend.get(key)
             value = None if raw is None else self.codec.decode(raw)
             self.values[node] = value
+            self.committed[node] = (key, raw)
         return value  # type: ignore[no-any-return]  # live values hold V or None
 
     def write(self, node: Any, value: V | None) -> None:
@@ -141,10 +155,12 @@ class Item(Generic[V]):
     def _translate(self, node: Any, convert: Callable[[bytes], V | None]) -> bool:
         """Replace stored bytes of an older type; tell whether there were any. Before the entry is read."""
         assert node not in self.values, f"{self.name} was read before its migration"
-        raw = self.state.backend.get(self.raw_key(node))
+        key = self.raw_key(node)
+        raw = self.state.backend.get(key)
         if raw is None:
             return False
         value = convert(raw)
+        self.committed[node] = (key, raw)
         first = Undecoded(raw)
         self.state.journal.append((self, node, first))
         if not self.first:

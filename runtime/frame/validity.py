@@ -134,6 +134,8 @@ DispatchOutcome: TypeAlias = Annotated[DispatchErrorValue | None, UnitResultMark
 
 def combine(parts: list[ValidTransaction]) -> ValidTransaction:
     """Return the validity that holds when all parts do: priorities add up, the shortest longevity counts."""
+    if len(parts) == 1:
+        return parts[0]
     priority = 0
     requires: tuple[bytes, ...] = ()
     provides: tuple[bytes, ...] = ()

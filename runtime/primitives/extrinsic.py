@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple, TypeAlias
 
+import msgspec
+
 from runtime.primitives.crypto import Scheme
 from runtime.primitives.era import EraError, decode_era, encode_era
 from runtime.primitives.hashing import blake2_256
@@ -84,7 +86,7 @@ EraShape = Custom(
 )
 
 
-class Envelope(NamedTuple):
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """What surrounds the extras and the call; `body` is the position of the extras (or of an unsigned
     call)."""
 
