@@ -138,6 +138,7 @@ async def _run(config: Config, announce: Callable[[Ready], None], clock: Clock) 
             gc.freeze()
             gc.disable()  # the host collects at block boundaries
             announce(ready)
+            del ready  # the genesis in its spec may be large
             await _until(stop)
     except* _Stopped:
         log.info("node_stopped")

@@ -58,6 +58,7 @@ def open_store(path: Path, genesis: Genesis, window: int | None) -> Iterator[Blo
     with ExitStack() as stack:
         stack.callback(kv.close)
         store = _fill_or_open(kv, genesis, genesis_hash, window)
+        del genesis  # a large one is not to stay in memory as long as the store is open
         stack.callback(store.close)
         _walk(store)
         yield store

@@ -54,6 +54,10 @@ class MustNotSign(NamedTuple):
     reason: str
 
 
+class GuardRefused(Exception):
+    """The guard forbids the signature."""
+
+
 Verdict: TypeAlias = MaySign | SignedBefore | MustNotSign
 
 RECORD = codec(GuardRecord)

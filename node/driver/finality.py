@@ -23,7 +23,8 @@ from node.consensus.effects import (
     TimerFired,
     VoteSigned,
 )
-from node.driver.signer import GuardedSigner, GuardRefused
+from node.consensus.guard import GuardRefused
+from node.driver.signer import GuardedSigner
 from runtime.frame.runtime_api import Authority
 from runtime.primitives.certificate import Certificate
 from runtime.primitives.types import Hash

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import asyncio
 
-from node.consensus.guard import RECORD, GuardRecord, MaySign, MustNotSign, Position, SignedBefore, judge
+from node.consensus.guard import (
+    RECORD,
+    GuardRecord,
+    GuardRefused,
+    MaySign,
+    MustNotSign,
+    Position,
+    SignedBefore,
+    judge,
+)
 from node.storage.guard import GuardFile
 from node.storage.kv import CorruptionError
 from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote, vote_message
 from runtime.primitives.crypto import Keypair
 from runtime.primitives.scale import DecodeError
 from runtime.primitives.types import Hash
-
-
-class GuardRefused(Exception):
-    """The guard forbids the signature."""
 
 
 class GuardedSigner:

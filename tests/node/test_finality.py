@@ -17,9 +17,18 @@ from node.consensus.effects import (
     TimerFired,
     VoteSigned,
 )
-from node.consensus.guard import RECORD, GuardRecord, MaySign, MustNotSign, Position, SignedBefore, judge
+from node.consensus.guard import (
+    RECORD,
+    GuardRecord,
+    GuardRefused,
+    MaySign,
+    MustNotSign,
+    Position,
+    SignedBefore,
+    judge,
+)
 from node.consensus.solo import WAITING_MAX, Solo
-from node.driver.signer import GuardedSigner, GuardRefused
+from node.driver.signer import GuardedSigner
 from node.storage.guard import GuardFile
 from node.storage.kv import CorruptionError
 from runtime.primitives.certificate import (

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from node.authoring.author import EmptyBlock
 from node.chain.chain import UnknownBlock
-from node.driver.signer import GuardRefused
+from node.consensus.guard import GuardRefused
 from node.rpc.groups.author import refusal_error
 from node.rpc.groups.context import ChainContext, hex_of
 from node.rpc.jsonrpc import RpcError
