@@ -141,7 +141,10 @@ SABOTAGE = {
     ),
     "half_of_the_metadata": Sabotage(
         _results(METADATA, lambda text: text[: len(text) // 4 * 2]),
-        {"polkadot_js_10": ("connect", "Error"), "async_substrate": ("connect", "RemainingScaleBytes")},
+        {
+            "polkadot_js_10": ("connect", "Error"),
+            "async_substrate": ("connect", "RemainingScaleBytes|InvalidScaleTypeValue"),
+        },
     ),
     "events_lost": Sabotage(
         _results((EVENTS_KEY,), lambda _: "0x00"),
