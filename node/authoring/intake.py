@@ -209,10 +209,12 @@ class Intake:
 
     def _verify(self, checked: list[_Checked]) -> None:
         """Let the signatures be checked; what needs no check is decided at once."""
-        plain = [one for one in checked if one.job is NO_JOB or self._mock_accepts(one.job)]
+        plain: list[_Checked] = []
+        signed: list[_Checked] = []
+        for one in checked:
+            (plain if one.job is NO_JOB or self._mock_accepts(one.job) else signed).append(one)
         if plain:
             self._decide(plain, b"\1" * len(plain))
-        signed = [one for one in checked if one.job is not NO_JOB and not self._mock_accepts(one.job)]
         if signed:
             self._verifier.submit_many(
                 [one.job for one in signed], lambda answers: self._decide(signed, answers)

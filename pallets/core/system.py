@@ -11,7 +11,7 @@ refused has not changed them, and a failed call has used its weight all the same
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, TypeAlias
 
@@ -58,6 +58,8 @@ from runtime.primitives.types import ZERO_HASH, AccountId, Hash
 
 EraValue: TypeAlias = Annotated[Era, EraShape]
 REMARK_BYTES_MAX = 4 * 1024 * 1024
+EVENTS_AT_ONCE = 256
+"""Events encoded together while a block is executed, some 0.3 ms."""
 CONSUMERS_MAX = 128
 """Upper bound of consumer references, as frame_support::ConstU32<128> in Substrate's runtimes."""
 
@@ -96,6 +98,8 @@ class System(Pallet[SystemConfig]):
     last_runtime_upgrade: Value[LastUpgrade | None] = storage(
         docs="The version and name of the runtime that last ran its migrations."
     )
+    get_account: Callable[[AccountId], AccountInfo]
+    """Return the record of an account, the default one when it does not exist."""
     code: Value[RuntimeCode | None] = storage(raw_key=b":code")
 
     class ExtrinsicSuccess(Event, index=0):
@@ -149,6 +153,7 @@ class System(Pallet[SystemConfig]):
     def __init__(self, binding: Binding, config: SystemConfig) -> None:
         super().__init__(binding, config)
         self.event_table = binding.events
+        self.get_account = self.account.get
         self._encoded_count = 0
         self._length = 0
         self._length_next = 0
@@ -294,7 +299,8 @@ class System(Pallet[SystemConfig]):
             self.deposit(self.ExtrinsicSuccess(reported))
         else:
             self.deposit(self.ExtrinsicFailed(error, reported))
-        self._encode_events()
+        if len(self.state.events) - self._encoded_count >= EVENTS_AT_ONCE:
+            self._encode_events()
 
     def _encode_events(self) -> None:
         """Encode the events deposited since the last time, so that sealing the block has less to do."""
@@ -320,10 +326,6 @@ class System(Pallet[SystemConfig]):
             used[1] += proof_size
 
     # --- accounts, for other pallets
-
-    def get_account(self, who: AccountId) -> AccountInfo:
-        """Return the record, the default one when the account does not exist."""
-        return self.account.get(who)
 
     def all_accounts(self) -> Iterator[tuple[AccountId, AccountInfo]]:
         """Yield every account in raw key order."""
