@@ -1,0 +1,288 @@
+"""What the calls of the core pallets are measured on, in the dearest state that a weight must cover."""
+
+from benchmarks.weight_scene import Act, Cases, Scene, person, stranger
+from genesis.consortium import UNIT
+from genesis.proxy_types import ProxyType
+from pallets.core.multisig import Multisig, Timepoint, multi_account
+from pallets.core.proxy import PENDING_MAX, PROXIES_MAX, Proxy
+from pallets.core.timestamp import INHERENT_ID
+from pallets.core.utility import RawSigned, SystemOrigin
+from runtime.frame.dispatch import NO_WEIGHT, NOBODY, ROOT, Weight
+from runtime.primitives.hashing import blake2_256
+from runtime.primitives.types import AccountId, Hash
+from tests.support.chain import ALICE, BLOCK_TIME_MS, START_MS
+
+CORE = Cases()
+AMPLE = Weight(10**13, 10**9)
+
+
+@CORE.add("SYSTEM_REMARK", BYTE=65_536)
+def remark(scene: Scene, size: int) -> Act:
+    return scene.act(ALICE, "System.remark", bytes(size))
+
+
+@CORE.add("SYSTEM_REMARK_WITH_EVENT", BYTE=65_536)
+def remark_with_event(scene: Scene, size: int) -> Act:
+    return scene.act(ALICE, "System.remark_with_event", bytes(size))
+
+
+@CORE.add("TIMESTAMP_SET")
+def timestamp(scene: Scene) -> Act:
+    chain = scene.chain
+    pallet = chain.runtime.pallet("Timestamp")
+
+    def run() -> None:
+        # The open block's time is set; unsetting it costs a journal entry, which is nothing.
+        pallet.did_update.put(False)  # type: ignore[attr-defined]  # it is Timestamp
+        now = START_MS + chain.number * BLOCK_TIME_MS
+        pallet.now.put(now - BLOCK_TIME_MS)  # type: ignore[attr-defined]  # it is Timestamp
+        found = pallet.create_inherent({INHERENT_ID: now.to_bytes(8, "little")})
+        assert found is not None
+        scene.dispatch(NOBODY, found)()
+        pallet.on_finalize(chain.number)
+
+    return run
+
+
+# --- utility
+
+
+@CORE.add("UTILITY_BATCH", CALL=100)
+def batch(scene: Scene, calls: int) -> Act:
+    return scene.act(ALICE, "Utility.batch", scene.remarks(calls))
+
+
+@CORE.add("UTILITY_AS_DERIVATIVE")
+def as_derivative(scene: Scene) -> Act:
+    return scene.act(ALICE, "Utility.as_derivative", 1, scene.remark())
+
+
+@CORE.add("UTILITY_BATCH_ALL", CALL=100)
+def batch_all(scene: Scene, calls: int) -> Act:
+    return scene.act(ALICE, "Utility.batch_all", scene.remarks(calls))
+
+
+@CORE.add("UTILITY_DISPATCH_AS")
+def dispatch_as(scene: Scene) -> Act:
+    return scene.act(ROOT, "Utility.dispatch_as", SystemOrigin(RawSigned(ALICE)), scene.remark())
+
+
+@CORE.add("UTILITY_FORCE_BATCH", CALL=100)
+def force_batch(scene: Scene, calls: int) -> Act:
+    return scene.act(ALICE, "Utility.force_batch", scene.remarks(calls))
+
+
+# --- multisig
+
+
+def group(others: int) -> tuple[AccountId, tuple[AccountId, ...]]:
+    """Return a signatory and the others, sorted."""
+    who, *rest = (person(number) for number in range(others + 1))
+    return who, tuple(sorted(rest))
+
+
+def blob(scene: Scene, size: int) -> object:
+    """Return a call of about `size` bytes."""
+    scene.inner += 1
+    return scene.call("System.remark", bytes(size))
+
+
+@CORE.add("MULTISIG_AS_MULTI_THRESHOLD_1", BYTE=10_000)
+def threshold_1(scene: Scene, size: int) -> Act:
+    who, others = group(99)
+    return scene.act(who, "Multisig.as_multi_threshold_1", others, blob(scene, size))
+
+
+@CORE.add("MULTISIG_AS_MULTI_CREATE", SIGNATORY=98, BYTE=10_000)
+def as_multi_create(scene: Scene, more: int, size: int) -> Act:
+    who, others = group(1 + more)
+    call = scene.call("System.remark", bytes(size))
+    return scene.act(who, "Multisig.as_multi", 2, others, None, call, NO_WEIGHT)
+
+
+def opened(scene: Scene, others: int, approvals: int, size: int, threshold: int) -> tuple[object, Timepoint]:
+    """Open an operation with a number of approvals; return its call and timepoint."""
+    everybody = sorted(person(number) for number in range(others + 1))
+    call = scene.call("System.remark", bytes(size))
+    when: Timepoint | None = None
+    for number in range(1, approvals + 1):
+        who = person(number)
+        rest = tuple(one for one in everybody if one != who)
+        call_hash = blake2_256(call.encoded())
+        scene.ok(who, "Multisig.approve_as_multi", threshold, rest, when, call_hash, NO_WEIGHT)
+        if when is None:
+            pallet = scene.chain.runtime.pallet("Multisig")
+            assert isinstance(pallet, Multisig)
+            found = pallet.multisigs.get(multi_account(tuple(everybody), threshold), call_hash)
+            assert found is not None
+            when = found.when
+    assert when is not None
+    return call, when
+
+
+@CORE.add("MULTISIG_AS_MULTI_APPROVE", SIGNATORY=97, BYTE=10_000)
+def as_multi_approve(scene: Scene, more: int, size: int) -> Act:
+    who, others = group(2 + more)
+    call, when = opened(scene, len(others), len(others) - 1, size, len(others) + 1)
+    return scene.act(who, "Multisig.as_multi", len(others) + 1, others, when, call, NO_WEIGHT)
+
+
+@CORE.add("MULTISIG_AS_MULTI_COMPLETE", SIGNATORY=98, BYTE=10_000)
+def as_multi_complete(scene: Scene, more: int, size: int) -> Act:
+    who, others = group(1 + more)
+    call, when = opened(scene, len(others), len(others), size, len(others) + 1)
+    scene.inner += 1
+    return scene.act(who, "Multisig.as_multi", len(others) + 1, others, when, call, AMPLE)
+
+
+@CORE.add("MULTISIG_CANCEL_AS_MULTI", SIGNATORY=98)
+def cancel_as_multi(scene: Scene, more: int) -> Act:
+    others_count = 1 + more
+    call, when = opened(scene, others_count, others_count, 0, others_count + 1)
+    everybody = sorted(person(number) for number in range(others_count + 1))
+    rest = tuple(one for one in everybody if one != person(1))
+    call_hash = blake2_256(call.encoded())  # type: ignore[attr-defined]  # a Call
+    return scene.act(person(1), "Multisig.cancel_as_multi", others_count + 1, rest, when, call_hash)
+
+
+# --- proxy
+
+
+def fill_proxies(scene: Scene, who: AccountId, count: int, delegate: AccountId | None = None) -> None:
+    """Give an account proxies; a given delegate comes last in the list."""
+    for number in range(count - (delegate is not None)):
+        scene.ok(who, "Proxy.add_proxy", AccountId(number.to_bytes(32, "big")), ProxyType.Any, 0)
+    if delegate is not None:
+        scene.ok(who, "Proxy.add_proxy", delegate, ProxyType.Any, 0)
+
+
+def fill_announcements(scene: Scene, delegate: AccountId, real: AccountId, count: int) -> None:
+    """Announce calls; all but one of zeros."""
+    for number in range(count):
+        scene.ok(delegate, "Proxy.announce", real, Hash(number.to_bytes(32, "big")))
+
+
+@CORE.add("PROXY_PROXY")
+def proxy(scene: Scene) -> Act:
+    fill_proxies(scene, ALICE, PROXIES_MAX, person(0))
+    return scene.act(person(0), "Proxy.proxy", ALICE, None, scene.remark())
+
+
+@CORE.add("PROXY_ADD_PROXY")
+def add_proxy(scene: Scene) -> Act:
+    fill_proxies(scene, ALICE, PROXIES_MAX - 1)
+    return scene.act(ALICE, "Proxy.add_proxy", person(0), ProxyType.Any, 0)
+
+
+@CORE.add("PROXY_REMOVE_PROXY")
+def remove_proxy(scene: Scene) -> Act:
+    fill_proxies(scene, ALICE, PROXIES_MAX, person(0))
+    return scene.act(ALICE, "Proxy.remove_proxy", person(0), ProxyType.Any, 0)
+
+
+@CORE.add("PROXY_REMOVE_PROXIES")
+def remove_proxies(scene: Scene) -> Act:
+    fill_proxies(scene, ALICE, PROXIES_MAX)
+    return scene.act(ALICE, "Proxy.remove_proxies")
+
+
+@CORE.add("PROXY_CREATE_PURE")
+def create_pure(scene: Scene) -> Act:
+    return scene.act(ALICE, "Proxy.create_pure", ProxyType.Any, 0, 0)
+
+
+@CORE.add("PROXY_KILL_PURE")
+def kill_pure(scene: Scene) -> Act:
+    scene.ok(ALICE, "Proxy.create_pure", ProxyType.Any, 0, 0)
+    created = scene.chain.events()[-1]
+    assert isinstance(created, Proxy.PureCreated)
+    scene.ok(ALICE, "Balances.transfer_keep_alive", created.pure, 1_000 * UNIT)
+    fill_proxies(scene, created.pure, PROXIES_MAX - 1)
+    return scene.act(created.pure, "Proxy.kill_pure", ALICE, ProxyType.Any, 0, 1, 1)
+
+
+@CORE.add("PROXY_ANNOUNCE")
+def announce(scene: Scene) -> Act:
+    fill_proxies(scene, ALICE, PROXIES_MAX, person(0))
+    fill_announcements(scene, person(0), ALICE, PENDING_MAX - 1)
+    return scene.act(person(0), "Proxy.announce", ALICE, Hash(bytes([255] * 32)))
+
+
+@CORE.add("PROXY_REMOVE_ANNOUNCEMENT")
+def remove_announcement(scene: Scene) -> Act:
+    fill_proxies(scene, ALICE, 1, person(0))
+    fill_announcements(scene, person(0), ALICE, PENDING_MAX)
+    return scene.act(person(0), "Proxy.remove_announcement", ALICE, Hash(bytes(32)))
+
+
+@CORE.add("PROXY_REJECT_ANNOUNCEMENT")
+def reject_announcement(scene: Scene) -> Act:
+    fill_proxies(scene, ALICE, 1, person(0))
+    fill_announcements(scene, person(0), ALICE, PENDING_MAX)
+    return scene.act(ALICE, "Proxy.reject_announcement", person(0), Hash(bytes(32)))
+
+
+@CORE.add("PROXY_PROXY_ANNOUNCED", BYTE=10_000)
+def proxy_announced(scene: Scene, size: int) -> Act:
+    fill_proxies(scene, ALICE, PROXIES_MAX, person(0))
+    fill_announcements(scene, person(0), ALICE, PENDING_MAX - 1)
+    call = scene.call("System.remark", bytes(size))
+    scene.ok(person(0), "Proxy.announce", ALICE, Hash(blake2_256(call.encoded())))
+    scene.inner += 1
+    return scene.act(stranger(0), "Proxy.proxy_announced", person(0), ALICE, None, call)
+
+
+# --- sudo, upgrades
+
+
+@CORE.add("SUDO_SUDO")
+def sudo(scene: Scene) -> Act:
+    return scene.act(ALICE, "Sudo.sudo", scene.remark())
+
+
+@CORE.add("SUDO_SET_KEY")
+def set_key(scene: Scene) -> Act:
+    return scene.act(ALICE, "Sudo.set_key", person(0))
+
+
+@CORE.add("SUDO_SUDO_AS")
+def sudo_as(scene: Scene) -> Act:
+    return scene.act(ALICE, "Sudo.sudo_as", person(0), scene.remark())
+
+
+@CORE.add("SUDO_REMOVE_KEY")
+def remove_key(scene: Scene) -> Act:
+    return scene.act(ALICE, "Sudo.remove_key")
+
+
+@CORE.add("UPGRADES_WAIT")
+def upgrades_wait(scene: Scene) -> Act:
+    scene.ok(ROOT, "Upgrades.schedule_upgrade", 2, 100)
+    return upgrade_hooks(scene, 3)
+
+
+@CORE.add("UPGRADES_APPLY")
+def upgrades_apply(scene: Scene) -> Act:
+    scene.ok(ROOT, "Upgrades.schedule_upgrade", 2, 100)
+    return upgrade_hooks(scene, 100)
+
+
+def upgrade_hooks(scene: Scene, number: int) -> Act:
+    pallet = scene.chain.runtime.pallet("Upgrades")
+
+    def run() -> None:
+        pallet.on_initialize(number)
+        pallet.on_finalize(number)
+
+    return run
+
+
+@CORE.add("UPGRADES_SCHEDULE_UPGRADE")
+def schedule_upgrade(scene: Scene) -> Act:
+    return scene.act(ROOT, "Upgrades.schedule_upgrade", 2, 100)
+
+
+@CORE.add("UPGRADES_CANCEL_UPGRADE")
+def cancel_upgrade(scene: Scene) -> Act:
+    scene.ok(ROOT, "Upgrades.schedule_upgrade", 2, 100)
+    return scene.act(ROOT, "Upgrades.cancel_upgrade")
