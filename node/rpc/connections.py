@@ -22,6 +22,8 @@ MAX_UNFINISHED_BYTES: Final = 128 * 1024 * 1024
 MAX_UNSENT_BYTES: Final = 256 * 1024 * 1024
 # A connection with less than this is never the one to suffer for the sum.
 SMALL_BYTES: Final = 64 * 1024
+# A kept-alive connection may have to give its place to a new one when it has asked nothing for this long.
+DISPENSABLE_IDLE_S: Final = 5
 
 _BUSY_BODY: Final = (
     b'{"jsonrpc":"2.0","error":{"code":-32009,"message":"Server is busy, try again later",'
@@ -278,11 +280,12 @@ class ConnectionTable:
         return True
 
     def _dispensable(self) -> Connection | None:
-        """Return the oldest connection still waiting for its first request, else the one idle longest."""
+        """Return the oldest connection still waiting for its first request, else the one idle too long."""
         for connection in self:
             if connection.calls == 0 and connection.phase in (Phase.HEAD, Phase.BODY):
                 return connection
-        idle = [connection for connection in self if connection.phase is Phase.IDLE]
+        since_s = self.now() - DISPENSABLE_IDLE_S
+        idle = [other for other in self if other.phase is Phase.IDLE and other.since_s < since_s]
         return min(idle, key=lambda connection: connection.since_s, default=None)
 
 
