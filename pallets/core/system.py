@@ -11,7 +11,7 @@ refused has not changed them, and a failed call has used its weight all the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, TypeAlias
 
@@ -98,8 +98,6 @@ class System(Pallet[SystemConfig]):
     last_runtime_upgrade: Value[LastUpgrade | None] = storage(
         docs="The version and name of the runtime that last ran its migrations."
     )
-    get_account: Callable[[AccountId], AccountInfo]
-    """Return the record of an account, the default one when it does not exist."""
     code: Value[RuntimeCode | None] = storage(raw_key=b":code")
 
     class ExtrinsicSuccess(Event, index=0):
@@ -153,7 +151,6 @@ class System(Pallet[SystemConfig]):
     def __init__(self, binding: Binding, config: SystemConfig) -> None:
         super().__init__(binding, config)
         self.event_table = binding.events
-        self.get_account = self.account.get
         self._encoded_count = 0
         self._length = 0
         self._length_next = 0
@@ -326,6 +323,10 @@ class System(Pallet[SystemConfig]):
             used[1] += proof_size
 
     # --- accounts, for other pallets
+
+    def get_account(self, who: AccountId) -> AccountInfo:
+        """Return the record, the default one when the account does not exist."""
+        return self.account.get(who)
 
     def all_accounts(self) -> Iterator[tuple[AccountId, AccountInfo]]:
         """Yield every account in raw key order."""
