@@ -12,21 +12,21 @@ from runtime.primitives.hashing import blake2_256
 from runtime.primitives.types import AccountId, Hash
 from tests.support.chain import ALICE, BLOCK_TIME_MS, START_MS
 
-CORE = Cases()
+CASES = Cases()
 AMPLE = Weight(10**13, 10**9)
 
 
-@CORE.add("SYSTEM_REMARK", BYTE=65_536)
+@CASES.add("SYSTEM_REMARK", BYTE=65_536)
 def remark(scene: Scene, size: int) -> Act:
     return scene.act(ALICE, "System.remark", bytes(size))
 
 
-@CORE.add("SYSTEM_REMARK_WITH_EVENT", BYTE=65_536)
+@CASES.add("SYSTEM_REMARK_WITH_EVENT", BYTE=65_536)
 def remark_with_event(scene: Scene, size: int) -> Act:
     return scene.act(ALICE, "System.remark_with_event", bytes(size))
 
 
-@CORE.add("TIMESTAMP_SET")
+@CASES.add("TIMESTAMP_SET")
 def timestamp(scene: Scene) -> Act:
     chain = scene.chain
     pallet = chain.runtime.pallet("Timestamp")
@@ -47,27 +47,27 @@ def timestamp(scene: Scene) -> Act:
 # --- utility
 
 
-@CORE.add("UTILITY_BATCH", CALL=100)
+@CASES.add("UTILITY_BATCH", CALL=100)
 def batch(scene: Scene, calls: int) -> Act:
     return scene.act(ALICE, "Utility.batch", scene.remarks(calls))
 
 
-@CORE.add("UTILITY_AS_DERIVATIVE")
+@CASES.add("UTILITY_AS_DERIVATIVE")
 def as_derivative(scene: Scene) -> Act:
     return scene.act(ALICE, "Utility.as_derivative", 1, scene.remark())
 
 
-@CORE.add("UTILITY_BATCH_ALL", CALL=100)
+@CASES.add("UTILITY_BATCH_ALL", CALL=100)
 def batch_all(scene: Scene, calls: int) -> Act:
     return scene.act(ALICE, "Utility.batch_all", scene.remarks(calls))
 
 
-@CORE.add("UTILITY_DISPATCH_AS")
+@CASES.add("UTILITY_DISPATCH_AS")
 def dispatch_as(scene: Scene) -> Act:
     return scene.act(ROOT, "Utility.dispatch_as", SystemOrigin(RawSigned(ALICE)), scene.remark())
 
 
-@CORE.add("UTILITY_FORCE_BATCH", CALL=100)
+@CASES.add("UTILITY_FORCE_BATCH", CALL=100)
 def force_batch(scene: Scene, calls: int) -> Act:
     return scene.act(ALICE, "Utility.force_batch", scene.remarks(calls))
 
@@ -87,13 +87,13 @@ def blob(scene: Scene, size: int) -> object:
     return scene.call("System.remark", bytes(size))
 
 
-@CORE.add("MULTISIG_AS_MULTI_THRESHOLD_1", BYTE=10_000)
+@CASES.add("MULTISIG_AS_MULTI_THRESHOLD_1", BYTE=10_000)
 def threshold_1(scene: Scene, size: int) -> Act:
     who, others = group(99)
     return scene.act(who, "Multisig.as_multi_threshold_1", others, blob(scene, size))
 
 
-@CORE.add("MULTISIG_AS_MULTI_CREATE", SIGNATORY=98, BYTE=10_000)
+@CASES.add("MULTISIG_AS_MULTI_CREATE", SIGNATORY=98, BYTE=10_000)
 def as_multi_create(scene: Scene, more: int, size: int) -> Act:
     who, others = group(1 + more)
     call = scene.call("System.remark", bytes(size))
@@ -120,14 +120,14 @@ def opened(scene: Scene, others: int, approvals: int, size: int, threshold: int)
     return call, when
 
 
-@CORE.add("MULTISIG_AS_MULTI_APPROVE", SIGNATORY=97, BYTE=10_000)
+@CASES.add("MULTISIG_AS_MULTI_APPROVE", SIGNATORY=97, BYTE=10_000)
 def as_multi_approve(scene: Scene, more: int, size: int) -> Act:
     who, others = group(2 + more)
     call, when = opened(scene, len(others), len(others) - 1, size, len(others) + 1)
     return scene.act(who, "Multisig.as_multi", len(others) + 1, others, when, call, NO_WEIGHT)
 
 
-@CORE.add("MULTISIG_AS_MULTI_COMPLETE", SIGNATORY=98, BYTE=10_000)
+@CASES.add("MULTISIG_AS_MULTI_COMPLETE", SIGNATORY=98, BYTE=10_000)
 def as_multi_complete(scene: Scene, more: int, size: int) -> Act:
     who, others = group(1 + more)
     call, when = opened(scene, len(others), len(others), size, len(others) + 1)
@@ -135,7 +135,7 @@ def as_multi_complete(scene: Scene, more: int, size: int) -> Act:
     return scene.act(who, "Multisig.as_multi", len(others) + 1, others, when, call, AMPLE)
 
 
-@CORE.add("MULTISIG_CANCEL_AS_MULTI", SIGNATORY=98)
+@CASES.add("MULTISIG_CANCEL_AS_MULTI", SIGNATORY=98)
 def cancel_as_multi(scene: Scene, more: int) -> Act:
     others_count = 1 + more
     call, when = opened(scene, others_count, others_count, 0, others_count + 1)
@@ -162,36 +162,36 @@ def fill_announcements(scene: Scene, delegate: AccountId, real: AccountId, count
         scene.ok(delegate, "Proxy.announce", real, Hash(number.to_bytes(32, "big")))
 
 
-@CORE.add("PROXY_PROXY")
+@CASES.add("PROXY_PROXY")
 def proxy(scene: Scene) -> Act:
     fill_proxies(scene, ALICE, PROXIES_MAX, person(0))
     return scene.act(person(0), "Proxy.proxy", ALICE, None, scene.remark())
 
 
-@CORE.add("PROXY_ADD_PROXY")
+@CASES.add("PROXY_ADD_PROXY")
 def add_proxy(scene: Scene) -> Act:
     fill_proxies(scene, ALICE, PROXIES_MAX - 1)
     return scene.act(ALICE, "Proxy.add_proxy", person(0), ProxyType.Any, 0)
 
 
-@CORE.add("PROXY_REMOVE_PROXY")
+@CASES.add("PROXY_REMOVE_PROXY")
 def remove_proxy(scene: Scene) -> Act:
     fill_proxies(scene, ALICE, PROXIES_MAX, person(0))
     return scene.act(ALICE, "Proxy.remove_proxy", person(0), ProxyType.Any, 0)
 
 
-@CORE.add("PROXY_REMOVE_PROXIES")
+@CASES.add("PROXY_REMOVE_PROXIES")
 def remove_proxies(scene: Scene) -> Act:
     fill_proxies(scene, ALICE, PROXIES_MAX)
     return scene.act(ALICE, "Proxy.remove_proxies")
 
 
-@CORE.add("PROXY_CREATE_PURE")
+@CASES.add("PROXY_CREATE_PURE")
 def create_pure(scene: Scene) -> Act:
     return scene.act(ALICE, "Proxy.create_pure", ProxyType.Any, 0, 0)
 
 
-@CORE.add("PROXY_KILL_PURE")
+@CASES.add("PROXY_KILL_PURE")
 def kill_pure(scene: Scene) -> Act:
     scene.ok(ALICE, "Proxy.create_pure", ProxyType.Any, 0, 0)
     created = scene.chain.events()[-1]
@@ -201,28 +201,28 @@ def kill_pure(scene: Scene) -> Act:
     return scene.act(created.pure, "Proxy.kill_pure", ALICE, ProxyType.Any, 0, 1, 1)
 
 
-@CORE.add("PROXY_ANNOUNCE")
+@CASES.add("PROXY_ANNOUNCE")
 def announce(scene: Scene) -> Act:
     fill_proxies(scene, ALICE, PROXIES_MAX, person(0))
     fill_announcements(scene, person(0), ALICE, PENDING_MAX - 1)
     return scene.act(person(0), "Proxy.announce", ALICE, Hash(bytes([255] * 32)))
 
 
-@CORE.add("PROXY_REMOVE_ANNOUNCEMENT")
+@CASES.add("PROXY_REMOVE_ANNOUNCEMENT")
 def remove_announcement(scene: Scene) -> Act:
     fill_proxies(scene, ALICE, 1, person(0))
     fill_announcements(scene, person(0), ALICE, PENDING_MAX)
     return scene.act(person(0), "Proxy.remove_announcement", ALICE, Hash(bytes(32)))
 
 
-@CORE.add("PROXY_REJECT_ANNOUNCEMENT")
+@CASES.add("PROXY_REJECT_ANNOUNCEMENT")
 def reject_announcement(scene: Scene) -> Act:
     fill_proxies(scene, ALICE, 1, person(0))
     fill_announcements(scene, person(0), ALICE, PENDING_MAX)
     return scene.act(ALICE, "Proxy.reject_announcement", person(0), Hash(bytes(32)))
 
 
-@CORE.add("PROXY_PROXY_ANNOUNCED", BYTE=10_000)
+@CASES.add("PROXY_PROXY_ANNOUNCED", BYTE=10_000)
 def proxy_announced(scene: Scene, size: int) -> Act:
     fill_proxies(scene, ALICE, PROXIES_MAX, person(0))
     fill_announcements(scene, person(0), ALICE, PENDING_MAX - 1)
@@ -235,33 +235,33 @@ def proxy_announced(scene: Scene, size: int) -> Act:
 # --- sudo, upgrades
 
 
-@CORE.add("SUDO_SUDO")
+@CASES.add("SUDO_SUDO")
 def sudo(scene: Scene) -> Act:
     return scene.act(ALICE, "Sudo.sudo", scene.remark())
 
 
-@CORE.add("SUDO_SET_KEY")
+@CASES.add("SUDO_SET_KEY")
 def set_key(scene: Scene) -> Act:
     return scene.act(ALICE, "Sudo.set_key", person(0))
 
 
-@CORE.add("SUDO_SUDO_AS")
+@CASES.add("SUDO_SUDO_AS")
 def sudo_as(scene: Scene) -> Act:
     return scene.act(ALICE, "Sudo.sudo_as", person(0), scene.remark())
 
 
-@CORE.add("SUDO_REMOVE_KEY")
+@CASES.add("SUDO_REMOVE_KEY")
 def remove_key(scene: Scene) -> Act:
     return scene.act(ALICE, "Sudo.remove_key")
 
 
-@CORE.add("UPGRADES_WAIT")
+@CASES.add("UPGRADES_WAIT")
 def upgrades_wait(scene: Scene) -> Act:
     scene.ok(ROOT, "Upgrades.schedule_upgrade", 2, 100)
     return upgrade_hooks(scene, 3)
 
 
-@CORE.add("UPGRADES_APPLY")
+@CASES.add("UPGRADES_APPLY")
 def upgrades_apply(scene: Scene) -> Act:
     scene.ok(ROOT, "Upgrades.schedule_upgrade", 2, 100)
     return upgrade_hooks(scene, 100)
@@ -277,12 +277,12 @@ def upgrade_hooks(scene: Scene, number: int) -> Act:
     return run
 
 
-@CORE.add("UPGRADES_SCHEDULE_UPGRADE")
+@CASES.add("UPGRADES_SCHEDULE_UPGRADE")
 def schedule_upgrade(scene: Scene) -> Act:
     return scene.act(ROOT, "Upgrades.schedule_upgrade", 2, 100)
 
 
-@CORE.add("UPGRADES_CANCEL_UPGRADE")
+@CASES.add("UPGRADES_CANCEL_UPGRADE")
 def cancel_upgrade(scene: Scene) -> Act:
     scene.ok(ROOT, "Upgrades.schedule_upgrade", 2, 100)
     return scene.act(ROOT, "Upgrades.cancel_upgrade")

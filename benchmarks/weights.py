@@ -1,11 +1,14 @@
-"""Generates the weights of the pallets: `python -m benchmarks.weights [--check] [--only NAME]…`.
+"""Generates the weights of the pallets: `python -m benchmarks.weights [FOLDER…] [--check] [--only NAME]…`.
 
-Writes pallets/*/weights.py. The reference time of a call is the processor time of its dispatch with every
-value decoded, its events encoded, plus DB_READ for each key that it reads first and DB_WRITE for each entry
-that it writes: reading, hashing and decoding, and encoding, hashing, updating the state tree and writing
-LevelDB. The proof size is the size of a proof of each key that it touches. Signatures are checked in worker
-processes and count nothing. `--check` measures nothing and tells which calls lack a weight and which weights
-are nobody's; `--only` prints and writes nothing.
+Writes pallets/FOLDER/weights.py of the folders named, or of all that have cases in a module
+benchmarks/weight_cases_FOLDER.py.
+
+The reference time of a call is the processor time of its dispatch, with every value decoded and its events
+encoded, plus DB_READ for each key that it reads first and DB_WRITE for each entry that it writes. Those stand
+for reading, hashing and decoding, and for encoding, hashing, updating the state tree and writing LevelDB. The
+proof size is the size of a proof of each key that it touches. Signatures are checked in worker processes and
+count nothing. `--check` measures nothing and tells which calls lack a weight and which weights are nobody's;
+`--only` prints and writes nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import gc
+import importlib
 import re
 import statistics
 import sys
@@ -24,9 +28,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from benchmarks.measure import describe, progress
-from benchmarks.weight_cases_core import CORE
-from benchmarks.weight_cases_token import TOKEN
-from benchmarks.weight_scene import FUNDS, Act, Case, Scene, person
+from benchmarks.weight_scene import FUNDS, Act, Case, Cases, Scene, person
 from node.storage.leveldb import LevelDbKeyValue
 from runtime.frame.account import AccountData, AccountInfo
 from runtime.frame.dispatch import Signed
@@ -42,13 +44,23 @@ STORED: Final = 100_000
 BATCH: Final = 5_000
 ROUND_PS: Final = 1_000
 GENERAL: Final = ("BLOCK_BASE", "EXTRINSIC_BASE", "DB_READ", "DB_WRITE")
-FILES: Final = {"core": CORE, "token": TOKEN}
 
 UNWEIGHED: Final = {
     ("Utility", "with_weight"): "its weight is an argument",
     ("Sudo", "sudo_unchecked_weight"): "its weight is an argument",
     ("Multisig", "approve_as_multi"): "opens or approves without a call: as `as_multi` of size 0",
 }
+
+
+def find_cases() -> dict[str, Cases]:
+    """Return the cases of each folder of pallets, in order of name."""
+    prefix = "weight_cases_"
+    paths = sorted(Path(__file__).parent.glob(f"{prefix}*.py"))
+    modules = [importlib.import_module(f"benchmarks.{path.stem}") for path in paths]
+    return {m.__name__.partition(prefix)[2]: m.CASES for m in modules}
+
+
+FILES: Final = find_cases()
 
 
 class Sample(NamedTuple):
@@ -80,6 +92,7 @@ class Costs:
 
 def main() -> None:
     options = argparse.ArgumentParser(prog="python -m benchmarks.weights", description=__doc__)
+    options.add_argument("folders", nargs="*", choices=[[], *FILES], metavar="FOLDER", help=", ".join(FILES))
     options.add_argument("--check", action="store_true", help="only tell what is missing")
     options.add_argument("--only", action="append", metavar="NAME", help="measure these constants and print")
     chosen = options.parse_args()
@@ -92,6 +105,8 @@ def main() -> None:
     costs = costs_of(general)
     progress(f"{costs}")
     for name, cases in FILES.items():
+        if chosen.folders and name not in chosen.folders:
+            continue
         found: dict[str, Figures | int] = dict(general) if name == "core" else {}
         for case in cases.listed:
             if not chosen.only or case.name in chosen.only:
