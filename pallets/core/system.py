@@ -272,13 +272,15 @@ class System(Pallet[SystemConfig]):
         It is counted by `note_applied`, so that one refused by a later check leaves no trace in the block.
         """
         info = extrinsic.info
-        length = self._length + extrinsic.length
-        if length > self._length_max[info.class_]:
+        class_, weight = info.class_, info.weight
+        length = self._length + len(extrinsic.data)
+        if length > self._length_max[class_]:
             raise InvalidTransaction(InvalidReason.ExhaustsResources)
-        base = self._base[info.class_]
-        ref_time = info.weight.ref_time + base.ref_time
-        proof_size = info.weight.proof_size + base.proof_size
-        self._ensure_fits(info.class_, ref_time, proof_size)
+        base = self._base[class_]
+        if class_ is not DispatchClass.Mandatory and not self._has_room(
+            class_, weight.ref_time + base.ref_time, weight.proof_size + base.proof_size
+        ):
+            raise InvalidTransaction(InvalidReason.ExhaustsResources)
         self._length_next = length
 
     def note_applied(
@@ -307,20 +309,22 @@ class System(Pallet[SystemConfig]):
             self._encoded_count = len(recorded)
 
     def _report(self, info: DispatchInfo, actual: Weight, pays_fee: Pays) -> DispatchInfo:
-        """Return what the verdict event says; equal reports of a block share one record."""
-        key = (info.class_, actual, info.pays_fee, pays_fee)
-        found = self._reports.get(key)
-        if found is None:
-            pays = Pays.No if Pays.No in {info.pays_fee, pays_fee} else Pays.Yes
-            found = DispatchInfo(actual.plus(self._base[info.class_]), info.class_, pays)
-            self._reports[key] = found
-        return found
+        """Return what the verdict event says; neighbours of the same call share one record."""
+        declared, used, paid, reported = self._last_report
+        if info is declared and actual is used and pays_fee is paid:
+            return reported
+        pays = Pays.No if Pays.No in {info.pays_fee, pays_fee} else Pays.Yes
+        reported = DispatchInfo(actual.plus(self._base[info.class_]), info.class_, pays)
+        self._last_report = (info, actual, pays_fee, reported)
+        return reported
 
     def _count(self, dispatch_class: DispatchClass, ref_time: int, proof_size: int) -> None:
         """Add to the weight used by a class and in all."""
-        for used in (self._used[dispatch_class], self._total):
-            used[0] += ref_time
-            used[1] += proof_size
+        used, total = self._used[dispatch_class], self._total
+        used[0] += ref_time
+        used[1] += proof_size
+        total[0] += ref_time
+        total[1] += proof_size
 
     # --- accounts, for other pallets
 
@@ -348,7 +352,9 @@ class System(Pallet[SystemConfig]):
 
     def replace_data(self, who: AccountId, info: AccountInfo, data: AccountData) -> None:
         """Replace the balances of an account whose record is known to be `info`."""
-        self.account.put(who, AccountInfo(info.nonce, info.consumers, info.providers, info.sufficients, data))
+        self.account.write(
+            who, AccountInfo(info.nonce, info.consumers, info.providers, info.sufficients, data)
+        )
 
     def exists(self, who: AccountId) -> bool:
         """Tell whether the account exists."""
@@ -469,30 +475,32 @@ class System(Pallet[SystemConfig]):
         classes = (limits.per_class.normal, limits.per_class.operational, limits.per_class.mandatory)
         self._base = tuple(c.base_extrinsic for c in classes)
         self._limits = classes
+        self._max_block = limits.max_block
         self._length_max = (length.max.normal, length.max.operational, length.max.mandatory)
         self._used = [[0, 0], [0, 0], [0, 0]]
         self._total = [0, 0]
         self._count(DispatchClass.Mandatory, limits.base_block.ref_time, limits.base_block.proof_size)
         self._encoded: list[bytes] = []
         self._encoded_count = 0
-        self._reports: dict[tuple[DispatchClass, Weight, Pays, Pays], DispatchInfo] = {}
+        nothing = DispatchInfo(NO_WEIGHT, DispatchClass.Mandatory, Pays.Yes)
+        self._last_report = (nothing, NO_WEIGHT, Pays.Yes, nothing)
         self._length = 0
 
-    def _ensure_fits(self, dispatch_class: DispatchClass, ref_time: int, proof_size: int) -> None:
-        """Refuse an extrinsic that its class's own limit or the whole block cannot take.
+    def _has_room(self, dispatch_class: DispatchClass, ref_time: int, proof_size: int) -> bool:
+        """Tell whether a class's own limit and the whole block can take so much more weight.
 
-        Beyond the block's limit a class may still use what is reserved for it. Mandatory extrinsics always
-        fit.
+        Beyond the block's limit a class may still use what is reserved for it.
         """
-        if dispatch_class is DispatchClass.Mandatory:
-            return
-        limits, used = self._limits[dispatch_class], self._used[dispatch_class]
-        own = (used[0] + ref_time, used[1] + proof_size)
-        whole = (self._total[0] + ref_time, self._total[1] + proof_size)
-        is_own_full = limits.max_total is not None and not _fits(own, limits.max_total)
-        is_block_full = not _fits(whole, self.config.limits[0].max_block)
-        if is_own_full or (is_block_full and (limits.reserved is None or not _fits(own, limits.reserved))):
-            raise InvalidTransaction(InvalidReason.ExhaustsResources)
+        limits, used, total = self._limits[dispatch_class], self._used[dispatch_class], self._total
+        own_time, own_size = used[0] + ref_time, used[1] + proof_size
+        most = limits.max_total
+        if most is not None and (own_time > most.ref_time or own_size > most.proof_size):
+            return False
+        block = self._max_block
+        if total[0] + ref_time <= block.ref_time and total[1] + proof_size <= block.proof_size:
+            return True
+        reserved = limits.reserved
+        return reserved is not None and own_time <= reserved.ref_time and own_size <= reserved.proof_size
 
     def _put_counts(
         self,
@@ -560,25 +568,23 @@ class System(Pallet[SystemConfig]):
             raise InvalidTransaction(InvalidReason.Payment)
         if nonce != info.nonce:
             raise InvalidTransaction(InvalidReason.Stale if nonce < info.nonce else InvalidReason.Future)
-        self.account.put(
+        self.account.write(
             who, AccountInfo(nonce + 1, info.consumers, info.providers, info.sufficients, info.data)
         )
 
     def _validate_weight(self, _index: int, extrinsic: Extrinsic) -> None:
         info = extrinsic.info
-        limits = self._limits[info.class_]
-        if limits.max_extrinsic is not None and not info.weight.fits(limits.max_extrinsic):
-            raise InvalidTransaction(InvalidReason.ExhaustsResources)
-        if extrinsic.length > self._length_max[info.class_]:
+        most = self._limits[info.class_].max_extrinsic
+        if most is not None:
+            weight = info.weight
+            if weight.ref_time > most.ref_time or weight.proof_size > most.proof_size:
+                raise InvalidTransaction(InvalidReason.ExhaustsResources)
+        if len(extrinsic.data) > self._length_max[info.class_]:
             raise InvalidTransaction(InvalidReason.ExhaustsResources)
 
     def _prepare_weight(self, index: int, extrinsic: Extrinsic) -> None:
         self._validate_weight(index, extrinsic)
         self.prepare_extrinsic(extrinsic)
-
-
-def _fits(used: tuple[int, int], limit: Weight) -> bool:
-    return used[0] <= limit.ref_time and used[1] <= limit.proof_size
 
 
 def ensure_signed_or_any(origin: Origin) -> None:

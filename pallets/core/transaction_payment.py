@@ -196,7 +196,7 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
     def _weight_fee(self, ref_time: int) -> int:
         return ref_time * self.config.fee_per_ref_time_e6 // 1_000_000
 
-    def _validate(self, index: int, extrinsic: Extrinsic) -> ValidTransaction:
+    def _validate(self, index: int, extrinsic: Extrinsic) -> ValidTransaction | None:
         tip: int = extrinsic.extra[index]
         who = extrinsic.signer
         assert who is not None
@@ -206,7 +206,7 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
         priority = tip
         if extrinsic.info.class_ is DispatchClass.Operational:
             priority += fee * self.config.operational_fee_multiplier
-        return ValidTransaction(priority=min(priority, PRIORITY_MAX))
+        return ValidTransaction(priority=min(priority, PRIORITY_MAX)) if priority else None
 
     def _prepare(self, index: int, extrinsic: Extrinsic) -> Charged:
         tip: int = extrinsic.extra[index]

@@ -150,6 +150,7 @@ class Balances(Pallet[BalancesConfig]):
         super().__init__(binding, config)
         own = config.keeps_own_balances
         self.accounts: Accounts = OwnAccounts(config.accounts, self.account) if own else config.accounts
+        self._existential_deposit = config.existential_deposit
 
     @constant
     def existential_deposit(self) -> u128:
@@ -298,14 +299,16 @@ class Balances(Pallet[BalancesConfig]):
         """
         info = self.accounts.get_account(who)
         data = info.data
-        untouchable = 0 if ignores_freezes else max(0, data.frozen - data.reserved)
+        untouchable = 0
+        if data.frozen and not ignores_freezes:
+            untouchable = max(0, data.frozen - data.reserved)
         if preservation is Preservation.EXPENDABLE:
             must_stay = not self.accounts.can_dec_provider(who)
         else:
             must_stay = preservation is Preservation.PRESERVE or info.providers == 1
-        if must_stay:
-            untouchable = max(untouchable, self.config.existential_deposit)
-        return max(0, data.free - untouchable)
+        if must_stay and untouchable < self.config.existential_deposit:
+            untouchable = self.config.existential_deposit
+        return data.free - untouchable if data.free > untouchable else 0
 
     def transfer(self, source: AccountId, dest: AccountId, amount: int, preservation: Preservation) -> None:
         """Move free balance and deposit a Transfer event; TokenFailure when either side refuses."""
@@ -313,17 +316,14 @@ class Balances(Pallet[BalancesConfig]):
         target = self.accounts.get_account(dest)
         self._ensure_can_deposit(target, amount)
         if source != dest and amount:
-            data = info.data
-            self._mutate(source, info, AccountData(data.free - amount, data.reserved, data.frozen))
-            data = target.data
-            self._mutate(dest, target, AccountData(data.free + amount, data.reserved, data.frozen))
+            self._put_free(source, info, info.data.free - amount)
+            self._put_free(dest, target, target.data.free + amount)
         self.deposit(self.Transfer(source, dest, amount))
 
     def withdraw(self, who: AccountId, amount: int, preservation: Preservation) -> None:
         """Take free balance out of an account and of the issuance."""
         info = self._ensure_can_withdraw(who, amount, preservation)
-        data = info.data
-        self._mutate(who, info, AccountData(data.free - amount, data.reserved, data.frozen))
+        self._put_free(who, info, info.data.free - amount)
         self._set_issuance(self.total_issuance.get() - amount)
         self.deposit(self.Withdraw(who, amount))
 
@@ -334,7 +334,7 @@ class Balances(Pallet[BalancesConfig]):
         if amount == 0 or data.free + data.reserved + amount < self.config.existential_deposit:
             return
         self._set_issuance(self.total_issuance.get() + amount)
-        self._mutate(who, info, AccountData(data.free + amount, data.reserved, data.frozen))
+        self._put_free(who, info, data.free + amount)
         self.deposit(self.Deposit(who, amount))
 
     def reserve(self, who: AccountId, amount: int) -> None:
@@ -496,7 +496,7 @@ class Balances(Pallet[BalancesConfig]):
             raise TokenFailure(TokenReason.FundsUnavailable)
         if left < data.frozen - data.reserved:
             raise TokenFailure(TokenReason.Frozen)
-        if left < self.config.existential_deposit:
+        if left < self._existential_deposit:
             if not accounts.can_dec_provider(who):
                 raise TokenFailure(TokenReason.Frozen)
             if preservation is not Preservation.EXPENDABLE:
@@ -509,24 +509,28 @@ class Balances(Pallet[BalancesConfig]):
         free = info.data.free + amount
         if free > U128_MAX:
             raise ArithmeticDispatchError(ArithmeticReason.Overflow)
-        if free < self.config.existential_deposit:
+        if free < self._existential_deposit:
             raise TokenFailure(TokenReason.BelowMinimum)
 
     def _decrease(self, who: AccountId, amount: int, preservation: Preservation) -> None:
         if amount > self.reducible_balance(who, preservation):
             raise TokenFailure(TokenReason.FundsUnavailable)
         info = self.accounts.get_account(who)
-        data = info.data
-        self._mutate(who, info, AccountData(data.free - amount, data.reserved, data.frozen))
+        self._put_free(who, info, info.data.free - amount)
+
+    def _put_free(self, who: AccountId, info: AccountInfo, free: int) -> None:
+        """Write a new free balance, as `_mutate` does."""
+        old, deposit = info.data, self._existential_deposit
+        data = AccountData(free, old.reserved, old.frozen)
+        if old.free >= deposit <= free:
+            self.accounts.replace_data(who, info, data)  # no reference changes, nobody is reaped
+        else:
+            self._mutate(who, info, data)
 
     def _mutate(self, who: AccountId, info: AccountInfo, data: AccountData) -> None:
         """Write balances; keep provider and consumer references, reap what falls below the existential
         deposit."""
-        accounts, deposit = self.accounts, self.config.existential_deposit
-        old = info.data
-        if old.free >= deposit <= data.free and old.reserved == data.reserved and old.frozen == data.frozen:
-            accounts.replace_data(who, info, data)  # no reference changes
-            return
+        accounts, deposit, old = self.accounts, self._existential_deposit, info.data
         did_provide, does_provide = old.free >= deposit, data.free >= deposit
         did_consume, does_consume = old.reserved > 0 or old.frozen > 0, data.reserved > 0 or data.frozen > 0
         if not did_provide and does_provide:

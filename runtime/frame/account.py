@@ -95,10 +95,8 @@ class Accounts(Protocol):
 
 def lookup(address: MultiAddress) -> AccountId:
     """Return the account that an address names directly; CannotLookup for indices and foreign forms."""
-    match address:
-        case AddressId(account):
-            return account
-        case Address32(raw):
-            return AccountId(raw)
-        case _:
-            raise CannotLookup
+    if isinstance(address, AddressId):
+        return address.field_0
+    if isinstance(address, Address32):
+        return AccountId(address.field_0)
+    raise CannotLookup

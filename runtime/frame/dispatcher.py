@@ -78,4 +78,6 @@ class Dispatcher:
             return True
         if self._base_filter is not None and not self._base_filter(call):
             return False
-        return isinstance(origin, NoOrigin) or all(allows(call) for allows in origin.filters)
+        if isinstance(origin, NoOrigin) or not origin.filters:
+            return True
+        return all(allows(call) for allows in origin.filters)

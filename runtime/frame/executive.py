@@ -103,6 +103,9 @@ class Applied(msgspec.Struct, frozen=True, gc=False):
     error: DispatchErrorValue | None
 
 
+_SUCCESS = Applied(None)
+
+
 class Executive:
     """Runs one runtime's blocks on its state."""
 
@@ -168,24 +171,23 @@ class Executive:
         TransactionError means that it may not be included: nothing has changed. A failed call is included:
         its changes are rolled back, its fee and nonce stay.
         """
-        state = self.state
-        outer = state.mark()
+        outer = self.state.mark()
         try:
             settlements = self._prepare(extrinsic)
         except TransactionError:
-            state.rollback(outer)
+            self.state.rollback(outer)
             raise
-        origin = NOBODY if extrinsic.signer is None else Signed(extrinsic.signer)
-        post, error = self.dispatcher.dispatch(extrinsic.call, origin)
-        if error is not None and extrinsic.info.class_ is DispatchClass.Mandatory:
-            state.rollback(outer)
+        signer, info = extrinsic.signer, extrinsic.info
+        post, error = self.dispatcher.dispatch(extrinsic.call, NOBODY if signer is None else Signed(signer))
+        if error is not None and info.class_ is DispatchClass.Mandatory:
+            self.state.rollback(outer)
             raise InvalidTransaction(InvalidReason.BadMandatory)
         for settle, prepared in settlements:
             settle(extrinsic, prepared, post, error)
-        self.system.note_applied(extrinsic.info, post, error)
+        self.system.note_applied(info, post, error)
         self.index += 1
         self.phases.current = ApplyExtrinsic(self.index)
-        return Applied(error)
+        return _SUCCESS if error is None else Applied(error)
 
     def finalize_block(self) -> tuple[DigestItem, ...]:
         """Close the block with on_idle and on_finalize; return its digest without seals. InvalidBlock on
