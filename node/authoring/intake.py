@@ -19,7 +19,7 @@ from node.chain.chain import BlockInfo, Chain, Imported
 from node.clock import Clock
 from node.pool.errors import PoolError
 from node.pool.pool import Pool
-from node.pool.transaction import Outcome, PoolTransaction
+from node.pool.transaction import PoolTransaction
 from node.pool.verified import VerifiedCache
 from node.pool.watch import PoolEvent
 from node.verifier import CAPACITY_JOBS, Verifier
@@ -180,32 +180,31 @@ class Intake:
         """Decode waiting transactions and hand their signatures to the verifier."""
         checked: list[_Checked] = []
         looked = 0
+        now = self._clock.now_ms()
         while self._fresh and looked < TRANSACTIONS_PER_TURN:
             submission = self._fresh.popleft()
+            results = submission.results
             refused = 0
             for position, raw in enumerate(submission.raws):
-                found = self._check(raw)
-                if isinstance(found, tuple):
-                    checked.append(_Checked(submission, position, *found))
-                    submission.results.append(found[0].hash)
-                else:
-                    submission.results.append(found)
+                try:
+                    extrinsic, job = self._check(raw, now)
+                except (DecodeError, TransactionError, PoolError) as refusal:
+                    results.append(refusal)
                     refused += 1
+                    continue
+                checked.append(_Checked(submission, position, extrinsic, job))
+                results.append(extrinsic.hash)
             looked += len(submission.raws)
             submission.settle(refused)
         self._verify(checked)
 
-    def _check(self, raw: bytes) -> tuple[Extrinsic, SignatureJob] | Refusal:
-        """Do what needs no signature check: size, duplicates, bans, decoding."""
-        try:
-            hash_ = Hash(blake2_256(raw))
-            self.pool.check(hash_, len(raw), self._clock.now_ms())
-            extrinsic = self.chain.api.decode_extrinsic(raw, hash_)
-            if extrinsic.signer is None:
-                return extrinsic, NO_JOB
-            return extrinsic, self.chain.api.signature_job(extrinsic)
-        except (DecodeError, TransactionError, PoolError) as refusal:
-            return refusal
+    def _check(self, raw: bytes, now: int) -> tuple[Extrinsic, SignatureJob]:
+        """Do what needs no signature check: size, duplicates, bans, decoding; raises a Refusal."""
+        hash_ = Hash(blake2_256(raw))
+        self.pool.check(hash_, len(raw), now)
+        api = self.chain.api
+        extrinsic = api.decode_extrinsic(raw, hash_)
+        return extrinsic, NO_JOB if extrinsic.signer is None else api.signature_job(extrinsic)
 
     def _verify(self, checked: list[_Checked]) -> None:
         """Let the signatures be checked; what needs no check is decided at once."""
@@ -227,50 +226,47 @@ class Intake:
     def _admit_some(self) -> None:
         """Validate verified transactions and put them into the pool."""
         admitted = 0
+        now = self._clock.now_ms()
         while self._decided and admitted < TRANSACTIONS_PER_TURN:
             checked, answers = self._decided.popleft()
             admitted += len(checked)
             for one, good in zip(checked, answers, strict=True):
                 submission = one.submission
-                submission.results[one.position] = self._admit(one, good=bool(good))
+                try:
+                    self._admit(one, now, good=bool(good))
+                except (TransactionError, PoolError) as refusal:
+                    submission.results[one.position] = refusal
                 submission.settle(1)
 
     def _mock_accepts(self, job: SignatureJob) -> bool:
         """With --mock-signatures, accept the signature 0xdeadbeef followed by 0xcd, as chopsticks does."""
         return self._mock and job.signature.startswith(MOCK_SIGNATURE)
 
-    def _admit(self, one: _Checked, *, good: bool) -> Hash | Refusal:
-        now = self._clock.now_ms()
+    def _admit(self, one: _Checked, now: int, *, good: bool) -> None:
+        """Put a transaction whose signature was checked into the pool; raises a Refusal."""
         extrinsic, watcher = one.extrinsic, one.submission.watcher
         if not good:
             self.pool.remove_invalid([extrinsic.hash], now)
-            return InvalidTransaction(InvalidReason.BadProof)
+            raise InvalidTransaction(InvalidReason.BadProof)
         if one.job is not NO_JOB:
             self._verified.add(extrinsic.hash, one.job.message)
-        try:
-            self._submit(extrinsic, now, watch=watcher is not None)
-        except (TransactionError, PoolError) as refusal:
-            return refusal
+        self.pool.submit(self._pooled(extrinsic), now, watch=watcher is not None)
         if watcher is not None:
             self._watchers.setdefault(extrinsic.hash, []).append(watcher)
         self._arrived.set()
-        return extrinsic.hash
-
-    def _submit(self, extrinsic: Extrinsic, now: int, *, watch: bool) -> Outcome:
-        return self.pool.submit(self._pooled(extrinsic), now, watch=watch)
 
     def _pooled(self, extrinsic: Extrinsic) -> PoolTransaction:
         validity = self.chain.api.validate(extrinsic)
         return PoolTransaction(
-            hash=extrinsic.hash,
-            data=extrinsic.data,
-            sender=extrinsic.signer,
-            provides=validity.provides,
-            requires=validity.requires,
-            priority=validity.priority,
-            longevity=validity.longevity,
-            propagate=validity.propagate,
-            payload=extrinsic,
+            extrinsic.hash,
+            extrinsic.data,
+            extrinsic.signer,
+            validity.provides,
+            validity.requires,
+            validity.priority,
+            validity.longevity,
+            validity.propagate,
+            extrinsic,
         )
 
     def _on_imported(self, imported: Imported) -> None:

@@ -195,11 +195,8 @@ class Graph:
             self._watchers.watch(tx.hash)
         self._link(entry)
         self._admit(entry, replaced, leaving)
-        wanted = self.wanted
-        if wanted:
-            for tag in tx.provides:
-                if tag in wanted:
-                    self.provide([tag])
+        if self.wanted:
+            self.provide([tag for tag in tx.provides if tag in self.wanted])
 
     def import_future(self, entry: Entry, *, watch: bool) -> None:
         """Let an entry in that must wait; or raise a PoolError."""

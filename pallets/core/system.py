@@ -425,8 +425,8 @@ class System(Pallet[SystemConfig]):
         transaction = version.transaction_version.to_bytes(4, "little")
         return (
             Extension("CheckNonZeroSender", validate=self._validate_sender, prepare=self._validate_sender),
-            Extension("CheckSpecVersion", additional=u32, implied=lambda _i, _x: spec),
-            Extension("CheckTxVersion", additional=u32, implied=lambda _i, _x: transaction),
+            Extension("CheckSpecVersion", additional=u32, implied=spec),
+            Extension("CheckTxVersion", additional=u32, implied=transaction),
             Extension("CheckGenesis", additional=Hash, implied=lambda _i, _x: self.block_hash.get(0)),
             Extension(
                 "CheckMortality",
@@ -483,7 +483,12 @@ class System(Pallet[SystemConfig]):
         self._encoded: list[bytes] = []
         self._encoded_count = 0
         nothing = DispatchInfo(NO_WEIGHT, DispatchClass.Mandatory, Pays.Yes)
-        self._last_report = (nothing, NO_WEIGHT, Pays.Yes, nothing)
+        self._last_report: tuple[DispatchInfo, Weight, Pays, DispatchInfo] = (
+            nothing,
+            NO_WEIGHT,
+            Pays.Yes,
+            nothing,
+        )
         self._length = 0
 
     def _has_room(self, dispatch_class: DispatchClass, ref_time: int, proof_size: int) -> bool:

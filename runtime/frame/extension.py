@@ -61,15 +61,16 @@ class Extension:
     """One transaction extension.
 
     `extra` and `additional` are annotations of the bytes in the extrinsic and of the bytes only signed;
-    `implied` gives the latter for an extrinsic. `validate` and `prepare` raise TransactionError to refuse;
-    what `prepare` returns is handed to `settle` after the dispatch, which cannot fail. `index` among the
-    composition's extensions is passed first, so that a function finds its own extra value.
+    `implied` gives the latter, as a constant or for an extrinsic. `validate` and `prepare` raise
+    TransactionError to refuse; what `prepare` returns is handed to `settle` after the dispatch, which cannot
+    fail. `index` among the composition's extensions is passed first, so that a function finds its own extra
+    value.
     """
 
     identifier: str
     extra: Any = None
     additional: Any = None
-    implied: Callable[[int, Extrinsic], bytes] | None = None
+    implied: bytes | Callable[[int, Extrinsic], bytes] = b""
     validate: Callable[[int, Extrinsic], ValidTransaction | None] | None = None
     prepare: Callable[[int, Extrinsic], Any] | None = None
     settle: Callable[[Extrinsic, Any, PostDispatchInfo, DispatchErrorValue | None], None] | None = None

@@ -8,6 +8,7 @@ pallet.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from runtime.frame.account import lookup
@@ -154,7 +155,7 @@ class Runtime:
         self._extra: Codec[tuple[Any, ...]] = compile_codec(
             Tuple(tuple(shape_of(e.extra) for e in extensions)), {}
         )
-        self._implied = [(i, e.implied) for i, e in enumerate(extensions) if e.implied is not None]
+        self._implied = _implied(extensions)
 
     def pallet(self, name: str) -> Pallet[Any]:
         """Return a pallet instance by name; KeyError when there is none."""
@@ -192,9 +193,10 @@ class Runtime:
     def signing_payload(self, extrinsic: Extrinsic) -> bytes:
         """Return call ‖ extra ‖ additional of a signed extrinsic, against the chain that the state stands
         on."""
-        data = extrinsic.data
-        parts = [data[extrinsic.call_start :], data[extrinsic.extra_start : extrinsic.call_start]]
-        parts += [implied(index, extrinsic) for index, implied in self._implied]
+        data, call_start = extrinsic.data, extrinsic.call_start
+        parts = [data[call_start:], data[extrinsic.extra_start : call_start]]
+        for index, implied in self._implied:
+            parts.append(implied if isinstance(implied, bytes) else implied(index, extrinsic))
         return b"".join(parts)
 
     def signature_job(self, extrinsic: Extrinsic) -> SignatureJob:
@@ -215,6 +217,20 @@ class Runtime:
     def _decode_extrinsic(self, data: bytes, pos: int, end: int) -> tuple[Extrinsic, int]:
         length, start = _length_prefix(data, pos, end)
         return self.decode_extrinsic(data[pos : start + length]), start + length
+
+
+def _implied(
+    extensions: tuple[Extension, ...],
+) -> list[tuple[int, bytes | Callable[[int, Extrinsic], bytes]]]:
+    """Return what the extensions add to the signed payload unseen, neighbouring constants as one."""
+    found: list[tuple[int, bytes | Callable[[int, Extrinsic], bytes]]] = []
+    for index, extension in enumerate(extensions):
+        implied = extension.implied
+        if isinstance(implied, bytes) and found and isinstance(before := found[-1][1], bytes):
+            found[-1] = (index, before + implied)
+        elif implied != b"":
+            found.append((index, implied))
+    return found
 
 
 def _signer(address: MultiAddress) -> AccountId:
