@@ -154,6 +154,8 @@ class System(Pallet[SystemConfig]):
         self._encoded_count = 0
         self._length = 0
         self._length_next = 0
+        nothing = DispatchInfo(NO_WEIGHT, DispatchClass.Mandatory, Pays.Yes)
+        self._last_report = (nothing, nothing.weight, nothing.pays_fee, nothing)
         self._reset()
 
     # --- constants
@@ -482,13 +484,6 @@ class System(Pallet[SystemConfig]):
         self._count(DispatchClass.Mandatory, limits.base_block.ref_time, limits.base_block.proof_size)
         self._encoded: list[bytes] = []
         self._encoded_count = 0
-        nothing = DispatchInfo(NO_WEIGHT, DispatchClass.Mandatory, Pays.Yes)
-        self._last_report: tuple[DispatchInfo, Weight, Pays, DispatchInfo] = (
-            nothing,
-            NO_WEIGHT,
-            Pays.Yes,
-            nothing,
-        )
         self._length = 0
 
     def _has_room(self, dispatch_class: DispatchClass, ref_time: int, proof_size: int) -> bool:
