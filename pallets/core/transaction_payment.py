@@ -39,6 +39,8 @@ ADJUSTMENT_PERCENT_E5 = 3
 """The multiplier's sensitivity, 0.00003 for each percent of deviation, as Polkadot's parameters."""
 MULTIPLIER_MIN = FIXED_ONE // 10
 MULTIPLIER_MAX = FIXED_ONE * 1000
+FEES_KEPT_MAX = 1024
+"""Weight fees remembered for one multiplier; a runtime has fewer calls of constant weight."""
 
 
 class InclusionFee(Struct, path="pallet_transaction_payment::types::InclusionFee"):
@@ -130,6 +132,8 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
     def __init__(self, binding: Binding, config: TransactionPaymentConfig) -> None:
         super().__init__(binding, config)
         self._collected = 0
+        self._fees: dict[int, int] = {}
+        self._fees_multiplier = 0
         bases = {class_: config.system.base_extrinsic(class_).ref_time for class_ in DispatchClass}
         self._base_fees = {class_: self._weight_fee(base) for class_, base in bases.items()}
 
@@ -159,17 +163,26 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
         if info.pays_fee is Pays.No:
             return FeeDetails(None, tip)
         base = self._base_fees[info.class_]
-        adjusted = self._weight_fee(info.weight.ref_time) * self.next_fee_multiplier.get() // FIXED_ONE
+        adjusted = self._adjusted_fee(info.weight.ref_time)
         return FeeDetails(InclusionFee(base, length * self.config.fee_per_byte, adjusted), tip)
 
     def compute_fee(self, length: int, info: DispatchInfo, tip: int) -> int:
         """Return the whole fee for an extrinsic of `length` bytes, tip included."""
         if info.pays_fee is Pays.No:
             return tip
-        config = self.config
-        adjusted = info.weight.ref_time * config.fee_per_ref_time_e6 // 1_000_000
-        adjusted = adjusted * self.next_fee_multiplier.get() // FIXED_ONE
-        return self._base_fees[info.class_] + length * config.fee_per_byte + adjusted + tip
+        adjusted = self._adjusted_fee(info.weight.ref_time)
+        return self._base_fees[info.class_] + length * self.config.fee_per_byte + adjusted + tip
+
+    def _adjusted_fee(self, ref_time: int) -> int:
+        """Return the weight fee times the multiplier; the answers of one multiplier are kept."""
+        multiplier = self.next_fee_multiplier.get()
+        if multiplier != self._fees_multiplier or len(self._fees) >= FEES_KEPT_MAX:
+            self._fees_multiplier = multiplier
+            self._fees = {}
+        fee = self._fees.get(ref_time)
+        if fee is None:
+            fee = self._fees[ref_time] = self._weight_fee(ref_time) * multiplier // FIXED_ONE
+        return fee
 
     def query_info(self, extrinsic: Extrinsic, length: int) -> RuntimeDispatchInfo:
         """Return weight, class and fee of an extrinsic, whose signature may be a placeholder."""

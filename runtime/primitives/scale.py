@@ -207,18 +207,23 @@ def decode_compact(data: bytes, pos: int, end: int) -> tuple[int, int]:
     mode = first & 3
     if mode == 0:
         return first >> 2, pos + 1
-    size = (2, 4, (first >> 2) + 5)[mode - 1]
-    if pos + size > end:
-        _short()
-    if mode == 3:
-        value = int.from_bytes(data[pos + 1 : pos + size], "little")
-        floor = 1 << 30 if size == 5 else 1 << ((size - 2) << 3)
+    if mode == 1:
+        stop = pos + 2
+        if stop > end:
+            _short()
+        value, floor = first >> 2 | data[pos + 1] << 6, 1 << 6
     else:
-        value = int.from_bytes(data[pos : pos + size], "little") >> 2
-        floor = 1 << 6 if mode == 1 else 1 << 14
+        stop = pos + (4 if mode == 2 else (first >> 2) + 5)
+        if stop > end:
+            _short()
+        if mode == 2:
+            value, floor = int.from_bytes(data[pos:stop], "little") >> 2, 1 << 14
+        else:
+            value = int.from_bytes(data[pos + 1 : stop], "little")
+            floor = 1 << max(30, (stop - pos - 2) << 3)
     if value < floor:
         raise DecodeError(f"compact integer {value} in a longer form than needed")
-    return value, pos + size
+    return value, stop
 
 
 # --- leaves that generated code calls
