@@ -73,7 +73,7 @@ class Balances(Pallet[BalancesConfig]):
     inactive_issuance: Value[u128] = storage(default=0, docs="The total units held out of circulation.")
     account: Map[AccountId, AccountData] = storage(
         BLAKE2_128_CONCAT,
-        default=AccountData(flags=0),
+        default=AccountData(),
         docs="Balances of a further instance; those of the native token are in `System.Account`.",
     )
     locks: Map[AccountId, Locks] = storage(

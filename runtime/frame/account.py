@@ -34,7 +34,7 @@ class AccountInfo(Struct, path="frame_system::AccountInfo"):
     consumers: u32 = 0
     providers: u32 = 0
     sufficients: u32 = 0
-    data: AccountData = AccountData(flags=0)
+    data: AccountData = AccountData()
 
 
 class Accounts(Protocol):

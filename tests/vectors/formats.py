@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.vectors.case import Document, MalformedFile, Plan
 from tests.vectors.ed25519 import plan_ed25519
 from tests.vectors.multisig import plan_multisig
+from tests.vectors.pallets import plan_pallets
 from tests.vectors.suri import plan_suri
 from tests.vectors.wire import plan_wire
 
@@ -15,6 +16,7 @@ FORMATS: Mapping[str, Callable[[Document], Plan]] = {
     "ed25519_speccheck": plan_ed25519,
     "ed25519_wycheproof": plan_ed25519,
     "multisig": plan_multisig,
+    "pallets": plan_pallets,
     "suri": plan_suri,
     "wire": plan_wire,
 }
