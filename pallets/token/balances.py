@@ -248,6 +248,10 @@ class Balances(Pallet[BalancesConfig]):
         old = info.data.free
         self._set_issuance(self.total_issuance.get() - old + wanted)
         self._mutate(account, info, AccountData(wanted, info.data.reserved, info.data.frozen))
+        if wanted > old:
+            self.deposit(self.Issued(wanted - old))
+        elif wanted < old:
+            self.deposit(self.Rescinded(old - wanted))
         self.deposit(self.BalanceSet(account, wanted))
 
     @call(9, weight=weights.BALANCES_FORCE_ADJUST_TOTAL_ISSUANCE)
@@ -311,11 +315,16 @@ class Balances(Pallet[BalancesConfig]):
         return data.free - untouchable if data.free > untouchable else 0
 
     def transfer(self, source: AccountId, dest: AccountId, amount: int, preservation: Preservation) -> None:
-        """Move free balance and deposit a Transfer event; TokenFailure when either side refuses."""
+        """Move free balance and deposit a Transfer event; TokenFailure when either side refuses.
+
+        An account that pays itself changes nothing and leaves no event.
+        """
         info = self._ensure_can_withdraw(source, amount, preservation)
         target = self.accounts.get_account(dest)
         self._ensure_can_deposit(target, amount)
-        if source != dest and amount:
+        if source == dest:
+            return
+        if amount:
             self._put_free(source, info, info.data.free - amount)
             self._put_free(dest, target, target.data.free + amount)
         self.deposit(self.Transfer(source, dest, amount))
