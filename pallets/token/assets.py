@@ -47,7 +47,6 @@ from runtime.frame.dispatch import (
     ensure_signed,
     ensure_signed_or_root,
 )
-from runtime.frame.fungible import BalanceStatus
 from runtime.frame.pallet import Binding, Pallet, constant
 from runtime.frame.storage import BLAKE2_128_CONCAT, DoubleMap, Map, NMap, Value, storage
 from runtime.primitives.arithmetic import U32_MAX, ensure_within
@@ -349,8 +348,7 @@ class Assets(Pallet[AssetsConfig]):
         details = self.registry.get_owned(id, who)
         if account == who:
             return
-        deposits = details.deposit + self.metadata.get(id).deposit
-        self.config.currency.repatriate_reserved(who, account, deposits, BalanceStatus.Reserved)
+        self.registry.hand_deposits(id, details, account)
         self.asset.put(id, structs.replace(details, owner=account))
         self.deposit(events.OwnerChanged(id, account))
 

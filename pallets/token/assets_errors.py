@@ -88,3 +88,7 @@ class CallbackFailed(PalletError, index=19):
 
 class BadAssetId(PalletError, index=20):
     """The asset must be created with the id in `NextAssetId`."""
+
+
+class IncompleteDepositTransfer(PalletError, index=21):
+    """A lock or freeze keeps part of the asset's deposits with their owner."""

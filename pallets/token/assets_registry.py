@@ -26,7 +26,7 @@ from pallets.token.assets_types import (
     DepositFrom,
     DepositHeld,
 )
-from runtime.frame.fungible import adjust_reserve
+from runtime.frame.fungible import BalanceStatus, adjust_reserve
 from runtime.frame.storage import Map
 from runtime.primitives.types import AccountId
 
@@ -88,6 +88,15 @@ class Registry:
         if metadata.deposit:
             self.metadata.put(asset_id, structs.replace(metadata, deposit=0))
         return structs.replace(details, owner=owner, deposit=0)
+
+    def hand_deposits(self, asset_id: AssetId, details: AssetDetails, owner: AccountId) -> None:
+        """Move the deposits of an asset to a new owner's account; IncompleteDepositTransfer unless all of
+        them can go."""
+        deposits = details.deposit + self.metadata.get(asset_id).deposit
+        currency = self.config.currency
+        moved = currency.repatriate_reserved(details.owner, owner, deposits, BalanceStatus.Reserved)
+        if moved < deposits:
+            raise self.error(errors.IncompleteDepositTransfer)
 
     def remove(self, asset_id: AssetId, details: AssetDetails) -> None:
         """Remove an asset that nothing refers to, and give the deposits back; InUse otherwise."""

@@ -385,15 +385,18 @@ class Balances(Pallet[BalancesConfig]):
         self, source: AccountId, dest: AccountId, amount: int, status: BalanceStatus
     ) -> int:
         """Move up to an amount of one account's reserve to another's free or reserved balance; return how
-        much."""
+        much. What is frozen stays covered, and the other account must have a balance already."""
+        if amount == 0:
+            return 0
         info = self.accounts.get_account(source)
-        moved = min(amount, self._unheld(source, info.data))
+        data = info.data
+        bound = max(0, data.frozen - data.free)
+        moved = max(0, min(amount, self._unheld(source, data), data.reserved - bound))
         if source == dest:
             return self.unreserve(source, moved) if status is BalanceStatus.Free else moved
-        if not self.accounts.exists(dest):
+        if self.total_balance(dest) == 0:
             raise self.DeadAccount
         if moved:
-            data = info.data
             self._mutate(source, info, AccountData(data.free, data.reserved - moved, data.frozen))
             target = self.accounts.get_account(dest)
             free = target.data.free + (moved if status is BalanceStatus.Free else 0)

@@ -36,6 +36,7 @@ OURS: Mapping[str, str] = {
     "Timestamp error TimestampAlreadySet": "Substrate's node panics instead",
     "Timestamp error TimestampTooEarly": "Substrate's node panics instead",
     "Timestamp error TimestampMismatch": "our digest holds the time, Substrate's does not",
+    "Assets error IncompleteDepositTransfer": "Substrate has it since, after errors of pallets that we lack",
     "Session storage SetId": "the number that certificates name a set by",
 }
 """What the pallets of the file have here and not there."""

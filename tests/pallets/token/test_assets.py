@@ -12,6 +12,7 @@ from pallets.token.assets_types import (
     AssetMetadata,
     AssetStatus,
 )
+from pallets.token.balances_types import LockReasons
 from runtime.frame.call import Call
 from runtime.frame.dispatch import (
     NOBODY,
@@ -141,6 +142,22 @@ def test_new_owner_must_exist(chain: LOCAL) -> None:
     make_asset(chain)
     dead = chain.pallets.balances.DeadAccount
     chain.noop(dead, OWNER, "Assets.transfer_ownership", ASSET, FERDIE)
+
+
+def test_asset_without_deposits_goes_to_anybody(chain: LOCAL) -> None:
+    make_asset(chain, is_sufficient=True)
+    chain.ok(OWNER, "Assets.transfer_ownership", ASSET, FERDIE)
+    assert details(chain).owner == FERDIE
+
+
+def test_deposits_that_are_frozen_keep_an_asset_with_its_owner(chain: LOCAL) -> None:
+    make_asset(chain)
+    balances = chain.pallets.balances
+    balances.set_lock(b"locklock", OWNER, balances.total_balance(OWNER), LockReasons.All)
+    incomplete = error(chain, errors.IncompleteDepositTransfer)
+    chain.noop(incomplete, OWNER, "Assets.transfer_ownership", ASSET, EVE)
+    balances.set_lock(b"locklock", OWNER, 0, LockReasons.All)
+    chain.ok(OWNER, "Assets.transfer_ownership", ASSET, EVE)
 
 
 def test_root_changes_every_attribute_and_returns_deposits_of_a_replaced_owner(chain: LOCAL) -> None:

@@ -7,8 +7,10 @@ from genesis.consortium import UNIT, Consortium
 from pallets.core.system import System
 from pallets.token import balances_events as events
 from pallets.token.balances import Balances
+from pallets.token.balances_types import LockReasons
 from runtime.frame.account import NEW_LOGIC_FLAG
 from runtime.frame.dispatch import ROOT, TokenFailure, TokenReason
+from runtime.frame.fungible import BalanceStatus
 from runtime.primitives.types import AccountId
 from tests.support.chain import ALICE, BOB, ENDOWMENT, FERDIE, Chain
 
@@ -95,3 +97,34 @@ def test_account_without_native_balance_reads_as_upgraded(chain: LOCAL) -> None:
     assert chain.pallets.system.get_account(FERDIE).sufficients == 1
     chain.ok(BOB, "Balances.upgrade_accounts", (FERDIE,))
     assert chain.events() == []
+
+
+# --- reserves that change hands
+
+
+@pytest.mark.parametrize("status", BalanceStatus)
+def test_repatriation_needs_a_balance_to_join(chain: LOCAL, status: BalanceStatus) -> None:
+    chain.ok(ROOT, "Assets.force_create", 7, ALICE, True, 1)
+    chain.ok(ALICE, "Assets.mint", 7, FERDIE, 1)
+    pallet = balances(chain)
+    pallet.reserve(ALICE, UNIT)
+    with pytest.raises(pallet.DeadAccount):
+        pallet.repatriate_reserved(ALICE, FERDIE, UNIT, status)
+    assert pallet.reserved_balance(ALICE) == UNIT
+
+
+@pytest.mark.parametrize("status", BalanceStatus)
+def test_repatriation_of_nothing_asks_for_nothing(chain: LOCAL, status: BalanceStatus) -> None:
+    assert balances(chain).repatriate_reserved(ALICE, FERDIE, 0, status) == 0
+
+
+@pytest.mark.parametrize("status", BalanceStatus)
+def test_repatriation_leaves_what_is_frozen_covered(chain: LOCAL, status: BalanceStatus) -> None:
+    pallet = balances(chain)
+    pallet.reserve(ALICE, 10 * UNIT)
+    pallet.set_lock(b"locklock", ALICE, ENDOWMENT - 4 * UNIT, LockReasons.All)
+    assert pallet.repatriate_reserved(ALICE, BOB, 10 * UNIT, status) == 4 * UNIT
+    assert pallet.total_balance(ALICE) == ENDOWMENT - 4 * UNIT
+    assert pallet.repatriate_reserved(ALICE, BOB, UNIT, status) == 0
+    pallet.set_lock(b"locklock", ALICE, 2 * ENDOWMENT, LockReasons.All)
+    assert pallet.repatriate_reserved(ALICE, BOB, UNIT, status) == 0
