@@ -35,8 +35,9 @@ FIXED_ONE = 10**18
 """1.0 as FixedU128."""
 
 Multiplier: TypeAlias = Annotated[u128, Path("sp_arithmetic::fixed_point::FixedU128")]
-ADJUSTMENT_PERCENT_E5 = 3
-"""The multiplier's sensitivity, 0.00003 for each percent of deviation, as Polkadot's parameters."""
+ADJUSTMENT_E5 = 3
+"""The multiplier's sensitivity v, 0.00003, as Polkadot's runtimes long had it: a full block raises fees by
+0.00225 percent, an empty one lowers them by a third of that."""
 MULTIPLIER_MIN = FIXED_ONE // 10
 MULTIPLIER_MAX = FIXED_ONE * 1000
 FEES_KEPT_MAX = 1024
@@ -73,6 +74,10 @@ class FeeCurrency(Protocol):
 
     def deposit_creating(self, who: AccountId, amount: int) -> None:
         """Put new balance into an account and into the issuance."""
+        ...
+
+    def total_balance(self, who: AccountId) -> int:
+        """Return free plus reserved."""
         ...
 
     def reducible_balance(self, who: AccountId, preservation: Preservation) -> int:
@@ -243,9 +248,16 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
         if post.actual_weight is not None or post.pays_fee is Pays.No:
             actual = min(actual, self._actual_fee(extrinsic, post, charged.tip))
             if actual < charged.fee:
-                self.config.currency.deposit_creating(who, charged.fee - actual)
+                self._refund(who, charged.fee - actual)
         self._collected += actual
         self.deposit(self.TransactionFeePaid(who, actual, charged.tip))
+
+    def _refund(self, who: AccountId, amount: int) -> None:
+        """Give back what was charged too much; who is dead by now leaves it with the fee."""
+        if self.config.currency.total_balance(who):
+            self.config.currency.deposit_creating(who, amount)
+        else:
+            self._collected += amount
 
     def _actual_fee(self, extrinsic: Extrinsic, post: PostDispatchInfo, tip: int) -> int:
         info = extrinsic.info
@@ -259,7 +271,7 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
         used, available = self.config.system.normal_fullness()
         target = available * self.config.target_fullness_percent // 100
         deviation = (min(used, available) - target) * FIXED_ONE // available
-        step = deviation * ADJUSTMENT_PERCENT_E5 // 100_000
+        step = deviation * ADJUSTMENT_E5 // 100_000
         following = (
             current + current * step // FIXED_ONE + current * (step * step // FIXED_ONE) // (2 * FIXED_ONE)
         )

@@ -24,7 +24,7 @@ from runtime.frame.extension import Extrinsic
 from runtime.frame.fungible import Preservation
 from runtime.frame.validity import InvalidReason, InvalidTransaction
 from runtime.primitives.block import PreRuntime
-from tests.support.chain import ALICE, BOB, Chain, keypair
+from tests.support.chain import ALICE, BOB, FERDIE, Chain, keypair
 from tests.support.workshop import (
     BASE,
     DEPOSIT,
@@ -206,6 +206,24 @@ def test_fee_and_tip_must_leave_the_existential_deposit(shop: SHOP) -> None:
     shop.api.validate(extrinsic)
     assert shop.apply(extrinsic).error is None
     assert free(shop, ALICE) == DEPOSIT
+
+
+def test_refund_does_not_revive_an_account(shop: SHOP) -> None:
+    """Who gave all away while a call ran gets nothing back; the fee goes to the author as it was paid."""
+    shop.close_block()
+    shop.open_block((PreRuntime(AUTHOR_ENGINE, b"\2" + bytes(4)),))
+    payment(shop).next_fee_multiplier.put(FIXED_ONE)
+    call = shop.call("Work.give_away", ALICE, FERDIE)
+    refund = 500 * 5 // 2
+    assert refund > DEPOSIT
+    fee = BASE_FEE + PER_BYTE * alice(shop, call).length + 2_500
+    assert shop.submit("//Alice", call).error is None
+    assert not shop.pallets.system.exists(ALICE)
+    assert TransactionPayment.TransactionFeePaid(ALICE, fee - refund, 0) in shop.events()
+    assert free(shop, FERDIE) == PURSE - fee
+    shop.close_block()
+    shop.open_block()
+    assert free(shop, BOB) == PURSE + fee
 
 
 # --- priority
