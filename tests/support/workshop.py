@@ -22,7 +22,6 @@ from pallets.core.transaction_payment import (
     TransactionPayment,
     TransactionPaymentConfig,
 )
-from pallets.core.utility import Utility
 from pallets.token.balances import Balances, BalancesConfig
 from runtime.frame.account import lookup
 from runtime.frame.call import Call, call
@@ -161,7 +160,6 @@ def compose_workshop(state: State) -> Workshop:
     build = RuntimeBuilder(state)
     version = make_version()
     system = build.add(System, index=0, name="System", config=SystemConfig(version, LIMITS, HASHES))
-    build.add(Utility, index=2, name="Utility", config=None)
     session = build.add(Session, index=9, name="Session", config=SessionConfig(system))
     balances = build.add(Balances, index=10, name="Balances", config=BalancesConfig(DEPOSIT, system))
     prices = TransactionPaymentConfig(balances, system, session.author, PER_BYTE, PER_REF_TIME_E6)
