@@ -561,7 +561,9 @@ class Assets(Pallet[AssetsConfig]):
             assert details.approvals == approvals, f"asset {asset_id}: wrong number of approvals"
             owe(details.owner, details.deposit)
         for asset_id, metadata in self.metadata.items():
-            owe(self.ledger.get_details(asset_id).owner, metadata.deposit)
+            described = self.asset.get(asset_id)
+            assert described is not None, f"metadata refer to the unknown asset {asset_id}"
+            owe(described.owner, metadata.deposit)
         for (asset_id, owner, _), approval in self.approvals.items_of():
             assert approval is not None
             assert self.asset.contains(asset_id), f"an approval refers to the unknown asset {asset_id}"
