@@ -130,26 +130,32 @@ class Source(NamedTuple):
 
 
 class Call:
-    """A decoded call: its spec and its arguments in order. Immutable by convention; equal by encoding."""
+    """A decoded call: its spec and its arguments in order. Immutable by convention; equal by encoding.
 
-    __slots__ = ("_source", "args", "spec")
+    What a call within calls costs is asked for at every level above it, so the answer is kept: the work of
+    weighing grows with the number of calls, not with their number times the depth.
+    """
+
+    __slots__ = ("_info", "_source", "args", "spec")
 
     def __init__(self, spec: CallSpec, args: tuple[Any, ...], source: Source | None = None) -> None:
         self.spec = spec
         self.args = args
+        self._info = spec.constant_info
         self._source = source
 
     def info(self) -> DispatchInfo:
         """Return the declared weight and class for these arguments, and whether the call pays."""
-        spec = self.spec
-        if spec.constant_info is not None:
-            return spec.constant_info
-        args = self.args
-        return DispatchInfo(spec.weigh(*args), spec.classify(*args), spec.declaration.pays)
+        found = self._info
+        if found is None:
+            spec, args = self.spec, self.args
+            found = DispatchInfo(spec.weigh(*args), spec.classify(*args), spec.declaration.pays)
+            self._info = found
+        return found
 
     def weight(self) -> Weight:
         """Return the declared weight for these arguments."""
-        return self.spec.weigh(*self.args)
+        return self.info().weight
 
     def encoded(self) -> bytes:
         """Return the SCALE bytes, index bytes included."""

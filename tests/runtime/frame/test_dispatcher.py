@@ -150,6 +150,27 @@ def test_one_call_consists_of_a_limited_number_of_calls(chain: LOCAL) -> None:
     codec.decode(pair(half, half - 3))
 
 
+def test_calls_within_calls_are_weighed_once_each(chain: LOCAL) -> None:
+    """However deep they lie: every level above asks for their weight and their class."""
+    remark = chain.call("System.remark", b"")
+    weighed: list[bytes] = []
+
+    def weigh(text: bytes) -> Weight:
+        weighed.append(text)
+        return Weight(1, 1)
+
+    remark.spec.weigh = weigh
+    head = chain.call("Utility.batch", ()).encoded()[:2]
+    body = head + encode_compact(3) + remark.encoded() * 3
+    for _ in range(CALL_DEPTH_MAX - 2):
+        body = head + encode_compact(4) + remark.encoded() * 3 + body
+    call = chain.runtime.calls.codec.decode(body)
+    count = 3 * (CALL_DEPTH_MAX - 1)
+    assert call.info().weight.proof_size == count
+    chain.assert_ok(ALICE, call)
+    assert len(weighed) == count
+
+
 def test_decoded_call_knows_its_bytes_and_length(chain: LOCAL) -> None:
     inner = pay(chain)
     outer = chain.call("Utility.batch", (inner, inner))
