@@ -32,6 +32,9 @@ from runtime.primitives.scale import DecodeError, Length, Struct, codec, u32, u6
 from runtime.primitives.shape import Custom, Int, Path, shape_of
 from runtime.primitives.types import AccountId, Hash
 
+VALIDATE = "TaggedTransactionQueue_validate_transaction"
+"""The one function whose answer can be a refusal of its argument."""
+
 
 class Validity(NamedTuple):
     """Outcome of validating a transaction for the pool."""
@@ -255,7 +258,13 @@ class RuntimeApi:
     def call(self, name: str, data: bytes) -> bytes:
         """Return the SCALE result of an exported function; UnknownApi or DecodeError when it is asked
         wrongly."""
-        return self.apis.call(name, data)
+        try:
+            return self.apis.call(name, data)
+        except TransactionError as error:
+            # An extrinsic among the arguments has a sender that no account stands for.
+            if name == VALIDATE:
+                return _encode_validity(Validity(None, error))
+            raise DecodeError(error.message()) from error
 
 
 RuntimeFactory: TypeAlias = Callable[[State], RuntimeApi]
