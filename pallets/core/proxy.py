@@ -144,6 +144,14 @@ class Proxy(Pallet[ProxyConfig]):
         proxy_type: ProxyType
         delay: u32
 
+    class PureKilled(Event, index=5):
+        """A pure account lost its proxies, and with them everybody who could reach it."""
+
+        pure: AccountId
+        spawner: AccountId
+        proxy_type: ProxyType
+        disambiguation_index: u16
+
     class TooMany(PalletError, index=0):
         """There are too many proxies or too many announcements."""
 
@@ -295,6 +303,7 @@ class Proxy(Pallet[ProxyConfig]):
             raise self.NoPermission
         _, deposit = self.proxies.take(who)
         self.config.currency.unreserve(creator, deposit)
+        self.deposit(self.PureKilled(who, creator, proxy_type, index))
 
     @call(6, weight=weights.PROXY_ANNOUNCE)
     def announce(self, origin: Origin, real: MultiAddress, call_hash: Hash) -> None:

@@ -27,9 +27,10 @@ WRAPPERS = ("BoundedVec", "WeakBoundedVec", "Cow", "ExtraFlags")
 """Types without bytes of their own, which the file leaves out."""
 
 DIFFERENCES: Mapping[str, str] = {
-    "Proxy event Announced": "Substrate put PureKilled before it later; our indices are not used twice",
-    "Proxy event ProxyAdded": "as Announced",
-    "Proxy event ProxyRemoved": "as Announced",
+    "Proxy event PureKilled": "Substrate put it before Announced later; our indices stay as they are",
+    "Proxy event Announced": "as PureKilled",
+    "Proxy event ProxyAdded": "as PureKilled",
+    "Proxy event ProxyRemoved": "as PureKilled",
     "Session storage NextKeys": "a validator of ours has the one key that it votes with",
 }
 OURS: Mapping[str, str] = {

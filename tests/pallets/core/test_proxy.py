@@ -361,6 +361,7 @@ def test_pure_account_acts_through_its_creator_and_dies_by_its_own_hand(chain: L
     kill = chain.call("Proxy.kill_pure", ALICE, ANY, 0, 1, 1)
     chain.ok(ALICE, "Proxy.proxy", pure, None, kill)
     assert reserved(chain, ALICE) == 0
+    assert chain.events()[-2:] == [Proxy.PureKilled(pure, ALICE, ANY, 0), Proxy.ProxyExecuted(None)]
     chain.noop(proxy(chain).NotProxy, ALICE, "Proxy.proxy", pure, None, pay(chain))
 
 
