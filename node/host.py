@@ -80,11 +80,16 @@ class ChainHost:
             clock,
             automatic=not isinstance(settings.seal, ManualSeal),
         )
-        self.author = Author(self.chain, self.intake, clock, self.finality.authority_index)
+        self.author = Author(
+            self.chain,
+            self.intake,
+            clock,
+            self.finality.authority_index,
+            metrics.block_construction_s.observe,
+        )
         self.author.stand_by()
         self.chain.on_imported(self._on_imported)
         self.chain.on_finalized(self._on_finalized)
-        self._measure()
 
     @property
     def is_authority(self) -> bool:
@@ -112,6 +117,18 @@ class ChainHost:
         head, final = self.chain.head, self.chain.finalized
         return Status(0, head.number, head.hash, final.number, final.hash)
 
+    def measure(self) -> None:
+        """Bring the gauges up to date; whoever shows them calls this first."""
+        metrics, best = self.metrics, self.chain.head.number
+        metrics.best_height.set(best)
+        metrics.finalized_height.set(self.chain.finalized.number)
+        metrics.sync_target_height.set(best)  # nobody else is there to be ahead
+        metrics.leaves.set(len(self.chain.store.leaves()))
+        metrics.ready_transactions.set(self.pool.status.ready)
+        metrics.validations_scheduled.set(self.intake.validations_scheduled)
+        metrics.validations_finished.set(self.intake.validations_finished)
+        metrics.database_cache_bytes.set(self.chain.store.memory_bytes())
+
     def _on_imported(self, imported: Imported) -> None:
         info = imported.info
         now = self._clock.monotonic()
@@ -128,15 +145,8 @@ class ChainHost:
             with self.chain.runtime_at(info.hash) as api:
                 api.try_state()
         self.metrics.proposed_transactions.set(len(imported.extrinsics))
-        self._measure()
         if len(imported.extrinsics) < GC_QUIET_EXTRINSICS or info.number % GC_BLOCKS_MAX == 0:
             gc.collect(1)
 
-    def _on_finalized(self, _info: BlockInfo) -> None:
-        self._measure()
-
-    def _measure(self) -> None:
-        self.metrics.best_height.set(self.chain.head.number)
-        self.metrics.finalized_height.set(self.chain.finalized.number)
-        self.metrics.leaves.set(len(self.chain.store.leaves()))
-        self.metrics.ready_transactions.set(self.pool.status.ready)
+    def _on_finalized(self, info: BlockInfo) -> None:
+        log.debug("block_finalized", number=info.number, hash=info.hash)

@@ -8,6 +8,7 @@ the only part of the node that knows compositions.
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import signal
@@ -45,6 +46,7 @@ from node.rpc.methods import Methods
 from node.rpc.openrpc import Introspection
 from node.rpc.server import Page, RpcConfig, RpcServer, serve
 from node.storage.blocks import BlockStore
+from node.storage.directory import measure_directory
 from node.storage.guard import GuardFile
 from node.storage.kv import (
     CorruptionError,
@@ -53,7 +55,7 @@ from node.storage.kv import (
     StorageError,
     WrongGenesisError,
 )
-from node.telemetry.exporter import serve_metrics
+from node.telemetry.exporter import measure_loop_lag, serve_metrics
 from node.telemetry.metrics import NodeMetrics
 from node.verifier import Verifier
 from runtime.frame.executive import InvalidBlock
@@ -63,6 +65,9 @@ from runtime.primitives.types import Hash
 PROGRAM = "Loam Node"
 VOTE_KEY_TYPE = "gran"
 MIB = 1024 * 1024
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+FORCED = 130
+"""The exit code after a second signal."""
 
 log = structlog.get_logger("substrate")
 
@@ -86,7 +91,10 @@ class _Stopped(Exception):
 
 
 def run(config: Config, announce: Callable[[Ready], None]) -> int:
-    """Run a node until it is told to stop; return its exit code. StartError when it cannot go on."""
+    """Run a node until it is told to stop; return its exit code. StartError when it cannot go on.
+
+    Until the node is up, signals do what the caller has set: opening a large database takes its time.
+    """
     with _faults_named(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(config, announce, SystemClock()))
     return ExitCode.OK
@@ -130,10 +138,10 @@ def open_chain(config: Config) -> Iterator[tuple[ChainSpec, Chain]]:
 
 async def _run(config: Config, announce: Callable[[Ready], None], clock: Clock) -> None:
     stop = asyncio.Event()
-    _handle_signals(stop)
     try:
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
             ready = await _start(config, clock, stack, tasks)
+            _handle_signals(stop)
             gc.collect()
             gc.freeze()
             gc.disable()  # the host collects at block boundaries
@@ -164,25 +172,20 @@ async def _start(config: Config, clock: Clock, stack: AsyncExitStack, tasks: asy
     metrics = NodeMetrics(name=PROGRAM, version=program_version(), role=role, started_ms=clock.now_ms())
     host = ChainHost(
         Chain(store, spec.runtimes(), read_spec_version),
-        signer=lambda genesis: _make_signer(config, spec, chain_path, genesis),
+        signer=lambda genesis: _make_signer(config, spec, genesis),
         verifier=verifier,
         clock=clock,
         settings=_host_settings(config, spec),
         metrics=metrics.add_chain(spec.id),
     )
-    if isinstance(config.get_seal(), ManualSeal) and not spec.is_dev:
-        raise ConfigError("blocks are sealed by hand on development chains only")
-    server = await stack.enter_async_context(_serve_rpc(config, spec, host, peer_id, tasks))
+    _check_role(config, spec, host)
+    server = await stack.enter_async_context(_serve_rpc(config, spec, host, peer_id, clock, tasks))
     exporter: int | None = None
     if not config.no_prometheus:
         exporter = await stack.enter_async_context(
-            serve_metrics(
-                metrics.registry,
-                config.prometheus_port,
-                now=clock.monotonic,
-                external=config.prometheus_external,
-            )
+            _serve_metrics(config, metrics, host, chain_path / "db", clock)
         )
+        tasks.create_task(measure_loop_lag(metrics.loop_lag_s, clock.monotonic), name="loop lag")
     host.start(tasks)
     return Ready(
         spec,
@@ -196,9 +199,21 @@ async def _start(config: Config, clock: Clock, stack: AsyncExitStack, tasks: asy
     )
 
 
+def _check_role(config: Config, spec: ChainSpec, host: ChainHost) -> None:
+    """ConfigError where this node cannot be what it is told to be on this chain."""
+    if isinstance(config.get_seal(), ManualSeal) and not spec.is_dev:
+        raise ConfigError("blocks are sealed by hand on development chains only")
+    count = len(host.chain.api.authority_set().authorities)
+    if config.validator and count != 1:
+        raise ConfigError(
+            f"{spec.name} has {count} authorities, which agree by PBFT; this release makes blocks for a lone"
+            " authority: take --dev or a chain specification with one, or leave out --validator"
+        )
+
+
 @asynccontextmanager
 async def _serve_rpc(
-    config: Config, spec: ChainSpec, host: ChainHost, peer_id: PeerId, tasks: asyncio.TaskGroup
+    config: Config, spec: ChainSpec, host: ChainHost, peer_id: PeerId, clock: Clock, tasks: asyncio.TaskGroup
 ) -> AsyncIterator[RpcServer]:
     context = ChainContext(
         name=spec.name,
@@ -222,9 +237,38 @@ async def _serve_rpc(
         methods.add(DevMethods(context))
     methods.add(Introspection(methods, title=spec.name, version=program_version()))
     async with serve(
-        methods, _rpc_config(config), tasks, pages=_health_pages(host), observer=host.metrics.rpc
+        methods,
+        _rpc_config(config),
+        tasks,
+        now=clock.monotonic,
+        pages=_health_pages(host),
+        observer=host.metrics.rpc,
     ) as server:
         yield server
+
+
+@asynccontextmanager
+async def _serve_metrics(
+    config: Config, metrics: NodeMetrics, host: ChainHost, database: Path, clock: Clock
+) -> AsyncIterator[int]:
+    def refresh() -> None:
+        host.measure()
+        host.metrics.database_bytes.set(measure_directory(database))
+
+    port = config.prometheus_port
+    serving = serve_metrics(
+        metrics.registry, port, now=clock.monotonic, refresh=refresh, external=config.prometheus_external
+    )
+    async with AsyncExitStack() as stack:
+        try:
+            bound = await stack.enter_async_context(serving)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise StartError(
+                f"port {port} is in use; choose another with --prometheus-port", ExitCode.PORT_IN_USE
+            ) from error
+        yield bound
 
 
 def _rpc_config(config: Config) -> RpcConfig:
@@ -245,6 +289,7 @@ def _rpc_config(config: Config) -> RpcConfig:
         message_buffer_capacity=config.rpc_message_buffer_capacity_per_connection,
         calls_per_minute=config.rpc_rate_limit,
         rate_limit_exempt=config.rpc_rate_limit_whitelisted_ips,
+        trust_proxy=config.rpc_rate_limit_trust_proxy_headers,
     )
 
 
@@ -276,11 +321,11 @@ def _host_settings(config: Config, spec: ChainSpec) -> HostSettings:
     )
 
 
-def _make_signer(config: Config, spec: ChainSpec, chain_path: Path, genesis: Hash) -> GuardedSigner | None:
+def _make_signer(config: Config, spec: ChainSpec, genesis: Hash) -> GuardedSigner | None:
     """Return the signer of this node's vote key, None for a node without one."""
     if not config.validator:
         return None
-    guard = GuardFile(chain_path / "guard")
+    guard = GuardFile(config.get_guard_path(spec.id))
     if config.dev_account is not None and config.dev_account not in {"one", "two"}:
         pair = Keypair.from_uri(f"//{config.dev_account.capitalize()}", Scheme.ED25519)
         return GuardedSigner(pair, genesis, guard)
@@ -316,15 +361,16 @@ def _open_store(spec: ChainSpec, chain_path: Path, window: int | None) -> Abstra
 
 
 def _handle_signals(stop: asyncio.Event) -> None:
-    """Stop at the first signal, end at once at the second."""
+    """Stop at the first signal, end at once at the second, whatever the event loop is doing."""
+    loop = asyncio.get_running_loop()
 
     def on_signal() -> None:
-        if stop.is_set():
-            os._exit(130)
         stop.set()
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, lambda *_: os._exit(FORCED))
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, on_signal)
 
 

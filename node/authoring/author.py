@@ -45,14 +45,22 @@ class Author:
     """Makes the blocks of one authority."""
 
     def __init__(
-        self, chain: Chain, intake: Intake, clock: Clock, authority_index: Callable[[], int | None]
+        self,
+        chain: Chain,
+        intake: Intake,
+        clock: Clock,
+        authority_index: Callable[[], int | None],
+        on_constructed: Callable[[float], None],
     ) -> None:
+        """Author for a chain; `on_constructed` hears the seconds that each block took to build."""
         self.chain = chain
         self.intake = intake
         self.lock = asyncio.Lock()
         self._time_offset_ms = 0
         self._clock = clock
         self._authority_index = authority_index
+        self._on_constructed = on_constructed
+        self._worked_s = 0.0
         self._block: OpenBlock | None = None
         self._full = False
 
@@ -133,6 +141,7 @@ class Author:
         """Open a block at a time, at least one millisecond after its parent's."""
         time = max(time_ms, _time_of(self.chain.head.header) + 1)
         self._full = False
+        self._worked_s = 0.0
         self.intake.pool.restore()
         block = self.chain.open_block(self._logs(time))
         block.push_inherents({TIMESTAMP_INHERENT: time.to_bytes(8, "little")})
@@ -150,13 +159,13 @@ class Author:
 
     def _fill(self) -> bool:
         """Execute ready transactions into the open block for one slice; tell whether there was any."""
-        end = self._clock.monotonic() + SLICE_S
+        began = now = self._clock.monotonic()
         found = False
-        while not self._full and (taken := self.intake.pool.take(TAKEN_AT_ONCE)):
+        while not self._full and now < began + SLICE_S and (taken := self.intake.pool.take(TAKEN_AT_ONCE)):
             found = True
             self._execute(taken)
-            if self._clock.monotonic() >= end:
-                break
+            now = self._clock.monotonic()
+        self._worked_s += now - began
         return found
 
     def _execute(self, taken: list[PoolTransaction]) -> None:
@@ -178,8 +187,20 @@ class Author:
                 self.intake.pool.remove_invalid([transaction.hash], self._clock.now_ms())
 
     async def _seal(self) -> Imported:
+        began = self._clock.monotonic()
         await asyncio.wrap_future(self.chain.store.room())
-        return await in_turns(self.chain.seal_steps())
+        made = await in_turns(self.chain.seal_steps())
+        took_s = self._worked_s + self._clock.monotonic() - began
+        self._on_constructed(took_s)
+        log.debug(
+            "block_prepared",
+            number=made.info.number,
+            hash=made.info.hash,
+            parent=made.info.header.parent_hash,
+            extrinsics=len(made.extrinsics),
+            took_ms=int(took_s * 1000),
+        )
+        return made
 
 
 def _time_of(header: Header) -> int:

@@ -98,6 +98,8 @@ class Intake:
         self._decided: deque[tuple[list[_Checked], bytes]] = deque()
         self._work = asyncio.Event()
         self.is_drained = False
+        self.validations_scheduled = 0
+        self.validations_finished = 0
         chain.on_imported(self._on_imported)
         chain.on_finalized(self._on_finalized)
 
@@ -208,6 +210,7 @@ class Intake:
 
     def _verify(self, checked: list[_Checked]) -> None:
         """Let the signatures be checked; what needs no check is decided at once."""
+        self.validations_scheduled += len(checked)
         plain: list[_Checked] = []
         signed: list[_Checked] = []
         for one in checked:
@@ -230,6 +233,7 @@ class Intake:
         while self._decided and admitted < TRANSACTIONS_PER_TURN:
             checked, answers = self._decided.popleft()
             admitted += len(checked)
+            self.validations_finished += len(checked)
             for one, good in zip(checked, answers, strict=True):
                 submission = one.submission
                 try:

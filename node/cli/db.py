@@ -19,11 +19,12 @@ from node.chain.opening import is_body_right
 from node.cli.blocks import chain_options, progress_option
 from node.cli.options import resolve_options
 from node.cli.progress import show_progress
-from node.cli.purge import format_size, measure_directory
+from node.cli.purge import format_size
 from node.clock import SystemClock
 from node.config import ConfigError, ExitCode, StartError, UsageError
 from node.storage.blocks import BlockStore
 from node.storage.columns import Column
+from node.storage.directory import measure_directory
 from node.storage.leveldb import LOCK_NAME, LevelDbKeyValue
 from node.storage.lock import DirectoryLock
 from node.storage.marker import sync_directory
@@ -45,7 +46,10 @@ def db() -> None:
 @progress_option
 @chain_options
 def verify(*, no_progress: bool, **values: Any) -> None:
-    """Check every block by hash and the state by its root; exit code 4 if anything is wrong."""
+    """Check every block and the state.
+
+    Blocks are checked by hash, the state by its root; exit code 4 if anything is wrong.
+    """
     with open_database(find_database(values)) as kv:
         store = BlockStore(kv)
         finalized = store.finalized()
@@ -107,7 +111,10 @@ def inspect(*, count: bool, **values: Any) -> None:
 @click.argument("target", type=click.Path(path_type=Path))
 @chain_options
 def backup(target: Path, **values: Any) -> None:
-    """Copy the database to the new directory TARGET and check that the copy opens; keys are not copied."""
+    """Copy the database.
+
+    The copy goes to the new directory TARGET and is opened once; keys are not copied.
+    """
     path = find_database(values)
     if target.exists():
         raise UsageError(f"{target} exists; a backup never overwrites")

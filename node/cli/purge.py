@@ -4,18 +4,16 @@ Keys and the network identity stay. The signing guard stays too on chains of val
 validator comes to sign twice.
 """
 
-import os
 import secrets
 import shutil
-from pathlib import Path
 from typing import Any
 
 import click
 
 from node.cli.options import resolve_options, setting_options
+from node.storage.directory import measure_directory
 
 DATABASE = "db"
-GUARD = "guard"
 
 
 @click.command("purge-chain")
@@ -28,8 +26,7 @@ def purge_chain(*, yes: bool, **values: Any) -> None:
     from node.storage.lock import DirectoryLock  # noqa: PLC0415 (loads the storage)
 
     spec = load_spec(config.chain)
-    chain_path = config.get_chain_path(spec.id)
-    path, guard = chain_path / DATABASE, chain_path / GUARD
+    path, guard = config.get_chain_path(spec.id) / DATABASE, config.get_guard_path(spec.id)
     if not path.exists():
         click.echo(f"Nothing to remove: {path} does not exist.", err=True)
         return
@@ -50,18 +47,6 @@ def purge_chain(*, yes: bool, **values: Any) -> None:
         )
     shutil.rmtree(doomed)
     click.echo(f'"{path}" removed.', err=True)
-
-
-def measure_directory(path: Path) -> int:
-    """Return the bytes of all files below a directory; files that go meanwhile count nothing."""
-    total = 0
-    for directory, _, files in os.walk(path):
-        for name in files:
-            try:
-                total += (Path(directory) / name).lstat().st_size
-            except FileNotFoundError:
-                continue
-    return total
 
 
 def format_size(size: int) -> str:

@@ -16,7 +16,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 import structlog
 from aiohttp import web
 
-from node.rpc.access import DEFAULT_ORIGINS, Hosts, Origins, RateLimiter
+from node.rpc.access import DEFAULT_ORIGINS, Hosts, Origins, RateLimiter, is_address
 from node.rpc.connections import Connection, ConnectionTable, Deadlines, Phase
 from node.rpc.dispatch import Caller, CallObserver, Dispatcher, NoObserver
 from node.rpc.jsonrpc import SERVER_BUSY, Limits, RpcError, encode_error, request_too_big
@@ -57,6 +57,8 @@ class RpcConfig:
     message_buffer_capacity: int = MAX_QUEUED_NOTICES
     calls_per_minute: int | None = None
     rate_limit_exempt: Sequence[str] = ()
+    # Believe a proxy in front about who calls, for the rate limit only.
+    trust_proxy: bool = False
     deadlines: Deadlines = field(default_factory=Deadlines)
 
 
@@ -80,10 +82,10 @@ class RpcServer:
         config: RpcConfig,
         tasks: OwnTasks,
         *,
+        now: Callable[[], float],
         pages: Mapping[str, GetHandler],
         observer: CallObserver,
     ) -> None:
-        now = asyncio.get_running_loop().time
         limiter = None
         if config.calls_per_minute is not None:
             limiter = RateLimiter(config.calls_per_minute, exempt=config.rate_limit_exempt)
@@ -197,6 +199,7 @@ class RpcServer:
             connection,
             self._dispatcher,
             self._tasks,
+            address=self._find_caller(request, connection),
             unsafe=self._is_unsafe_open(connection),
             max_subscriptions=self._config.max_subscriptions_per_connection,
             max_queued=self._config.message_buffer_capacity,
@@ -221,7 +224,8 @@ class RpcServer:
             )
         connection.finish_request()
         connection.enter(Phase.CALL)
-        caller = Caller(connection.address, "http", self._is_unsafe_open(connection))
+        address = self._find_caller(request, connection)
+        caller = Caller(address, "http", self._is_unsafe_open(connection))
         answer = await self._dispatcher.answer(await self._dispatcher.read(body), caller, [])
         if answer is None:
             return web.Response(status=204)
@@ -270,6 +274,14 @@ class RpcServer:
             if request.headers.get("Access-Control-Request-Private-Network") == "true":
                 headers["Access-Control-Allow-Private-Network"] = "true"
 
+    def _find_caller(self, request: web.BaseRequest, connection: Connection) -> str:
+        """Return the address whose calls are counted: the peer's, or that which a trusted proxy names."""
+        if not self._config.trust_proxy:
+            return connection.address
+        # The proxy appends who called it; what stands before that, the caller may have made up.
+        named = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        return named if is_address(named) else connection.address
+
     def _is_unsafe_open(self, connection: Connection) -> bool:
         match self._config.methods:
             case "safe":
@@ -286,18 +298,24 @@ async def serve(
     config: RpcConfig,
     tasks: asyncio.TaskGroup,
     *,
+    now: Callable[[], float] | None = None,
     pages: Mapping[str, GetHandler] | None = None,
     observer: CallObserver | None = None,
 ) -> AsyncIterator[RpcServer]:
-    """Serve while the context is open, with tasks in the given group; OSError when no port can be bound."""
+    """Serve while the context is open, with tasks in the given group; OSError when no port can be bound.
+
+    `now` tells seconds, by default the event loop's, which may come in whole milliseconds.
+    """
     loop = asyncio.get_running_loop()
     own = OwnTasks(tasks)
-    server = RpcServer(methods, config, own, pages=pages or {}, observer=observer or NoObserver())
+    server = RpcServer(
+        methods, config, own, now=now or loop.time, pages=pages or {}, observer=observer or NoObserver()
+    )
     sockets = bind_sockets(config)
     listeners = [await loop.create_server(server.protocol, sock=bound, backlog=BACKLOG) for bound in sockets]
     server.addresses = tuple(_address(bound) for bound in sockets)
     own.start(server.sweep())
-    log.info("rpc_listening", addresses=[f"{host}:{port}" for host, port in server.addresses])
+    log.info("rpc_listening", addresses=[show_address(*one) for one in server.addresses])
     try:
         yield server
     finally:
@@ -305,6 +323,11 @@ async def serve(
             listener.close()
         await server.shutdown()
         own.cancel()
+
+
+def show_address(host: str, port: int) -> str:
+    """Return an address as URLs write it, IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def bind_sockets(config: RpcConfig) -> list[socket.socket]:

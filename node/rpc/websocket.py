@@ -36,6 +36,7 @@ class WebSocketSession:
         dispatcher: Dispatcher,
         tasks: OwnTasks,
         *,
+        address: str,
         unsafe: bool,
         max_subscriptions: int = MAX_SUBSCRIPTIONS,
         max_queued: int = MAX_QUEUED_NOTICES,
@@ -45,7 +46,7 @@ class WebSocketSession:
         self._tasks = tasks
         self._max_queued = max_queued
         self._subscriptions = SubscriptionTable(self, limit=max_subscriptions, max_held=max_queued)
-        self._caller = Caller(connection.address, "ws", unsafe, self._subscriptions)
+        self._caller = Caller(address, "ws", unsafe, self._subscriptions)
         # One byte above the limit: aiohttp refuses messages of exactly its maximum.
         limit = dispatcher.limits.request_bytes + 1
         self._socket = web.WebSocketResponse(

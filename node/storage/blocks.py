@@ -239,6 +239,10 @@ class BlockStore:
         self._writer.close()
         self._kv.close()
 
+    def memory_bytes(self) -> int:
+        """Return how much memory the database itself takes: cached blocks and unflushed writes."""
+        return self._kv.memory_bytes()
+
     # Reading blocks
 
     def finalized(self) -> BlockRef:

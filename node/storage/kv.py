@@ -148,6 +148,10 @@ class KeyValue(Reader, Protocol):
         """Return about how many bytes of disk the keys in the range take."""
         ...
 
+    def memory_bytes(self) -> int:
+        """Return about how much memory the store takes for caches and unflushed writes."""
+        ...
+
     def compact(self, start: bytes | None = None, stop: bytes | None = None) -> None:
         """Rewrite the range without deleted values; may take minutes."""
         ...

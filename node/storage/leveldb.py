@@ -65,6 +65,7 @@ TABLE_FILE_BYTES = 8 << 20
 OPEN_FILES_MAX = 256
 BLOOM_BITS_PER_KEY = 10
 
+MEMORY_PROPERTY = b"leveldb.approximate-memory-usage"
 SEQUENCE_KEY = bytes([RESERVED_FIRST_BYTE]) + b"sequence"
 SEQUENCE_BYTES = 8
 
@@ -164,6 +165,12 @@ class LevelDbKeyValue:
         """Return about how many bytes of disk the keys in the range take."""
         self._ensure_usable()
         return self._db.approximate_size(start, stop)
+
+    def memory_bytes(self) -> int:
+        """Return about how much memory the store takes for caches and unflushed writes."""
+        self._ensure_usable()
+        found = self._db.get_property(MEMORY_PROPERTY)
+        return 0 if found is None else int(found)
 
     def compact(self, start: bytes | None = None, stop: bytes | None = None) -> None:
         """Rewrite the range without deleted values; may take minutes."""

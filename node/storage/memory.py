@@ -67,6 +67,10 @@ class MemoryKeyValue:
         """Return the bytes of keys and values in the range."""
         return sum(len(key) + len(value) for key, value in self.iterate(start, stop))
 
+    def memory_bytes(self) -> int:
+        """Return 0: there is no cache over what is in memory anyway."""
+        return 0
+
     def compact(self, start: bytes | None = None, stop: bytes | None = None) -> None:
         """Do nothing: memory has no deleted values."""
         del start, stop

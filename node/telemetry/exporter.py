@@ -22,9 +22,13 @@ SHUTDOWN_S = 1.0
 class Page:
     """The text of the last rendering."""
 
-    def __init__(self, registry: CollectorRegistry, now: Callable[[], float]) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, now: Callable[[], float], refresh: Callable[[], None]
+    ) -> None:
+        """Render the registry; `refresh` brings its gauges up to date first, in the event loop's thread."""
         self._registry = registry
         self._now = now
+        self._refresh = refresh
         self._text = b""
         self._fresh_until = float("-inf")
         self._lock = asyncio.Lock()
@@ -33,6 +37,7 @@ class Page:
         """Return the page, at most a second old; those who ask meanwhile wait for the same rendering."""
         async with self._lock:
             if self._now() >= self._fresh_until:
+                self._refresh()
                 self._text = await asyncio.to_thread(generate_latest, self._registry)
                 self._fresh_until = self._now() + CACHE_S
         return self._text
@@ -40,10 +45,15 @@ class Page:
 
 @asynccontextmanager
 async def serve_metrics(
-    registry: CollectorRegistry, port: int, *, now: Callable[[], float], external: bool = False
+    registry: CollectorRegistry,
+    port: int,
+    *,
+    now: Callable[[], float],
+    refresh: Callable[[], None],
+    external: bool = False,
 ) -> AsyncIterator[int]:
     """Serve `/metrics` while the context is open and give the port bound; raises OSError if it is taken."""
-    page = Page(registry, now)
+    page = Page(registry, now, refresh)
 
     async def handle(_: web.Request) -> web.Response:
         return web.Response(body=await page.render(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -133,7 +133,6 @@ class ChainMetrics:
         self.leaves = Value()
         self.ready_transactions = Value()
         self.database_cache_bytes = Value()
-        self.state_cache_bytes = Value()
         self.database_bytes = Value()
         self.sync_queued_blocks = Value()
         self.sync_fork_targets = Value()
@@ -217,8 +216,7 @@ CHAIN_VALUES: tuple[tuple[str, str, Mapping[str, str]], ...] = (
     ),
     ("substrate_number_leaves", "Heads of the block tree", {"": "leaves"}),
     ("substrate_ready_transactions_number", "Transactions ready for a block", {"": "ready_transactions"}),
-    ("substrate_database_cache_bytes", "Database cache", {"": "database_cache_bytes"}),
-    ("substrate_state_cache_bytes", "State cache", {"": "state_cache_bytes"}),
+    ("substrate_database_cache_bytes", "Memory of the database itself", {"": "database_cache_bytes"}),
     ("loam_database_bytes", "Database files", {"": "database_bytes"}),
     ("substrate_sync_queued_blocks", "Blocks waiting for import", {"": "sync_queued_blocks"}),
     ("substrate_sync_fork_targets", "Fork targets", {"": "sync_fork_targets"}),

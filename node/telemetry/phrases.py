@@ -85,10 +85,17 @@ def _prepared(fields: Fields) -> str:
     )
 
 
+def _listening(fields: Fields) -> str:
+    addresses = fields["addresses"]
+    shown = ",".join(map(str, addresses)) if isinstance(addresses, list | tuple) else addresses
+    return f"Running JSON-RPC server: addr={shown}"
+
+
 _PHRASES: dict[str, Callable[[Fields], str]] = {
     "node_idle": _idle,
     "node_syncing": _syncing,
     "block_imported": _imported,
     "block_prepared": _prepared,
+    "rpc_listening": _listening,
 }
 PHRASES = MappingProxyType(_PHRASES)

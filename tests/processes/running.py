@@ -38,11 +38,12 @@ def free_port() -> int:
 class RunningNode:
     """One node on a base path; use it as a context manager."""
 
-    def __init__(self, base: Path, *flags: str) -> None:
+    def __init__(self, base: Path, *flags: str, metrics_port: int | None = None) -> None:
         self.port = free_port()
         self.base = base
         command = [sys.executable, "-m", "node", "--chain", "dev", "--alice", "--base-path", str(base)]
-        command += ["--rpc-port", str(self.port), "--no-prometheus", "--keystore-plain"]
+        command += ["--rpc-port", str(self.port), "--keystore-plain"]
+        command += ["--no-prometheus"] if metrics_port is None else ["--prometheus-port", str(metrics_port)]
         command += ["--unsafe-force-node-key-generation", *flags]
         self.log = base.parent / f"{base.name}.log"
         self._output = self.log.open("ab")

@@ -9,7 +9,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from node.rpc.server import RpcConfig, RpcServer, bind_sockets
+from node.rpc.dispatch import NoObserver
+from node.rpc.methods import Methods
+from node.rpc.server import RpcConfig, RpcServer, bind_sockets, serve
 from tests.node.rpc.demo import Demo, running
 
 pytestmark = pytest.mark.net
@@ -152,3 +154,43 @@ def test_uvloop_serves_http_and_websocket_too() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(exchange()) == ({"raw": 1}, {"raw": 1})
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_rate_limit_counts_by_the_address_that_a_trusted_proxy_appends(trusted: bool) -> None:
+    config = RpcConfig(port=0, calls_per_minute=1, trust_proxy=trusted)
+    async with running(config) as (server, demo), aiohttp.ClientSession() as http:
+        client = Client(server, demo, http)
+
+        async def is_served(forwarded: str) -> bool:
+            _, answer = await client.post(call("system_health"), **{"X-Forwarded-For": forwarded})
+            assert isinstance(answer, dict)
+            return "result" in answer
+
+        assert await is_served("10.0.0.1")
+        assert not await is_served("10.0.0.9, 10.0.0.1"), "what the caller says of itself does not count"
+        assert await is_served("10.0.0.2") == trusted
+        assert not await is_served("nonsense") or trusted
+        async with http.ws_connect(client.url, headers={"X-Forwarded-For": "10.0.0.3"}) as socket:
+            await socket.send_str(json.dumps(call("system_health")))
+            assert ("result" in json.loads(await socket.receive_str())) == trusted
+
+
+async def test_clock_of_the_server_is_the_one_given() -> None:
+    ticks = itertools.count(0.0, 0.25)
+    times: list[int] = []
+
+    class Observer(NoObserver):
+        def on_finished(self, protocol: str, method: str, calls: int, errors: int, took_us: int) -> None:
+            times.append(took_us)
+
+    methods = Methods(Demo())
+    async with (
+        asyncio.TaskGroup() as tasks,
+        serve(methods, RpcConfig(port=0), tasks, now=lambda: next(ticks), observer=Observer()) as server,
+        aiohttp.ClientSession() as http,
+        http.post(f"http://127.0.0.1:{server.port}/", json=call("system_health")) as response,
+    ):
+        assert response.status == 200
+    assert times
+    assert all(took and took % 250_000 == 0 for took in times)

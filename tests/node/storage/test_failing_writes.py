@@ -52,6 +52,9 @@ class FailingKeyValue:
     def approximate_size(self, start: bytes, stop: bytes) -> int:
         return self.kv.approximate_size(start, stop)
 
+    def memory_bytes(self) -> int:
+        return self.kv.memory_bytes()
+
     def compact(self, start: bytes | None = None, stop: bytes | None = None) -> None:
         self.kv.compact(start, stop)
 

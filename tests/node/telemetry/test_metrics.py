@@ -30,7 +30,6 @@ NAMES = [
     "substrate_number_leaves",
     "substrate_ready_transactions_number",
     "substrate_database_cache_bytes",
-    "substrate_state_cache_bytes",
     "substrate_sync_queued_blocks",
     "substrate_sync_fork_targets",
     "substrate_sub_libp2p_is_major_syncing",
@@ -159,7 +158,8 @@ async def test_page_is_rendered_once_a_second_however_many_ask() -> None:
     registry, clock, collector = CollectorRegistry(), ManualClock(), CountingCollector()
     registry.register(collector)
     before = collector.renderings
-    page = Page(registry, clock.monotonic)
+    refreshed: list[None] = []
+    page = Page(registry, clock.monotonic, lambda: refreshed.append(None))
     await asyncio.gather(*(page.render() for _ in range(20)))
     assert collector.renderings == before + 1
     clock.advance(int(CACHE_S * 1000) - 1)
@@ -168,6 +168,7 @@ async def test_page_is_rendered_once_a_second_however_many_ask() -> None:
     clock.advance(1)
     await page.render()
     assert collector.renderings == before + 2
+    assert len(refreshed) == 2
 
 
 @pytest.mark.net
@@ -175,7 +176,7 @@ async def test_exporter_serves_the_metrics_and_nothing_else() -> None:
     metrics, clock = make(), ManualClock()
     metrics.add_chain("dev").best_height.set(3)
     async with (
-        serve_metrics(metrics.registry, 0, now=clock.monotonic) as port,
+        serve_metrics(metrics.registry, 0, now=clock.monotonic, refresh=lambda: None) as port,
         aiohttp.ClientSession() as session,
     ):
         async with session.get(f"http://127.0.0.1:{port}/metrics") as response:
@@ -193,8 +194,11 @@ async def test_taken_port_is_an_oserror() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
+        port = taken.getsockname()[1]
         with pytest.raises(OSError, match="address already in use"):
-            async with serve_metrics(make().registry, taken.getsockname()[1], now=ManualClock().monotonic):
+            async with serve_metrics(
+                make().registry, port, now=ManualClock().monotonic, refresh=lambda: None
+            ):
                 pass
 
 
