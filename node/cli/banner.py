@@ -5,11 +5,13 @@ It must not start anything: it reads what the service tells. Labels are Substrat
 them.
 """
 
+import re
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import structlog
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from genesis.chain_spec import ChainSpec
@@ -20,7 +22,9 @@ from runtime.primitives.ss58 import encode_address
 
 EXPLORER_URL = "https://polkadot.js.org/apps/?rpc=ws://127.0.0.1:{port}"
 SS58_PREFIX_DEFAULT = 42
-WIDTH_MIN = 110
+WIDTH_UNSEEN = 200
+"""The width of a file or a pipe, where nothing is folded."""
+SCHEME_WIDTH = len("sr25519")
 WARNING = "Everybody knows these keys. Never send anything of value to these accounts."
 
 log = structlog.get_logger("loam")
@@ -30,17 +34,15 @@ def show_banner(ready: Ready, config: Config, console: Console | None = None) ->
     """Print endpoints and accounts for people, or one log record where logs are JSON."""
     lines = describe_node(ready, config)
     if config.log_format == "json":
-        log.info("node_started", **{label.lower().replace(" ", "_"): value for label, value in lines.items()})
+        log.info("node_started", **{name_field(label): value for label, value in lines.items()})
         return
     console = console or make_console(config)
-    console.print(Text(f"Loam {__version__}", style="bold"))
-    width = max(map(len, lines))
-    for label, value in lines.items():
-        console.print(Text(f"  {label:<{width}}  ").append(value, style="cyan"), soft_wrap=True)
-    rows = list_accounts(ready.spec)
-    if rows:
-        console.print(make_account_table(rows))
-        console.print(Text(WARNING, style="bold red"))
+    accounts = list_accounts(ready.spec)
+    shown = [Text(f"Loam {__version__}", style="bold"), *lay_out_node(lines, console.width)]
+    if accounts:
+        shown += [*lay_out_accounts(accounts, console.width), Text(WARNING, style="bold red")]
+    for line in shown:
+        console.print(line, soft_wrap=True)
 
 
 def make_console(config: Config) -> Console:
@@ -48,8 +50,8 @@ def make_console(config: Config) -> Console:
     console = Console(
         file=sys.stderr, no_color=config.disable_log_color or None, highlight=False, emoji=False
     )
-    # A narrow terminal wraps lines itself; cut addresses and secrets would be of no use.
-    console.width = max(console.width, WIDTH_MIN)
+    if not console.is_terminal:
+        console.width = WIDTH_UNSEEN
     return console
 
 
@@ -74,17 +76,26 @@ def describe_node(ready: Ready, config: Config) -> dict[str, str]:
     return lines
 
 
-def list_accounts(spec: ChainSpec) -> list[tuple[str, str, str, str]]:
-    """Return secret URI, scheme, address and balance of every account whose keys are public; none on live
-    chains.
-    """
+class ShownAccount(NamedTuple):
+    """An account whose keys are public; `balance` is empty where the specification does not tell it."""
+
+    uri: str
+    scheme: str
+    address: str
+    balance: str
+
+
+def list_accounts(spec: ChainSpec) -> list[ShownAccount]:
+    """Return every account whose keys are public; none on live chains."""
     prefix = spec.properties.get("ss58Format")
     prefix = prefix if isinstance(prefix, int) else SS58_PREFIX_DEFAULT
     balances = read_balances(spec)
     rows = []
     for account in spec.dev_accounts():
         address = encode_address(account.account_id, prefix)
-        rows.append((account.uri, account.scheme.name.lower(), address, balances.get(address, "")))
+        rows.append(
+            ShownAccount(account.uri, account.scheme.name.lower(), address, balances.get(address, ""))
+        )
     return rows
 
 
@@ -97,13 +108,28 @@ def read_balances(spec: ChainSpec) -> dict[str, str]:
     return {address: f"{int(amount) // unit:,}{name}" for address, amount in listed}
 
 
-def make_account_table(rows: list[tuple[str, str, str, str]]) -> Table:
-    """Return the table of accounts."""
-    table = Table(box=None, header_style="bold", pad_edge=True)
-    for title in ("Secret URI", "Scheme", "Address", "Balance"):
-        table.add_column(
-            title, no_wrap=True, overflow="ignore", justify="right" if title == "Balance" else "left"
-        )
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+def lay_out_node(lines: Mapping[str, str], width: int) -> Iterator[Text]:
+    """Yield labels and values beside each other, or below where that is too wide."""
+    label_width = max(map(len, lines))
+    for label, value in lines.items():
+        is_beside = 4 + label_width + len(value) <= width
+        gap = " " * (2 + label_width - len(label)) if is_beside else "\n    "
+        yield Text(f"  {label}{gap}").append(value, style="cyan")
+
+
+def lay_out_accounts(accounts: Sequence[ShownAccount], width: int) -> Iterator[Text]:
+    """Yield a table of the accounts, or two lines for each, so that a terminal cuts no address in two."""
+    balances = {account.balance for account in accounts}
+    is_same = len(balances) == 1
+    heading = f"Funded accounts, {balances.pop()} each" if is_same and "" not in balances else "Accounts"
+    uri_width = max(len(account.uri) for account in accounts)
+    yield Text(f"  {heading}", style="bold")
+    for uri, scheme, address, balance in accounts:
+        amount = "" if is_same else f"  {balance}"
+        row = f"  {uri:<{uri_width}}  {scheme:<{SCHEME_WIDTH}}  {address}{amount}"
+        yield Text(row if len(row) <= width else f"  {uri}  {scheme}{amount}\n    {address}")
+
+
+def name_field(label: str) -> str:
+    """Return the key of a banner line in a log record."""
+    return re.sub("[^a-z]+", "_", label.lower())

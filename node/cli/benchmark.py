@@ -51,7 +51,10 @@ def benchmark() -> None:
 @click.option("--allow-fail", is_flag=True, help="Exit code 0 even if the machine is too slow.")
 @setting_options("base_path", "tmp")
 def machine(*, as_json: bool, allow_fail: bool, **values: Any) -> int:
-    """Measure hashing, signatures, memory and the disk under the base path, in a few seconds."""
+    """Measure what an authority needs.
+
+    Hashing, signatures, memory and the disk under the base path are measured, in a few seconds.
+    """
     config = resolve_options(values).config
     place = Path(tempfile.gettempdir()) if config.tmp else _find_existing(config.get_base_path())
     scores = measure_machine(SystemClock(), place, MEASURE_S)

@@ -124,14 +124,21 @@ def check_block(block: str, **values: Any) -> None:
 @click.option("--finalized", is_flag=True, help="Development chains only: take back finalized blocks too.")
 @chain_options
 def revert(count: int, *, finalized: bool, **values: Any) -> None:
-    """Take the best chain back by COUNT blocks; finalized blocks stay."""
+    """Take the best chain back by COUNT blocks; finalized blocks stay.
+
+    A development chain may give up finalized blocks too; its signing guard goes with them, since it would
+    keep the authority from voting for the blocks that take their place.
+    """
     with borrow_chain(values) as (spec, chain):
         before = chain.head.number
         if finalized and not spec.is_dev:
             raise UsageError(
                 "--finalized is for development chains: others have promised their finalized blocks"
             )
+        is_unfinalized = chain.head.number - count < chain.finalized.number
         target = take_back(chain, count, may_unfinalize=finalized)
+        if is_unfinalized:
+            resolve_options(values).config.get_guard_path(spec.id).unlink(missing_ok=True)
         click.echo(f"Reverted {before - target} blocks; the best block is #{target}.")
 
 

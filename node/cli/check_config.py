@@ -19,7 +19,9 @@ def config() -> None:
 @click.option("--show", is_flag=True, help="Print the settings in force and where each comes from.")
 @setting_options("dev", "chain", "base_path")
 def check(file: Path | None, *, show: bool, **values: Any) -> None:
-    """Check FILE (or --config), the environment and the chain specification; exit code 3 if something is
+    """Check everything that a start would read.
+
+    That is FILE (or --config), the environment and the chain specification; exit code 3 if something is
     wrong.
     """
     if file is not None:

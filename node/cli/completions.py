@@ -13,7 +13,10 @@ VARIABLE = "_LOAM_COMPLETE"
 def completions(shell: str) -> None:
     """Print the completion script of a shell.
 
-    For bash: loam completions bash > ~/.local/share/bash-completion/completions/loam
+    \b
+    bash: loam completions bash > ~/.local/share/bash-completion/completions/loam
+    zsh:  loam completions zsh > "${fpath[1]}/_loam"
+    fish: loam completions fish > ~/.config/fish/completions/loam.fish
     """
     found = get_completion_class(shell)
     assert found is not None

@@ -7,7 +7,6 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import NoReturn
 
 import click
 
@@ -16,11 +15,6 @@ from node.cli.root import root
 from node.config import ExitCode
 
 PROGRAM = "loam"
-
-
-def main() -> NoReturn:
-    """Run the command of this process's arguments and exit."""
-    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -48,9 +42,26 @@ def run(arguments: Sequence[str]) -> int:
 def _report(error: Exception) -> int:
     explained = explain_error(error)
     if explained is None:
-        traceback.print_exception(error)
-        click.echo(f"Error: {type(error).__name__} was not expected here; please report it", err=True)
+        fault = find_cause(error)
+        traceback.print_exception(fault)
+        click.echo(
+            f"Error: {describe_fault(fault)}; this is a fault of the program, please report it", err=True
+        )
         return ExitCode.ERROR
     code, message = explained
     click.echo(f"Error: {message}", err=True)
     return code
+
+
+def find_cause(error: BaseException) -> BaseException:
+    """Return the one exception inside of nested groups; a group of several is returned as it is."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def describe_fault(error: BaseException) -> str:
+    """Return what happened, and where, on one line: what is left of a traceback that scrolled away."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}: {error!s:.200}"

@@ -13,7 +13,7 @@ import click
 
 from node.cli.key_text import Network, describe_public, describe_secret, parse_network, print_key
 from node.cli.options import resolve_options, setting_options
-from node.config import UsageError
+from node.config import OperatorError, UsageError
 from node.keystore import Keystore, parse_node_key, read_password
 from node.keystore.files import read_private_file, write_private_file
 from node.keystore.node_key import get_node_key_path
@@ -87,9 +87,10 @@ def generate(*, words: int, scheme: Scheme, network: str, output_type: str, **va
 @output_option
 @password_options
 def inspect(uri: str | None, *, public: bool, expect_public: str | None, **values: Any) -> None:
-    """Show the keys of a secret URI, phrase, seed, address or, with --public, public key.
+    """Show the keys of a secret or an address.
 
-    URI may be a file that contains it; left out, it is asked for.
+    URI is a secret URI, phrase, seed or address or, with --public, a public key; it may be a file that
+    contains it, and is asked for when it is left out.
     """
     network, output_type = parse_network(values.pop("network")), values.pop("output_type")
     scheme = values.pop("scheme")
@@ -104,7 +105,7 @@ def inspect(uri: str | None, *, public: bool, expect_public: str | None, **value
         _print_address(text, error, output_type)
         return
     if expect_public is not None and _parse_any_public(expect_public) not in {pair.public, pair.account_id}:
-        raise UsageError("the expected public key is not the one of the secret")
+        raise OperatorError("the expected public key is not the one of the secret")
     _print_secret(text, scheme, password, network, output_type)
 
 
@@ -155,11 +156,14 @@ def sign(*, suri: str | None, scheme: Scheme, message: str | None, is_hex: bool,
 def verify_signature(
     signature: str, uri: str | None, *, scheme: Scheme, message: str | None, is_hex: bool
 ) -> None:
-    """Check a signature in hex against a public key or address."""
+    """Check a signature in hex.
+
+    URI is the public key in hex, or the address, of who signed.
+    """
     data = read_message(message, is_hex=is_hex)
     public = _parse_any_public(read_secret_text(uri))
     if not verify(scheme, public, parse_hex(signature, "the signature"), data):
-        raise UsageError("the signature is invalid")
+        raise OperatorError("the signature is invalid")
     click.echo("Signature verifies correctly.")
 
 
@@ -171,7 +175,10 @@ def verify_signature(
 )
 @setting_options("dev", "chain", "base_path")
 def generate_node_key(*, file: Path | None, is_binary: bool, default_base_path: bool, **values: Any) -> None:
-    """Make a network key: the peer id goes to standard error, the key to standard output or the file."""
+    """Make a network key.
+
+    The peer id goes to standard error, the key to standard output or the file.
+    """
     config = resolve_options(values).config
     if file is None and (default_base_path or config.base_path is not None):
         from genesis.chain_spec import load_spec  # noqa: PLC0415 (loads the pallets)
@@ -263,7 +270,10 @@ def _print_address(text: str, error: UriError, output_type: str) -> None:
 
 
 def _parse_public(text: str) -> bytes:
-    public = parse_hex(text, "the public key")
+    try:
+        public = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError as error:
+        raise UsageError(f"neither a public key in hex nor an address: {text[:80]!r}") from error
     if len(public) not in {32, 33}:
         raise UsageError("a public key has 32 bytes, an ecdsa one 33")
     return public

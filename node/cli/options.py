@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from node.config import Resolved, load_config
 from node.config.descriptions import SETTINGS
 from node.config.errors import UsageError
 from node.config.settings import DEV_ACCOUNTS, KEYS, Texts
-from node.config.sources import FIELDS
+from node.config.sources import FIELDS, list_choices
 
 CONFIG_OPTION = "config_file"
+
+FILES = {"FILE": "file", "NAME|FILE": "file", "DIR": "dir"}
+"""What a shell completes where a value is a path, by the metavar of the setting."""
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
@@ -64,8 +68,30 @@ def _make_options(name: str) -> list[click.Option]:
     names = [*([setting.short] if setting.short else []), f"--{KEYS[name]}", name]
     if FIELDS[name].type is bool:
         return [click.Option(names, is_flag=True, help=setting.help)]
-    multiple = FIELDS[name].type is Texts
-    return [click.Option(names, type=str, multiple=multiple, metavar=setting.metavar, help=_describe(name))]
+    choices = list_choices(name)
+    return [
+        click.Option(
+            names,
+            type=str,
+            multiple=FIELDS[name].type is Texts,
+            metavar=setting.metavar or "|".join(choices) or None,
+            help=_describe(name),
+            shell_complete=_make_completion(choices, FILES.get(setting.metavar or "")),
+        )
+    ]
+
+
+def _make_completion(
+    choices: tuple[str, ...], file_type: str | None
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Return what a shell asks for the values of an option: one of some words, or a path."""
+
+    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        if file_type is not None:
+            return [CompletionItem(incomplete, type=file_type)]
+        return [CompletionItem(choice) for choice in choices if choice.startswith(incomplete)]
+
+    return complete
 
 
 def _describe(name: str) -> str:

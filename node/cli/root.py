@@ -5,13 +5,16 @@ Subcommands are listed here with their one-line help and loaded when they are us
 
 import difflib
 import importlib
+import signal
+import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from node import __version__
 from node.cli.options import make_setting_options, resolve_options
+from node.config import ExitCode, Resolved
 from node.config.descriptions import SETTINGS
 from node.config.settings import KEYS
 from node.config.sources import render_config
@@ -36,6 +39,7 @@ COMMANDS = {
 ADDRESS_OPTIONS = {
     f"--{KEYS[name]}" for name in ("listen_addr", "public_addr", "bootnodes", "reserved_nodes")
 }
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 EPILOG = (
     "Every setting is a flag, a key of the configuration file (rpc-port = 9944) and an environment variable"
     " (LOAM_RPC_PORT); flags beat variables, variables beat the file."
@@ -116,13 +120,27 @@ def _start(ctx: click.Context, *, print_config: bool, **values: Any) -> int | No
             raise click.UsageError(f"Give options after the command: loam {ctx.invoked_subcommand} …", ctx)
         return None
     resolved = resolve_options(values)
-    from node.cli.start import check_settings, start  # noqa: PLC0415 (loaded when the node starts)
-
-    check_settings(resolved.config)
     if print_config:
+        from node.cli.start import check_settings  # noqa: PLC0415 (loaded when it is needed)
+
+        check_settings(resolved.config)
         click.echo(render_config(resolved), nl=False)
         return None
+    return _start_node(resolved)
+
+
+def _start_node(resolved: Resolved) -> int:
+    """Run the node; a signal while it is still starting ends it as one does later."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, _stop_starting)
+    from node.cli.start import start  # noqa: PLC0415 (loads the node)
+
     return start(resolved)
+
+
+def _stop_starting(*_: object) -> NoReturn:
+    # No KeyboardInterrupt: CPython may end the process with that signal although it was handled.
+    sys.exit(ExitCode.OK)
 
 
 root = RootGroup(

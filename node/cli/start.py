@@ -5,7 +5,10 @@ It must not know what the service does; logs, file limit, name and password are 
 
 import os
 import secrets
+import stat
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 
 import click
@@ -14,13 +17,14 @@ import structlog
 
 from node.cli.banner import show_banner
 from node.clock import SystemClock
-from node.config import Config, Resolved, UsageError
+from node.config import Config, Origin, Resolved, UsageError
 from node.keystore import read_password
 from node.network.multiaddr import MultiaddrError, parse_multiaddr
 from node.service import run
 from node.telemetry.levels import FilterError, LogFilter, parse_filters
 from node.telemetry.logs import LogStyle, configure_logs
 
+OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 OPEN_FILES_WANTED = 65_536
 OPEN_FILES_WARNING = 10_000
 ADJECTIVES = ("amber", "brave", "calm", "eager", "fair", "gentle", "happy", "keen", "lucky", "mild", "noble")
@@ -51,13 +55,22 @@ def check_settings(config: Config) -> None:
 def start(resolved: Resolved) -> int:
     """Run the node until it is stopped; return its exit code."""
     config, origins = resolved
+    check_settings(config)
     start_logs(config)
-    for name in ("password", "node_key"):
-        if origins[name].kind == "flag":
-            log.warning("secret_on_command_line", flag=str(origins[name]), reason="other users can see it")
+    warn_of_open_secrets(config, origins)
     raise_file_limit()
     config = read_secrets(name_node(config))
     return run(config, lambda ready: show_banner(ready, config))
+
+
+def warn_of_open_secrets(config: Config, origins: Mapping[str, Origin]) -> None:
+    """Say where a secret lies open to the machine's other users."""
+    for name in ("password", "node_key"):
+        if origins[name].kind == "flag":
+            log.warning("secret_on_command_line", flag=str(origins[name]), reason="other users can see it")
+    path = None if config.password_filename is None else Path(config.password_filename)
+    if path is not None and path.is_file() and path.stat().st_mode & OTHERS_READ:
+        log.warning("secret_file_open_to_others", path=str(path), mend=f"chmod 600 {path}")
 
 
 def start_logs(config: Config) -> None:

@@ -13,7 +13,7 @@ from node.config.settings import (
     parse_pruning,
     parse_seal,
 )
-from node.config.sources import Resolved, load_config, render_config
+from node.config.sources import Origin, Resolved, load_config, render_config
 
 __all__ = [
     "Config",
@@ -23,6 +23,7 @@ __all__ = [
     "IntervalSeal",
     "ManualSeal",
     "OperatorError",
+    "Origin",
     "Resolved",
     "Seal",
     "StartError",

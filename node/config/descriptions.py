@@ -16,6 +16,8 @@ class Setting(NamedTuple):
     short: str | None = None
 
 
+NETWORK = "Network (read and checked; this release runs alone, so that only the node key has an effect)"
+
 _SETTINGS = {
     # Chain
     "dev": Setting(
@@ -27,46 +29,44 @@ _SETTINGS = {
     "state_pruning": Setting(
         "Chain", "Blocks whose state is kept: a number, or archive. Fixed when the database is made.", "N"
     ),
-    "blocks_pruning": Setting(
-        "Chain", "Blocks whose body is kept: a number, archive, or archive-canonical.", "N"
-    ),
-    "check_state": Setting("Chain", "Check every pallet's stored data at start."),
+    "blocks_pruning": Setting("Chain", "Blocks whose body is kept. No effect yet: all are.", "N"),
+    "check_state": Setting("Chain", "Check every pallet's stored data after every block; slow."),
     # Role
     "name": Setting("Role", "Human-readable node name; random by default.", "NAME"),
     "validator": Setting("Role", "Take part in authoring and finality with the keys of the keystore."),
-    "force_authoring": Setting("Role", "Author even without peers."),
+    "force_authoring": Setting("Role", "Author even without peers; always so in this release."),
     "dev_account": Setting("Role", "Named development account whose keys, name and role to take."),
     "seal": Setting("Role", "When a lone authority authors: interval[:MS], instant, or manual.", "MODE"),
     "mock_signatures": Setting(
         "Role", "Accept the mock signature 0xdeadbeef… for any account; development chains only."
     ),
-    "workers": Setting("Role", "Processes that check signatures; by default one fewer than the CPUs.", "N"),
+    "workers": Setting("Role", "Processes that check signatures; by default one for each CPU.", "N"),
     "insecure_validator_i_know_what_i_do": Setting("Role", "Accepted and ignored, for scripts."),
     # Network
-    "port": Setting("Network", "TCP port for peers.", "PORT"),
-    "listen_addr": Setting("Network", "Multiaddress to listen on.", "ADDR"),
-    "public_addr": Setting("Network", "Multiaddress told to other peers.", "ADDR"),
-    "bootnodes": Setting("Network", "Peers to dial first.", "ADDR"),
-    "reserved_nodes": Setting("Network", "Peers to stay connected to.", "ADDR"),
-    "reserved_only": Setting("Network", "Talk to reserved nodes only."),
-    "out_peers": Setting("Network", "Outgoing connections to keep.", "N"),
-    "in_peers": Setting("Network", "Incoming connections to accept.", "N"),
-    "no_mdns": Setting("Network", "Accepted and ignored: there is no mDNS."),
-    "discover_local": Setting("Network", "Look for peers on private addresses."),
-    "allow_private_ip": Setting("Network", "Dial private addresses; the default on dev chains."),
-    "no_private_ip": Setting("Network", "Never dial private addresses."),
-    "node_key": Setting("Network", "Secret key of the network identity, 64 hex digits.", "HEX"),
-    "node_key_file": Setting("Network", "File with the secret key of the network identity.", "FILE"),
-    "node_key_type": Setting("Network", "Kind of the network key.", "TYPE"),
-    "unsafe_force_node_key_generation": Setting("Network", "Let a validator start with a fresh network key."),
-    "sync": Setting("Network", "How to catch up.", "MODE"),
-    "max_parallel_downloads": Setting("Network", "Peers asked for the same blocks at once.", "N"),
-    "max_blocks_per_request": Setting("Network", "Blocks in one request.", "N"),
+    "port": Setting(NETWORK, "TCP port for peers.", "PORT"),
+    "listen_addr": Setting(NETWORK, "Multiaddress to listen on.", "ADDR"),
+    "public_addr": Setting(NETWORK, "Multiaddress told to other peers.", "ADDR"),
+    "bootnodes": Setting(NETWORK, "Peers to dial first.", "ADDR"),
+    "reserved_nodes": Setting(NETWORK, "Peers to stay connected to.", "ADDR"),
+    "reserved_only": Setting(NETWORK, "Talk to reserved nodes only."),
+    "out_peers": Setting(NETWORK, "Outgoing connections to keep.", "N"),
+    "in_peers": Setting(NETWORK, "Incoming connections to accept.", "N"),
+    "no_mdns": Setting(NETWORK, "Accepted and ignored: there is no mDNS."),
+    "discover_local": Setting(NETWORK, "Look for peers on private addresses."),
+    "allow_private_ip": Setting(NETWORK, "Dial private addresses; the default on development chains."),
+    "no_private_ip": Setting(NETWORK, "Never dial private addresses."),
+    "node_key": Setting(NETWORK, "Secret key of the network identity, 64 hex digits.", "HEX"),
+    "node_key_file": Setting(NETWORK, "File with the secret key of the network identity.", "FILE"),
+    "node_key_type": Setting(NETWORK, "Kind of the network key."),
+    "unsafe_force_node_key_generation": Setting(NETWORK, "Let a validator start with a fresh network key."),
+    "sync": Setting(NETWORK, "How to catch up."),
+    "max_parallel_downloads": Setting(NETWORK, "Peers asked for the same blocks at once.", "N"),
+    "max_blocks_per_request": Setting(NETWORK, "Blocks in one request.", "N"),
     # RPC
     "rpc_port": Setting("RPC", "Port for HTTP and WebSocket; 0 chooses a free one.", "PORT"),
     "rpc_external": Setting("RPC", "Listen on all interfaces; refused for validators."),
     "unsafe_rpc_external": Setting("RPC", "Listen on all interfaces, validator or not."),
-    "rpc_methods": Setting("RPC", "Methods served: auto serves unsafe ones to this machine only.", "SET"),
+    "rpc_methods": Setting("RPC", "Methods served; auto serves unsafe ones to this machine only."),
     "rpc_cors": Setting("RPC", "Browser origins that may call, comma-separated; all, or none.", "ORIGINS"),
     "rpc_allowed_hosts": Setting(
         "RPC", "Host headers accepted besides this machine's own; all for any.", "HOSTS"
@@ -98,16 +98,23 @@ _SETTINGS = {
     # Keystore
     "keystore_path": Setting("Keystore", "Directory of the keystore.", "DIR"),
     "keystore_plain": Setting(
-        "Keystore", "Write keys in Substrate's plain format; the default on dev chains."
+        "Keystore", "Write keys in Substrate's plain format, unencrypted; implied by --dev."
     ),
     "password": Setting(
-        "Keystore", "Password of the keystore; others can see it on the command line.", "TEXT"
+        "Keystore",
+        "Password of the keystore; in key commands, of the secret. Others can see it on the command line.",
+        "TEXT",
     ),
     "password_interactive": Setting("Keystore", "Ask for the password."),
     "password_filename": Setting("Keystore", "File with the password.", "FILE"),
     # Logs
-    "log": Setting("Logs", "Log filter: LEVEL or TARGET=LEVEL, comma-separated.", "FILTER", "-l"),
-    "log_format": Setting("Logs", "Form of the log lines.", "FORM"),
+    "log": Setting(
+        "Logs",
+        "Log filter: LEVEL or TARGET=LEVEL, comma-separated; off, error, warn, info, debug or trace.",
+        "FILTER",
+        "-l",
+    ),
+    "log_format": Setting("Logs", "Form of the log lines."),
     "disable_log_color": Setting("Logs", "No colours."),
     "detailed_log_output": Setting("Logs", "Show level and target on each console line."),
     "enable_log_reloading": Setting("Logs", "Let the RPC change log filters."),

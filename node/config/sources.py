@@ -21,6 +21,17 @@ ENVIRONMENT_PREFIX = "LOAM_"
 CONFIG_VARIABLE = "LOAM_CONFIG"
 CONFIG_BYTES_MAX = 1024 * 1024
 
+TYPE_WORDS = (
+    ("int <= ", "a whole number up to "),
+    ("int >= ", "a whole number from "),
+    ("int | null", "a whole number"),
+    ("int", "a whole number"),
+    ("bool", "true or false"),
+    ("str | null", "text"),
+    ("str", "text"),
+    ("array", "a list"),
+)
+
 FIELDS = {field.name: field for field in msgspec.structs.fields(Config)}
 NAMES_BY_KEY = {key: name for name, key in KEYS.items()}
 
@@ -103,15 +114,18 @@ class _Attributor:
         self._origins = origins
 
     def fail(self, message: str, names: Iterable[str]) -> OperatorError:
-        origins = [self._origins[name] for name in names if name in self._origins]
-        return _build_error(message, origins)
+        return _build_error(message, {name: self._origins[name] for name in names if name in self._origins})
 
 
-def _build_error(message: str, origins: list[Origin]) -> OperatorError:
+def _build_error(message: str, origins: Mapping[str, Origin]) -> OperatorError:
     """A mistake made wholly on the command line is one of usage; otherwise one of configuration."""
-    where = " and ".join(dict.fromkeys(str(origin) for origin in origins))
+    places = (
+        f"{origin}: {KEYS[name]}" if origin.kind == "file" else str(origin)
+        for name, origin in origins.items()
+    )
+    where = " and ".join(dict.fromkeys(places))
     text = f"{where}: {message}" if where else message
-    if all(origin.kind == "flag" for origin in origins):
+    if all(origin.kind == "flag" for origin in origins.values()):
         return UsageError(text)
     return ConfigError(text)
 
@@ -191,7 +205,7 @@ def _convert(name: str, given: _Value) -> object:
     try:
         return msgspec.convert(value, field_type, strict=origin.kind == "file")
     except msgspec.ValidationError as error:
-        raise _build_error(_explain(name, value, error), [origin]) from error
+        raise _build_error(_explain(name, value, error), {name: origin}) from error
 
 
 def _split_list(value: object) -> object:
@@ -203,22 +217,31 @@ def _split_list(value: object) -> object:
     return value
 
 
-def _explain(name: str, value: object, error: msgspec.ValidationError) -> str:
+def list_choices(name: str) -> tuple[str, ...]:
+    """Return the words that a setting takes, none where it takes any text or number."""
     field_type = FIELDS[name].type
-    choices = [
-        choice
-        for part in (field_type, *get_args(field_type))
-        if get_origin(part) is Literal
-        for choice in get_args(part)
-    ]
+    parts = (field_type, *get_args(field_type))
+    return tuple(choice for part in parts if get_origin(part) is Literal for choice in get_args(part))
+
+
+def _explain(name: str, value: object, error: msgspec.ValidationError) -> str:
+    choices = list_choices(name)
     if choices:
         wanted = f"expected one of {', '.join(choices)}"
     else:
-        wanted = (
-            str(error).replace("`", "").split(" - at ")[0].split(", got")[0].replace("Expected", "expected")
-        )
-    shown = "" if name in SECRETS else f", got {str(value)[:60]!r}"
+        wanted = _say_wanted(str(error).split(" - at ")[0].split(", got")[0])
+    shown = "" if name in SECRETS else f", got {value!r:.60}"
     return f"{wanted}{shown}"
+
+
+def _say_wanted(fault: str) -> str:
+    """Return msgspec's words in an operator's: `Expected `int` <= 65535` is a whole number up to 65535."""
+    text = (
+        fault.replace("`", "").replace("Expected ", "expected ").replace("expected object", "expected text")
+    )
+    for typed, said in TYPE_WORDS:
+        text = text.replace(typed, said)
+    return text
 
 
 def _render_value(value: object) -> str:

@@ -74,6 +74,8 @@ def write_private_file(path: Path, data: bytes) -> None:
 
 
 def _ensure_owned(path: Path, status: os.stat_result, kind: str, mode: int) -> None:
+    if status.st_mode & stat.S_ISVTX or path.absolute().parent == path.absolute():
+        raise KeystoreError(f"{kind} {path} is shared with others; name one of the node's own")
     if status.st_mode & OTHERS:
         seen = stat.S_IMODE(status.st_mode)
         raise KeystoreError(f"{kind} {path} is open to others (mode {seen:04o}); run: chmod {mode:o} {path}")

@@ -30,8 +30,11 @@ def get_node_key(config: Config, chain_id: str) -> Keypair:
             f"a validator needs a stable network key and {path} does not exist; make one with:"
             f" loam key generate-node-key --file {path}"
         )
+    if config.node_key_file is None:
+        ensure_private_directory(path.parent)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)  # the operator's place: the file alone is ours
     seed = secrets.token_bytes(SEED_LENGTH)
-    ensure_private_directory(path.parent)
     write_private_file(path, seed.hex().encode())
     return Keypair.from_seed(seed, Scheme.ED25519)
 

@@ -134,18 +134,18 @@ def test_unknown_variable_is_refused_with_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
-        ('rpc-port = "9944"\n', ":1", "expected int, got '9944'"),
-        ("rpc-port = 65536\n", ":1", "expected int <= 65535, got '65536'"),
-        ("rpc-port = -1\n", ":1", "expected int >= 0, got '-1'"),
-        ("rpc-port = 1.5\n", ":1", "expected int"),
-        ("rpc-port = true\n", ":1", "expected int"),
-        ("dev = 1\n", ":1", "expected bool"),
-        ("\nname = 5\n", ":2", "expected"),
+        ('rpc-port = "9944"\n', ":1", "rpc-port: expected a whole number, got '9944'"),
+        ("rpc-port = 65536\n", ":1", "expected a whole number up to 65535, got 65536"),
+        ("rpc-port = -1\n", ":1", "expected a whole number from 0, got -1"),
+        ("rpc-port = 1.5\n", ":1", "expected a whole number"),
+        ("rpc-port = true\n", ":1", "expected a whole number"),
+        ("dev = 1\n", ":1", "expected true or false"),
+        ("\nname = 5\n", ":2", "name: expected text, got 5"),
         ('rpc-methods = "all"\n', ":1", "expected one of auto, safe, unsafe, got 'all'"),
         ('dev-account = "mallory"\n', ":1", "expected one of alice, bob"),
-        ("log = [1]\n", ":1", "expected"),
-        ("rpc-port = 2025-01-01\n", ":1", "expected int"),
-        ('"rpc-port" = []\n', ":1", "expected int"),
+        ("log = [1]\n", ":1", "log: expected text"),
+        ("rpc-port = 2025-01-01\n", ":1", "expected a whole number"),
+        ('"rpc-port" = []\n', ":1", "expected a whole number"),
     ],
 )
 def test_wrong_value_names_file_line_and_what_was_expected(
@@ -201,13 +201,13 @@ def test_unreadable_file_is_a_config_error(tmp_path: Path, name: str) -> None:
 def test_wrong_flag_is_a_usage_error_and_names_the_flag() -> None:
     error = fail({"rpc_port": "seven"})
     assert isinstance(error, UsageError)
-    assert str(error) == "--rpc-port: expected int, got 'seven'"
+    assert str(error) == "--rpc-port: expected a whole number, got 'seven'"
 
 
 def test_wrong_variable_is_a_config_error_and_names_it() -> None:
     error = fail({}, {"LOAM_POOL_LIMIT": "0"})
     assert isinstance(error, ConfigError)
-    assert str(error) == "LOAM_POOL_LIMIT: expected int >= 1, got '0'"
+    assert str(error) == "LOAM_POOL_LIMIT: expected a whole number from 1, got '0'"
 
 
 def test_secrets_appear_in_no_message_and_no_print(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_conflict_with_the_file_is_a_config_error(tmp_path: Path) -> None:
     file = write(tmp_path, 'base-path = "/x"\n')
     error = fail({"tmp": True}, {}, file)
     assert isinstance(error, ConfigError)
-    assert str(error) == f"--tmp and {file}:1: give only one of these"
+    assert str(error) == f"--tmp and {file}:1: base-path: give only one of these"
 
 
 @pytest.mark.parametrize(

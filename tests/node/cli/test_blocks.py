@@ -139,7 +139,8 @@ def test_block_that_is_not_there_is_a_usage_error(loam: Loam, base: Path, block:
 
 
 def test_revert_takes_back_unfinalized_blocks_only(loam: Loam, base: Path) -> None:
-    assert "best block is #5" in loam.ok("revert", "1", *dev(base))
+    assert "best block is #5" in loam.ok("revert", "1", "--finalized", *dev(base))
+    assert (base / "chains" / "dev" / "guard").exists(), "nothing final went, so every vote counts"
     assert info(loam, base)["best_number"] == 5
     assert "only 1 blocks stand above" in loam.fail(ExitCode.ERROR, "revert", "2", *dev(base))
     assert "best block is #4" in loam.ok("revert", "1", *dev(base))
@@ -152,6 +153,7 @@ def test_revert_of_finalized_blocks_is_for_development_chains(loam: Loam, base: 
     shown = info(loam, base)
     assert (shown["best_number"], shown["finalized_number"]) == (2, 2)
     loam.ok("db", "verify", *dev(base))
+    assert not (base / "chains" / "dev" / "guard").exists(), "it would keep the authority from voting again"
     for count in ("0", "-1", "x"):
         loam.fail(ExitCode.USAGE, "revert", *dev(base), "--", count)
 

@@ -1,6 +1,8 @@
 """The command as a process: it announces itself, stops on a signal, and ends with the right exit code."""
 
+import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -15,6 +17,7 @@ import pytest
 
 from node.clock import SystemClock
 from node.config import ExitCode
+from node.service import FORCED, STOP_SIGNALS, _handle_signals
 
 pytestmark = pytest.mark.net
 
@@ -80,6 +83,57 @@ def test_dev_node_announces_itself_and_leaves_nothing_behind(tmp_path: Path, num
         assert not database.exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_while_the_node_starts_stops_it_in_peace(number: signal.Signals) -> None:
+    code = (
+        "import os, sys, node.cli.start; from node.cli import main;"
+        f"node.cli.start.run = lambda *_: os.kill(os.getpid(), {int(number)});"
+        "sys.argv = ['loam', '--dev']; main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=START_S
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (ExitCode.OK, "", "")
+
+
+def test_interrupt_while_the_program_loads_is_no_traceback() -> None:
+    code = (
+        "import os, signal, sys; from node.cli import main;"
+        "sys.meta_path.insert(0, type('Loads', (), {'find_spec':"
+        "lambda *_: os.kill(os.getpid(), signal.SIGINT)})()); main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=START_S
+    )
+    assert result.stderr == ""
+    assert result.returncode in {ExitCode.ERROR, -signal.SIGINT}
+
+
+async def test_second_signal_ends_a_node_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[int] = []
+    monkeypatch.setattr("node.service.os._exit", ends.append)
+    stop = asyncio.Event()
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    try:
+        _handle_signals(stop)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stop.wait()
+        assert ends == []
+        os.kill(os.getpid(), signal.SIGINT)  # the loop does not turn before the next line
+        assert ends == [FORCED]
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def test_validator_among_several_authorities_is_refused(tmp_path: Path) -> None:
+    flags = ("--alice", "--tmp", "--rpc-port", "0", "--no-prometheus", "--unsafe-force-node-key-generation")
+    with running(tmp_path / "log", *flags) as loam:
+        assert loam.process.wait(START_S) == ExitCode.CONFIG, loam.output()
+        assert "has 4 authorities" in loam.output()
+        assert "Traceback" not in loam.output()
+
+
 def test_logs_may_be_json_from_the_first_line(tmp_path: Path) -> None:
     flags = ("--dev", "--rpc-port", "0", "--no-prometheus", "--log-format", "json", "--seal", "manual")
     with running(tmp_path / "log", *flags) as loam:
@@ -110,7 +164,7 @@ def test_taken_port_has_its_exit_code(tmp_path: Path) -> None:
         with running(tmp_path / "log", "--dev", "--rpc-port", "0", "--prometheus-port", port) as loam:
             assert loam.process.wait(START_S) == ExitCode.PORT_IN_USE
             assert "Traceback" not in loam.output()
-            assert port in loam.output()
+            assert f"port {port} is in use; choose another with --prometheus-port" in loam.output()
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from node.cli import entry, root
 from node.cli.outcome import explain_error
-from node.cli.start import name_node, raise_file_limit, read_secrets
-from node.config import Config, ExitCode, StartError
+from node.cli.start import name_node, raise_file_limit, read_secrets, warn_of_open_secrets
+from node.config import Config, ExitCode, StartError, load_config
 from node.config.descriptions import SETTINGS
 from node.config.rules import find_name_fault
 from node.config.settings import DEV_ACCOUNTS, KEYS
@@ -135,7 +136,7 @@ def test_printed_configuration_names_origins_and_starts_nothing(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--rpc-port", "x"], "--rpc-port: expected int, got 'x'"),
+        (["--rpc-port", "x"], "--rpc-port: expected a whole number, got 'x'"),
         (["--rpc-methods", "all"], "expected one of auto, safe, unsafe"),
         (["--tmp", "--base-path", "/x"], "give only one of these"),
         (["--alice", "--bob"], "--alice and --bob: give only one of these"),
@@ -182,6 +183,32 @@ def test_password_is_read_before_the_start(tmp_path: Path) -> None:
     assert (config.password, config.password_filename) == ("pw", None)
 
 
+def test_password_file_that_others_can_read_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("pw\n")
+    resolved = load_config({"password_filename": str(file)}, {})
+    for mode, told in (
+        (0o600, []),
+        (0o640, ["secret_file_open_to_others"]),
+        (0o644, ["secret_file_open_to_others"]),
+    ):
+        file.chmod(mode)
+        with capture_logs() as logs:
+            warn_of_open_secrets(*resolved)
+        assert [record["event"] for record in logs] == told
+
+
+def test_secret_on_the_command_line_is_told_and_not_shown() -> None:
+    with capture_logs() as logs:
+        warn_of_open_secrets(*load_config({"password": "hunter2", "node_key": "ab" * 32}, {}))
+        warn_of_open_secrets(*load_config({}, {"LOAM_PASSWORD": "hunter2"}))
+    assert [(record["event"], record["flag"]) for record in logs] == [
+        ("secret_on_command_line", "--password"),
+        ("secret_on_command_line", "--node-key"),
+    ]
+    assert "hunter2" not in str(logs)
+
+
 def test_file_limit_is_raised_without_complaint() -> None:
     raise_file_limit()
 
@@ -209,6 +236,27 @@ def test_known_errors_have_their_exit_codes(error: Exception, code: ExitCode) ->
 def test_bugs_are_not_explained_away() -> None:
     assert explain_error(KeyError("x")) is None
     assert explain_error(ExceptionGroup("x", [OSError(errno.EIO, "a"), KeyError("b")])) is None
+
+
+def test_one_fault_among_tasks_is_shown_without_the_tasks(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_inside() -> None:
+        raise KeyError("x")
+
+    def fail(*_: object, **__: object) -> None:
+        try:
+            fail_inside()
+        except KeyError as error:
+            raise ExceptionGroup("tasks", [ExceptionGroup("more", [error])]) from None
+
+    monkeypatch.setattr(root.root, "main", fail)
+    assert entry.run([]) == ExitCode.ERROR
+    err = capfd.readouterr().err
+    assert "Group" not in err
+    last = err.splitlines()[-1]
+    assert last.startswith(f"Error: KeyError in {__file__}, line ")
+    assert last.endswith(": 'x'; this is a fault of the program, please report it")
 
 
 def test_unexpected_error_shows_its_traceback_and_code_1(
@@ -264,6 +312,45 @@ def test_completion_knows_commands_and_flags() -> None:
         env=environment,
     )
     assert result.stdout == "plain,build-spec\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("loam --log-format j", "plain,json\n"),
+        ("loam --rpc-methods ", "plain,auto\nplain,safe\nplain,unsafe\n"),
+        ("loam --chain sp", "file,sp\n"),
+        ("loam purge-chain --base-path x", "dir,x\n"),
+        ("loam --rpc-port 9", "\n"),
+    ],
+)
+def test_completion_knows_the_values(words: str, answer: str) -> None:
+    environment = {
+        "_LOAM_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+        "PATH": "/usr/bin:/bin",
+    }
+    result = subprocess.run(
+        [sys.executable, "-m", "node"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=environment,
+    )
+    assert result.stdout == answer
+
+
+def test_help_shows_the_words_that_a_setting_takes(loam: Loam) -> None:
+    text = loam.ok("--help")
+    assert "--log-format console|json" in text
+    assert "--sync full|fast|fast-unsafe|warp" in text
+
+
+def test_every_command_is_told_in_one_whole_line(loam: Loam) -> None:
+    for group in ("key", "db", "config", "benchmark"):
+        assert "..." not in loam.ok(group, "--help").partition("Commands:")[2]
 
 
 def test_unknown_shell_is_refused(loam: Loam) -> None:

@@ -10,12 +10,20 @@ from rich.console import Console
 from structlog.testing import capture_logs
 
 from genesis.chain_spec import load_spec
-from node.cli.banner import WARNING, describe_node, list_accounts, show_banner
+from node.cli.banner import (
+    WARNING,
+    describe_node,
+    lay_out_accounts,
+    lay_out_node,
+    list_accounts,
+    show_banner,
+)
 from node.cli.benchmark import Score, count_per_second
 from node.cli.progress import show_progress
-from node.cli.purge import format_size, measure_directory
+from node.cli.purge import format_size
 from node.config import Config, ExitCode, load_config
 from node.service import Ready
+from node.storage.directory import measure_directory
 from runtime.primitives.types import Hash
 from tests.node.cli.running import Loam
 from tests.support.clock import ManualClock
@@ -43,6 +51,35 @@ def test_banner_has_endpoints_and_funded_accounts_with_their_secrets() -> None:
     assert text.count("\n") < 60
 
 
+def test_no_address_or_secret_is_cut_in_two_on_a_narrow_terminal() -> None:
+    accounts = list_accounts(READY.spec)
+    for width in (52, 60, 75, 76, 80, 91, 92, 120, 200):
+        lines = [line.plain for text in lay_out_accounts(accounts, width) for line in text.split()]
+        assert max(map(len, lines)) <= width
+        for account in accounts:
+            assert any(account.address in line for line in lines)
+            assert any(f"  {account.uri}  " in line for line in lines)
+
+
+def test_balances_stand_with_their_accounts_where_they_differ() -> None:
+    accounts = [*list_accounts(READY.spec)[:2]]
+    accounts[1] = accounts[1]._replace(balance="7 GRID")
+    for width in (60, 200):
+        text = "\n".join(line.plain for line in lay_out_accounts(accounts, width))
+        assert "  1,000,000 GRID" in text
+        assert "  7 GRID" in text
+        assert "each" not in text
+
+
+def test_endpoints_stand_below_their_labels_where_both_are_too_wide() -> None:
+    lines = {"Role": "FULL", "Genesis hash": "0x" + "ab" * 32}
+    assert [text.plain for text in lay_out_node(lines, 82)] == [
+        "  Role          FULL",
+        "  Genesis hash  0x" + "ab" * 32,
+    ]
+    assert [text.plain for text in lay_out_node(lines, 81)][1] == "  Genesis hash\n    0x" + "ab" * 32
+
+
 def test_warning_is_red_on_a_terminal() -> None:
     assert f"\x1b[1;31m{WARNING}\x1b[0m" in shown(load_config({"dev": True}, {}).config, terminal=True)
 
@@ -64,6 +101,8 @@ def test_banner_is_one_record_where_logs_are_json() -> None:
         assert shown(load_config({"dev": True, "log_format": "json"}, {}).config) == ""
     (record,) = logs
     assert (record["event"], record["role"]) == ("node_started", "AUTHORITY")
+    assert record["json_rpc_server"].startswith("http://127.0.0.1:9944")
+    assert all(key.isidentifier() for key in record)
 
 
 def test_external_rpc_is_shown_as_such() -> None:

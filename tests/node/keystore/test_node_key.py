@@ -56,6 +56,13 @@ def test_named_file_is_read_and_made(tmp_path: Path) -> None:
         get_node_key(config, "dev")
 
 
+def test_named_file_may_stand_where_others_read(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    file = tmp_path / "key"
+    get_node_key(Config(node_key_file=str(file)), "dev")
+    assert file.stat().st_mode & 0o7777 == 0o600
+
+
 def test_validator_does_not_start_with_a_fresh_identity_unless_told(tmp_path: Path) -> None:
     config = Config(base_path=str(tmp_path), validator=True)
     with pytest.raises(KeystoreError, match=r"needs a stable network key.*loam key generate-node-key --file"):

@@ -92,6 +92,14 @@ def test_plain_password_is_a_derivation_suffix(tmp_path: Path) -> None:
         assert "missing or wrong" in fail(Keystore(tmp_path / "keys", password=password), key)
 
 
+def test_directory_that_all_share_is_refused_without_advice_to_close_it(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys").chmod(0o1777)
+    for shared in (tmp_path / "keys", Path("/")):
+        with pytest.raises(KeystoreError, match="is shared with others; name one of the node's own"):
+            Keystore(shared)
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o660, 0o644])
 def test_file_open_to_others_is_refused(tmp_path: Path, mode: int) -> None:
     key = Keystore(tmp_path / "keys", plain=True).insert("gran", "//Alice", Scheme.ED25519)
