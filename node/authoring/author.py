@@ -2,7 +2,8 @@
 
 Responsible for when a block is made (by interval, instantly, by hand), for its timestamp and author digest,
 and for leaving the event loop its turns while it works. It knows no pallet: the time goes in as inherent
-data.
+data. A transaction whose call crashes, by a fault of its pallet, is dropped and banned, since every node
+would call a block with it invalid; the block is begun again without it.
 
 The block's time is the slot's, fixed when the block is opened. One lock covers everything that moves the
 head.
@@ -17,7 +18,7 @@ from typing import TypeVar
 import structlog
 
 from node.authoring.intake import Intake
-from node.chain.chain import Chain, Imported, OpenBlock
+from node.chain.chain import CONTENT_FAULTS, Chain, Imported, OpenBlock
 from node.clock import Clock
 from node.pool.transaction import PoolTransaction
 from runtime.frame.extension import Extrinsic
@@ -61,6 +62,7 @@ class Author:
         self._authority_index = authority_index
         self._on_constructed = on_constructed
         self._worked_s = 0.0
+        self._time_ms = 0
         self._block: OpenBlock | None = None
         self._full = False
 
@@ -142,6 +144,7 @@ class Author:
         time = max(time_ms, _time_of(self.chain.head.header) + 1)
         self._full = False
         self._worked_s = 0.0
+        self._time_ms = time
         self.intake.pool.restore()
         block = self.chain.open_block(self._logs(time))
         block.push_inherents({TIMESTAMP_INHERENT: time.to_bytes(8, "little")})
@@ -185,6 +188,11 @@ class Author:
                 if reason is InvalidReason.Future:
                     continue  # its predecessor was in an abandoned block; it stays for the next one
                 self.intake.pool.remove_invalid([transaction.hash], self._clock.now_ms())
+            except CONTENT_FAULTS:
+                log.exception("transaction_crashed", call=_name_call(extrinsic), hash=extrinsic.hash)
+                self.intake.pool.remove_invalid([transaction.hash], self._clock.now_ms())
+                self._open(self._time_ms)  # whatever the call left behind goes with the block
+                return
 
     async def _seal(self) -> Imported:
         began = self._clock.monotonic()
@@ -201,6 +209,10 @@ class Author:
             took_ms=int(took_s * 1000),
         )
         return made
+
+
+def _name_call(extrinsic: Extrinsic) -> str:
+    return f"{extrinsic.call.spec.pallet}.{extrinsic.call.spec.name}"
 
 
 def _time_of(header: Header) -> int:

@@ -21,6 +21,7 @@ KNOWN_ERRORS = (
     ("node.chain.chain", "UnknownRuntime", ExitCode.UNKNOWN_RUNTIME),
     ("node.chain.chain", "UnknownBlock", ExitCode.ERROR),
     ("genesis.config", "SpecError", ExitCode.CONFIG),
+    ("runtime.frame.declarations", "DeclarationError", ExitCode.ERROR),
     ("runtime.primitives.keys", "UriError", ExitCode.USAGE),
     ("runtime.primitives.ss58", "Ss58Error", ExitCode.USAGE),
 )

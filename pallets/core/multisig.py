@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Protocol, TypeAlias
+from typing import Annotated, TypeAlias
 
 from pallets.core import weights
+from runtime.frame.block_numbers import BlockNumbers
 from runtime.frame.call import Call, RuntimeCall, call, inner_class
 from runtime.frame.dispatch import (
     DispatchError,
@@ -57,14 +58,6 @@ class Operation(Struct, path="pallet_multisig::Multisig"):
     deposit: u128
     depositor: AccountId
     approvals: Annotated[tuple[AccountId, ...], MaxLen(SIGNATORIES_MAX)]
-
-
-class BlockNumbers(Protocol):
-    """Where the number of the open block is read."""
-
-    def current_number(self) -> int:
-        """Return the number of the open block."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Protocol, TypeAlias
+from typing import Annotated, TypeAlias
 
 from pallets.core import weights
 from runtime.frame.account import lookup
+from runtime.frame.block_numbers import BlockNumbers
 from runtime.frame.call import Call, RuntimeCall, around, call, inner_class
 from runtime.frame.dispatch import (
     Origin,
@@ -67,14 +68,6 @@ class Announcement(Struct, path="pallet_proxy::Announcement"):
 
 Definitions: TypeAlias = Annotated[tuple[ProxyDefinition, ...], MaxLen(PROXIES_MAX)]
 Pending: TypeAlias = Annotated[tuple[Announcement, ...], MaxLen(PENDING_MAX)]
-
-
-class BlockNumbers(Protocol):
-    """Where the number of the open block is read."""
-
-    def current_number(self) -> int:
-        """Return the number of the open block."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,11 +92,14 @@ class System(Pallet[SystemConfig]):
     )
     number: Value[u32] = storage(default=0, docs="The number of the current block.")
     parent_hash: Value[Hash] = storage(default=ZERO_HASH, docs="Hash of the previous block.")
-    digest: Value[Digest] = storage(default=Digest(()), docs="Digest of the current block.")
+    digest: Value[Digest] = storage(
+        default=Digest(()), docs="Digest of the current block.", bound="one item of each engine"
+    )
     events: Value[EventRecords] = storage(default=(), docs="Events deposited in the current block.")
     event_count: Value[u32] = storage(default=0, docs="The number of events in `Events`.")
     last_runtime_upgrade: Value[LastUpgrade | None] = storage(
-        docs="The version and name of the runtime that last ran its migrations."
+        docs="The version and name of the runtime that last ran its migrations.",
+        bound="a name that the program gives itself",
     )
     code: Value[RuntimeCode | None] = storage(raw_key=b":code")
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pallets.core import weights
+from runtime.frame.block_numbers import BlockNumbers
 from runtime.frame.call import call
 from runtime.frame.dispatch import DispatchClass, Origin, PalletError, Weight, ensure_root
 from runtime.frame.event import Event
@@ -28,12 +29,8 @@ class ScheduledUpgrade(Struct, path="pallet_upgrades::ScheduledUpgrade"):
     number: u32
 
 
-class CodeKeeper(Protocol):
+class CodeKeeper(BlockNumbers, Protocol):
     """What the pallet needs of System."""
-
-    def current_number(self) -> int:
-        """Return the number of the open block."""
-        ...
 
     def spec_version(self) -> int:
         """Return the version that runs the open block."""

@@ -263,7 +263,7 @@ class PalletError(DispatchError):
         """Record the variant index; a bound subclass inherits it."""
         super().__init_subclass__()
         if index is not None:
-            assert 0 <= index <= 255
+            assert 0 <= index <= 255, f"{cls.__qualname__}: an index is one byte, 0 to 255, got {index}"
             cls.index = index
 
     def __init__(self) -> None:

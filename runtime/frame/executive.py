@@ -141,10 +141,11 @@ class Executive:
         from_version = self.system.is_upgraded()
         if from_version is not None:
             for pallet in self.pallets:
-                weight = weight.plus(pallet.on_runtime_upgrade(from_version))
+                used = pallet.on_runtime_upgrade(from_version)
+                weight = weight.plus(_ensure_weight(pallet, "on_runtime_upgrade", used))
             self.system.note_upgraded()
         for pallet in self._hooks["on_initialize"]:
-            weight = weight.plus(pallet.on_initialize(number))
+            weight = weight.plus(_ensure_weight(pallet, "on_initialize", pallet.on_initialize(number)))
         self.system.register_weight(weight, DispatchClass.Mandatory)
         self.phases.current = ApplyExtrinsic(0)
 
@@ -195,7 +196,7 @@ class Executive:
         self.phases.current = FINALIZATION
         for pallet in self._hooks["on_idle"]:
             used = pallet.on_idle(self.number, self.system.remaining_weight())
-            self.system.register_weight(used, DispatchClass.Mandatory)
+            self.system.register_weight(_ensure_weight(pallet, "on_idle", used), DispatchClass.Mandatory)
         for pallet in self._hooks["on_finalize"]:
             pallet.on_finalize(self.number)
         return self.system.finalize()
@@ -239,6 +240,12 @@ class Executive:
             self._past_inherents = True
             self._validate_unsigned(extrinsic)
         self.system.prepare_extrinsic(extrinsic)
+
+
+def _ensure_weight(pallet: Pallet[Any], hook: str, used: Weight) -> Weight:
+    """Return what a hook returned; a hook that ends without a `return` is named before it is added up."""
+    assert isinstance(used, Weight), f"{pallet.name}.{hook} returned {used!r}, not the Weight that it used"
+    return used
 
 
 _HOOKS = ("on_initialize", "on_idle", "on_finalize", "is_inherent", "validate_unsigned", "create_inherent")

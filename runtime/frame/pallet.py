@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from runtime.frame.call import Call, CallTable
+from runtime.frame.declarations import check_pallet, declared, in_order, nested
 from runtime.frame.dispatch import NO_WEIGHT, PalletError, Weight
 from runtime.frame.dispatcher import Dispatcher
 from runtime.frame.event import ApplyExtrinsic, Event, EventRecord, EventTable, event_union
@@ -26,13 +27,12 @@ from runtime.frame.storage import (
     Item,
     Keyed,
     Map,
-    NMap,
     StorageDeclaration,
     Value,
 )
 from runtime.primitives.hashing import twox128
 from runtime.primitives.scale import Codec, LazyCodec, compile_codec, u32
-from runtime.primitives.shape import Option, Shape, TaggedUnion, Unit, shape_of
+from runtime.primitives.shape import Option, Shape, TaggedUnion, shape_of
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -119,6 +119,8 @@ class Pallet(Generic[C]):
     freeze_reasons: ClassVar[type[IntEnum] | None] = None
 
     def __init__(self, binding: Binding, config: C) -> None:
+        kind: type = type(self)
+        check_pallet(kind, TAKEN)
         self.config = config
         self.name = binding.name
         self.index = binding.index
@@ -127,8 +129,8 @@ class Pallet(Generic[C]):
         self.calls = binding.calls
         self.dispatcher = binding.dispatcher
         self.items: dict[str, BoundItem] = {}
-        self.event_classes = _nested(type(self), Event)
-        self.error_classes: list[type[PalletError]] = _nested(type(self), PalletError)
+        self.event_classes = in_order(nested(kind, Event))
+        self.error_classes = in_order(nested(kind, PalletError))
         self._errors: dict[type[PalletError], type[PalletError]] = {}
         self._bind_storage(binding)
         self._bind_errors()
@@ -199,7 +201,7 @@ class Pallet(Generic[C]):
     def constants(self) -> list[Constant]:
         """Return the bound constants in declaration order."""
         found: list[Constant] = []
-        for attribute, method in _declared(type(self)):
+        for attribute, method in declared(type(self)):
             declaration = getattr(method, "__constant_declaration__", None)
             if declaration is not None:
                 hints = get_type_hints(method, include_extras=True)
@@ -216,34 +218,26 @@ class Pallet(Generic[C]):
 
     def _bind_storage(self, binding: Binding) -> None:
         hints = get_type_hints(type(self), include_extras=True)
-        for attribute, declaration in _declared(type(self)):
+        for attribute, declaration in declared(type(self)):
             if isinstance(declaration, StorageDeclaration):
                 bound = _bind_item(binding, attribute, declaration, hints[attribute])
                 self.items[attribute] = bound
                 setattr(self, attribute, bound.item)
 
 
-def _declared(cls: type) -> list[tuple[str, Any]]:
-    """Return class attributes in declaration order, base classes first."""
-    found: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
-        found.update(vars(base))
-    return list(found.items())
-
-
-def _nested(cls: type, base: type[R]) -> list[type[R]]:
-    values = [value for _, value in _declared(cls)]
-    for module in cls.declared_in:  # type: ignore[attr-defined]  # every pallet has it
-        values += [
-            value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__
-        ]
-    found = [v for v in values if isinstance(v, type) and issubclass(v, base) and v is not base]
-    return sorted(found, key=_variant_index)
-
-
-def _variant_index(cls: Any) -> int:
-    index: int = cls.index if issubclass(cls, PalletError) else cls.__scale_index__
-    return index
+TAKEN = frozenset(vars(Pallet)) | {
+    "calls",
+    "config",
+    "dispatcher",
+    "error_classes",
+    "event_classes",
+    "index",
+    "items",
+    "name",
+    "phases",
+    "state",
+}
+"""What a pallet cannot name a declaration, since it is the base class's."""
 
 
 def _camel(attribute: str) -> str:
@@ -259,9 +253,7 @@ def _bind_item(
     shape = shape_of(args[-1])
     optional = isinstance(shape, Option)
     value_shape = shape.item if isinstance(shape, Option) else shape
-    assert optional or declaration.default is not None or value_shape == Unit(), f"{name} needs a default"
     keys = _key_shapes(kind, args)
-    assert len(keys) == len(declaration.hashers), f"{name}: one hasher for each key"
     place = (binding.name, name)
     value_codec: Codec[Any] = LazyCodec(value_shape, binding.foreign)
     if kind is Value:
@@ -291,5 +283,4 @@ def _key_shapes(kind: Any, args: tuple[Any, ...]) -> tuple[Shape, ...]:
         return (shape_of(args[0]),)
     if kind is DoubleMap:
         return (shape_of(args[0]), shape_of(args[1]))
-    assert kind is NMap, f"{kind!r} is no storage item"
     return tuple(shape_of(key) for key in get_args(args[0]))

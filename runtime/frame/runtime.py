@@ -90,8 +90,10 @@ class RuntimeBuilder:
 
     def add(self, pallet: type[P], *, index: int, name: str, config: Any) -> P:
         """Create a pallet instance under an index and a name, both unique and never reused."""
-        assert 0 <= index <= 255
-        assert all(p.index != index and p.name != name for p in self.pallets), f"{name} ({index}) is taken"
+        assert 0 <= index <= 255, f"{name}: an index is one byte, 0 to 255, got {index}"
+        for other in self.pallets:
+            assert other.index != index, f"{name} cannot have index {index}, which is {other.name}'s"
+            assert other.name != name, f"there are two pallets with the name {name}"
         binding = Binding(
             self.state, self.phases, name, index, self.foreign, self.calls, self.events, self.dispatcher
         )

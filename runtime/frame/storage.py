@@ -61,6 +61,7 @@ class StorageDeclaration(NamedTuple):
     raw_key: bytes | None
     docs: str
     name: str | None
+    bound: str = ""
 
 
 def storage(
@@ -69,14 +70,16 @@ def storage(
     raw_key: bytes | None = None,
     docs: str = "",
     name: str | None = None,
+    bound: str = "",
 ) -> Any:
     """Declare a storage item in a pallet's class body.
 
     One hasher for each key. `default` makes the item answer that value when absent; `raw_key` places a
     value under a well-known key such as `:code`, outside the pallet's prefix and its metadata; `name` is
-    the item's name in metadata, by default the attribute in CamelCase.
+    the item's name in metadata, by default the attribute in CamelCase; `bound` says what limits the size of a
+    value where its type does not.
     """
-    return StorageDeclaration(hashers, default, raw_key, docs, name)
+    return StorageDeclaration(hashers, default, raw_key, docs, name, bound)
 
 
 class Cursor(NamedTuple):

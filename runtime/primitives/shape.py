@@ -7,7 +7,7 @@ registry walk. It knows nothing of bytes, pallets or metadata.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -435,6 +435,28 @@ def _tagged_union(base: Any, path: str, params: tuple[tuple[str, Any], ...]) -> 
         raise ShapeError(f"variant indices of {path or base!r} must be distinct bytes")
     shaped = tuple((name, None if p is None else shape_of(p)) for name, p in params)
     return TaggedUnion(path, tuple(variants), shaped)
+
+
+# --- inside
+
+
+def walk(shape: Shape) -> Iterator[Shape]:
+    """Yield a shape and every shape within it, outermost first."""
+    yield shape
+    inner: tuple[Shape, ...] = ()
+    match shape:
+        case Sequence(item) | Array(item) | Option(item) | UnitResult(item) | Named(_, item):
+            inner = (item,)
+        case Tuple(items):
+            inner = items
+        case Record():
+            inner = tuple(field for _, field in shape.fields)
+        case TaggedUnion():
+            inner = tuple(variant.record for variant in shape.variants)
+        case _:
+            return
+    for part in inner:
+        yield from walk(part)
 
 
 # --- sizes

