@@ -96,6 +96,11 @@ def process_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def loop_seconds(pid: int) -> float:
+    """Return processor seconds of a process's main thread, where its event loop runs, to the nanosecond."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text(encoding="utf-8").split()[0]) / 1e9
+
+
 def family_seconds(pid: int) -> float:
     """Return processor seconds of a process and its living descendants."""
     return sum(process_seconds(one) for one in family(pid))

@@ -5,37 +5,38 @@ request never stops its neighbours. Knows nothing of HTTP, WebSockets or sockets
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol, TypeAlias, cast
+from typing import Final, Protocol, TypeAlias, cast
 
+import msgspec
 import structlog
+from msgspec import UNSET, UnsetType
 
 from node.rpc.access import RateLimiter
 from node.rpc.jsonrpc import (
     INTERNAL_ERROR,
     METHOD_NOT_FOUND,
     RATE_LIMITED,
+    BatchAnswer,
+    Calls,
+    Id,
+    Json,
     Limits,
+    Outcome,
     Parsed,
     Refusal,
-    Request,
     RpcError,
-    batch_response_too_big,
-    encode,
-    encode_batch,
+    encode_answer,
     encode_error,
-    encode_result,
     parse,
     response_too_big,
 )
-from node.rpc.methods import Method, Methods, Subscription, Unsubscription, bind
+from node.rpc.methods import Entry, Method, Methods, Subscription, Unsubscription, bind, bind_many
 from node.rpc.subscriptions import Sink, SubscriptionTable
 
 # How long one connection may work before the others get their turn.
 SLICE_S: Final = 0.002
-# Calls handed to a batch handler at once, whatever the batch limit of the server.
-BATCH_HANDLER_CALLS: Final = 256
 # Longer bodies are parsed one at a time, so that many at once do not add up to one long pause.
 HEAVY_BODY_BYTES: Final = 64 * 1024
 REPEATED_LOG_S: Final = 60
@@ -92,17 +93,37 @@ class Caller:
     subscriptions: SubscriptionTable | None = None
 
 
-Outcome: TypeAlias = bytes | None
-Started: TypeAlias = Outcome | Coroutine[object, object, Outcome]
+Answer: TypeAlias = bytes | None
+"""What goes back to the client; None for a notification."""
+Started: TypeAlias = Answer | Coroutine[object, object, Answer]
 
 
-class Call(NamedTuple):
-    """One call on its way to an answer."""
+class Turn:
+    """The time that one connection may take of the event loop before the others get theirs."""
 
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._ends_s = now() + SLICE_S
+
+    def is_over(self) -> bool:
+        """Return whether the others should have their turn now."""
+        return self._now() > self._ends_s
+
+    async def pass_on(self) -> None:
+        """Let the others work, then begin another turn."""
+        await asyncio.sleep(0)
+        self._ends_s = self._now() + SLICE_S
+
+
+class _Run(msgspec.Struct, frozen=True, gc=False):
+    """Calls on their way to answers: the method or why there is none, and how many the rate allows."""
+
+    target: Entry | RpcError
     name: str
-    request: Request
+    calls: Calls
     caller: Caller
     opened: list[Sink]
+    allowed: int
     began_s: float
 
 
@@ -142,48 +163,38 @@ class Dispatcher:
     def is_sync(self, parsed: Parsed) -> bool:
         """Return whether all handlers concerned answer without waiting."""
         if isinstance(parsed, list):
-            return not any(self._waits(item, in_batch=True) for item in parsed)
-        return not self._waits(parsed, in_batch=False)
+            return not any(isinstance(part, Calls) and self._waits(part, in_batch=True) for part in parsed)
+        return not (isinstance(parsed, Calls) and self._waits(parsed, in_batch=False))
 
-    async def answer(self, parsed: Parsed, caller: Caller, opened: list[Sink]) -> Outcome:
+    async def answer(self, parsed: Parsed, caller: Caller, opened: list[Sink]) -> Answer:
         """Return the answer to a body, None when there is none; `opened` collects new subscriptions."""
-        if isinstance(parsed, Refusal):
-            return encode_error(parsed.id, parsed.error)
         if isinstance(parsed, list):
             return await self._answer_batch(parsed, caller, opened)
         started = self.start(parsed, caller, opened)
         return started if started is None or isinstance(started, bytes) else await started
 
-    def start(self, request: Request, caller: Caller, opened: list[Sink]) -> Started:
-        """Return the answer to one request, or a coroutine of it when the handler is async."""
-        entry = self._methods.find(request.method)
-        call = Call(UNKNOWN if entry is None else entry.name, request, caller, opened, self._now())
-        if self._limiter is not None and not self._limiter.take(caller.address, 1, call.began_s):
-            self._observer.on_rate_limited(caller.protocol, call.name, 1)
-            return self._reply(request, _rate_limited(self._limiter))
-        self._observer.on_started(caller.protocol, call.name, 1)
-        if entry is None:
-            return self._finish(call, _not_found(request.method))
-        if entry.unsafe and not caller.unsafe:
-            return self._finish(call, _unsafe(entry.name))
-        match entry:
-            case Method():
-                return self._call_async(call, entry) if entry.is_async else self._call(call, entry)
-            case Subscription():
-                return self._subscribe(call, entry)
-            case Unsubscription():
-                return self._unsubscribe(call, entry)
+    def start(self, call: Calls | Refusal, caller: Caller, opened: list[Sink]) -> Started:
+        """Return the answer to a call that came alone, or a coroutine of it when the handler is async."""
+        if isinstance(call, Refusal):
+            return encode_error(call.id, call.error)
+        run = self._admit(call, caller, opened)
+        if not run.allowed:
+            return self._encode(run, 0, *self._refuse_others(run))
+        if _is_async(run.target):
+            return self._answer_later(run)
+        return self._answer_one(run, self._call(run, 0))
 
     def can_join(self, name: str) -> bool:
-        """Return whether single calls of a method are better answered many at once by `answer_many`."""
+        """Return whether calls of a method that came alone are better answered many at once."""
         entry = self._methods.find(name)
         return isinstance(entry, Method) and entry.batch_is_async
 
-    async def answer_many(self, requests: Sequence[Request], caller: Caller) -> list[Outcome]:
-        """Return the answers to calls of one method with a batch handler."""
-        entry = self._methods.find(requests[0].method)
-        assert isinstance(entry, Method)
-        return await self._call_many(entry, requests, caller)
+    async def answer_many(self, calls: Calls, caller: Caller) -> list[Answer]:
+        """Return the answers to calls of a method with a batch handler that came alone."""
+        run = self._admit(calls, caller, [])
+        outcomes = await self._call_together(run)
+        self._finish(run, _count_errors(outcomes[: run.allowed]))
+        return [self._encode(run, position, outcome) for position, outcome in enumerate(outcomes)]
 
     def report(self, name: str, error: Exception) -> RpcError:
         """Log what a handler let out, for one name once a minute, and return what the caller sees."""
@@ -196,202 +207,209 @@ class Dispatcher:
             self._failures[name] = (logged_s, unlogged + 1)
         return RpcError(INTERNAL_ERROR, "Internal error", f"{name} failed; the node's log has the reason")
 
-    def _waits(self, item: Request | Refusal, *, in_batch: bool) -> bool:
-        entry = self._methods.find(item.method) if isinstance(item, Request) else None
+    def _waits(self, calls: Calls, *, in_batch: bool) -> bool:
+        entry = self._methods.find(calls.method)
         if isinstance(entry, Method) and in_batch and entry.batch is not None:
             return entry.batch_is_async
         return isinstance(entry, Method | Subscription) and entry.is_async
 
-    def _call(self, call: Call, entry: Method) -> Outcome:
-        try:
-            outcome: bytes | RpcError = encode(entry.handler(*bind(entry, call.request.params)))
-        except RpcError as error:
-            outcome = error
-        except Exception as error:  # noqa: BLE001 - the dispatch boundary
-            outcome = self.report(entry.name, error)
-        return self._finish(call, outcome)
+    # --- calls
 
-    async def _call_async(self, call: Call, entry: Method) -> Outcome:
-        try:
-            pending = cast(Awaitable[object], entry.handler(*bind(entry, call.request.params)))
-            outcome: bytes | RpcError = encode(await pending)
-        except RpcError as error:
-            outcome = error
-        except Exception as error:  # noqa: BLE001 - the dispatch boundary
-            outcome = self.report(entry.name, error)
-        return self._finish(call, outcome)
-
-    def _subscribe(self, call: Call, entry: Subscription) -> Started:
-        try:
-            arguments = bind(entry, call.request.params)
-            sink = _open(call, entry)
-        except RpcError as error:
-            return self._finish(call, error)
-        if entry.is_async:
-            return self._subscribe_async(call, entry, sink, arguments)
-        try:
-            entry.handler(sink, *arguments)
-        except RpcError as error:
-            return self._subscribed(call, sink, error)
-        except Exception as error:  # noqa: BLE001 - the dispatch boundary
-            return self._subscribed(call, sink, self.report(entry.name, error))
-        return self._subscribed(call, sink, None)
-
-    async def _subscribe_async(
-        self, call: Call, entry: Subscription, sink: Sink, arguments: Sequence[object]
-    ) -> Outcome:
-        try:
-            await cast(Awaitable[object], entry.handler(sink, *arguments))
-        except RpcError as error:
-            return self._subscribed(call, sink, error)
-        except Exception as error:  # noqa: BLE001 - the dispatch boundary
-            return self._subscribed(call, sink, self.report(entry.name, error))
-        return self._subscribed(call, sink, None)
-
-    def _subscribed(self, call: Call, sink: Sink, error: RpcError | None) -> Outcome:
-        if error is not None:
-            sink.close()
-            return self._finish(call, error)
-        call.opened.append(sink)
-        return self._finish(call, encode(sink.id))
-
-    def _unsubscribe(self, call: Call, entry: Unsubscription) -> Outcome:
-        try:
-            (subscription_id,) = bind(entry, call.request.params)
-        except RpcError as error:
-            return self._finish(call, error)
-        table = call.caller.subscriptions
-        ended = table is not None and table.close(entry.subscription, str(subscription_id))
-        return self._finish(call, b"true" if ended else b"false")
-
-    def _finish(self, call: Call, outcome: bytes | RpcError) -> Outcome:
-        took_us = int((self._now() - call.began_s) * 1e6)
-        failed = isinstance(outcome, RpcError)
-        self._observer.on_finished(call.caller.protocol, call.name, 1, int(failed), took_us)
-        return self._reply(call.request, outcome)
-
-    def _reply(self, request: Request, outcome: bytes | RpcError) -> Outcome:
-        if not request.answered:
-            return None
-        if isinstance(outcome, bytes):
-            if len(outcome) <= self.limits.response_bytes:
-                return encode_result(request.id, outcome)
-            outcome = response_too_big(self.limits)
-        return encode_error(request.id, outcome)
-
-    async def _answer_batch(
-        self, batch: Sequence[Request | Refusal], caller: Caller, opened: list[Sink]
-    ) -> Outcome:
-        """Answer in order; once the response is full, the calls left are refused unexecuted."""
-        answers: list[bytes] = []
-        room = self.limits.response_bytes
-        too_big = batch_response_too_big(self.limits)
-        turn_ends_s = self._now() + SLICE_S
-        for entry, items in self._group(batch):
-            if room <= 0:
-                made = [_refused(item, too_big) for item in items]
-            elif entry is not None:
-                made = await self._call_many(entry, cast(Sequence[Request], items), caller)
-            else:
-                made = [await self.answer(items[0], caller, opened)]
-            for item, given in zip(items, made, strict=True):
-                if given is not None:
-                    fits = len(given) <= room
-                    answers.append(
-                        given if fits else encode_error(item.id, batch_response_too_big(self.limits))
-                    )
-                    room -= len(given)
-            if self._now() > turn_ends_s:
-                await asyncio.sleep(0)
-                turn_ends_s = self._now() + SLICE_S
-        return encode_batch(answers) if answers else None
-
-    def _group(
-        self, batch: Sequence[Request | Refusal]
-    ) -> Iterator[tuple[Method | None, Sequence[Request | Refusal]]]:
-        """Yield neighbouring calls of a method with a batch handler together, all others one by one."""
-        position = 0
-        while position < len(batch):
-            item = batch[position]
-            entry = self._methods.find(item.method) if isinstance(item, Request) else None
-            length = 1
-            if isinstance(entry, Method) and entry.batch is not None:
-                length = _count_same(batch[position : position + BATCH_HANDLER_CALLS])
-                yield entry, batch[position : position + length]
-            else:
-                yield None, [item]
-            position += length
-
-    async def _call_many(self, entry: Method, requests: Sequence[Request], caller: Caller) -> list[Outcome]:
-        """Answer calls of one method by its batch handler; those over the rate limit are refused."""
+    def _admit(self, calls: Calls, caller: Caller, opened: list[Sink]) -> _Run:
+        """Find the method, take the calls out of the caller's rate, and count them."""
+        entry = self._methods.find(calls.method)
+        target = _not_found(calls.method) if entry is None else entry
+        name = UNKNOWN if entry is None else entry.name
+        if entry is not None and entry.unsafe and not caller.unsafe:
+            target = _unsafe(name)
         began_s = self._now()
-        allowed = len(requests)
+        allowed = count = len(calls.ids)
         if self._limiter is not None:
-            allowed = self._limiter.take(caller.address, allowed, began_s)
-            if allowed < len(requests):
-                self._observer.on_rate_limited(caller.protocol, entry.name, len(requests) - allowed)
-        self._observer.on_started(caller.protocol, entry.name, allowed)
-        if entry.unsafe and not caller.unsafe:
-            outcomes: list[bytes | RpcError] = [_unsafe(entry.name)] * allowed
-        else:
-            outcomes = await self._run_many(entry, requests[:allowed])
-        errors = sum(isinstance(outcome, RpcError) for outcome in outcomes)
-        took_us = int((self._now() - began_s) * 1e6)
-        self._observer.on_finished(caller.protocol, entry.name, allowed, errors, took_us)
-        if self._limiter is not None:
-            outcomes += [_rate_limited(self._limiter)] * (len(requests) - allowed)
-        return [self._reply(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
+            allowed = self._limiter.take(caller.address, count, began_s)
+            if allowed < count:
+                self._observer.on_rate_limited(caller.protocol, name, count - allowed)
+        if allowed:
+            self._observer.on_started(caller.protocol, name, allowed)
+        return _Run(target, name, calls, caller, opened, allowed, began_s)
 
-    async def _run_many(self, entry: Method, requests: Sequence[Request]) -> list[bytes | RpcError]:
+    def _call(self, run: _Run, position: int) -> Outcome:
+        """Return what one call of a synchronous method has led to."""
+        try:
+            return _invoke(run, position)
+        except Exception as error:  # noqa: BLE001 - the dispatch boundary
+            return self._fault(run.name, error)
+
+    async def _call_async(self, run: _Run, position: int) -> Outcome:
+        """Return what one call of an asynchronous method has led to."""
+        try:
+            return await cast(Awaitable[object], _invoke(run, position))
+        except Exception as error:  # noqa: BLE001 - the dispatch boundary
+            return self._fault(run.name, error)
+
+    async def _call_together(self, run: _Run) -> list[Outcome]:
+        """Return what calls of a method with a batch handler have led to."""
+        if isinstance(run.target, Method):
+            outcomes = await self._run_batch_handler(run.target, run.calls.params[: run.allowed])
+        else:
+            outcomes = [run.target] * run.allowed
+        return outcomes + self._refuse_others(run)
+
+    async def _run_batch_handler(self, entry: Method, params: Sequence[Json]) -> list[Outcome]:
         """Return the outcome of each call; those whose parameters are wrong never reach the handler."""
-        refused: dict[int, RpcError] = {}
-        arguments: list[tuple[object, ...]] = []
-        for position, request in enumerate(requests):
+        assert entry.batch is not None
+        columns, refused = bind_many(entry, params)
+        count = len(params) - len(refused)
+        outcomes: list[Outcome] = []
+        if count:
             try:
-                arguments.append(tuple(bind(entry, request.params)))
-            except RpcError as error:
-                refused[position] = error
-        outcomes = await self._run_batch_handler(entry, arguments) if arguments else []
+                made = entry.batch(*columns)
+                if entry.batch_is_async:
+                    made = await cast(Awaitable[object], made)
+                outcomes = list(cast(Sequence[object], made))
+                assert len(outcomes) == count, "a batch handler answers every call"
+            except Exception as error:  # noqa: BLE001 - the dispatch boundary
+                outcomes = [self._fault(entry.name, error)] * count
         for position, refusal in refused.items():  # in ascending order, so that each insert is final
             outcomes.insert(position, refusal)
         return outcomes
 
-    async def _run_batch_handler(
-        self, entry: Method, arguments: list[tuple[object, ...]]
-    ) -> list[bytes | RpcError]:
-        assert entry.batch is not None
+    # --- answers
+
+    def _answer_one(self, run: _Run, outcome: Outcome) -> Answer:
+        self._finish(run, int(isinstance(outcome, RpcError)))
+        return self._encode(run, 0, outcome)
+
+    async def _answer_later(self, run: _Run) -> Answer:
+        return self._answer_one(run, await self._call_async(run, 0))
+
+    async def _answer_batch(
+        self, batch: Sequence[Calls | Refusal], caller: Caller, opened: list[Sink]
+    ) -> Answer:
+        """Answer in order; once the response is full, the calls left are refused unexecuted."""
+        answer = BatchAnswer(self.limits)
+        turn = Turn(self._now)
+        for part in batch:
+            if isinstance(part, Refusal):
+                answer.add([part.id], [part.error])
+            elif answer.is_full:
+                answer.refuse(part.ids)
+            else:
+                await self._answer_run(self._admit(part, caller, opened), answer, turn)
+            if turn.is_over():
+                await turn.pass_on()
+        return answer.encode()
+
+    async def _answer_run(self, run: _Run, answer: BatchAnswer, turn: Turn) -> None:
+        """Answer neighbouring calls of one method, all at once where it has a batch handler."""
+        ids = run.calls.ids
+        if isinstance(run.target, Method) and run.target.batch is not None:
+            outcomes = await self._call_together(run)
+            self._add(run, answer, ids, outcomes)
+            self._finish(run, _count_errors(outcomes[: run.allowed]))
+            return
+        is_async = _is_async(run.target)
+        outcomes = []
+        for position in range(run.allowed):
+            if answer.is_full:
+                break
+            outcome = await self._call_async(run, position) if is_async else self._call(run, position)
+            self._add(run, answer, ids[position : position + 1], [outcome])
+            outcomes.append(outcome)
+            if turn.is_over():
+                await turn.pass_on()
+        answer.refuse(ids[len(outcomes) : run.allowed])
+        answer.add(ids[run.allowed :], self._refuse_others(run))
+        self._finish(run, _count_errors(outcomes) + run.allowed - len(outcomes))
+
+    def _add(
+        self, run: _Run, answer: BatchAnswer, ids: Sequence[Id | UnsetType], outcomes: Sequence[Outcome]
+    ) -> None:
         try:
-            made = entry.batch(arguments)
-            if entry.batch_is_async:
-                made = await cast(Awaitable[object], made)
-            results = cast(Sequence[object], made)
-            assert len(results) == len(arguments), "a batch handler answers every call"
-            return [result if isinstance(result, RpcError) else encode(result) for result in results]
-        except RpcError as error:
-            return [error] * len(arguments)
-        except Exception as error:  # noqa: BLE001 - the dispatch boundary
-            return [self.report(entry.name, error)] * len(arguments)
+            answer.add(ids, outcomes)
+        except TypeError as error:
+            answer.add(ids, [self.report(run.name, error)] * len(ids))
+
+    def _encode(self, run: _Run, position: int, outcome: Outcome) -> Answer:
+        """Return the answer to a call that came alone."""
+        request_id = run.calls.ids[position]
+        if request_id is UNSET:
+            return None
+        try:
+            answer = encode_answer(request_id, outcome)
+        except TypeError as error:
+            return encode_error(request_id, self.report(run.name, error))
+        if len(answer) > self.limits.response_bytes:
+            return encode_error(request_id, response_too_big(self.limits))
+        return answer
+
+    def _finish(self, run: _Run, errors: int) -> None:
+        if run.allowed:
+            took_us = int((self._now() - run.began_s) * 1e6)
+            self._observer.on_finished(run.caller.protocol, run.name, run.allowed, errors, took_us)
+
+    def _fault(self, name: str, error: Exception) -> RpcError:
+        return error if isinstance(error, RpcError) else self.report(name, error)
+
+    def _refuse_others(self, run: _Run) -> list[Outcome]:
+        """Return the errors of the calls that the rate does not allow."""
+        if self._limiter is None:
+            return []
+        refusal = RpcError(RATE_LIMITED, "RPC rate limit exceeded", self._limiter.sentence)
+        return [refusal] * (len(run.calls.ids) - run.allowed)
 
 
-def _open(call: Call, entry: Subscription) -> Sink:
-    if call.caller.subscriptions is None:
+def _count_errors(outcomes: Sequence[Outcome]) -> int:
+    return list(map(type, outcomes)).count(RpcError)
+
+
+def _is_async(target: Entry | RpcError) -> bool:
+    return isinstance(target, Method | Subscription) and target.is_async
+
+
+def _invoke(run: _Run, position: int) -> object:
+    """Return what the handler of a call returns, a coroutine when it is async; raises what it raises."""
+    target = run.target
+    params = run.calls.params[position]
+    match target:
+        case Method():
+            return target.handler(*bind(target, params))
+        case Subscription():
+            return _subscribe(run, target, position)
+        case Unsubscription():
+            return _unsubscribe(run, target, *bind(target, params))
+        case RpcError():
+            return target
+
+
+def _subscribe(run: _Run, entry: Subscription, position: int) -> object:
+    arguments = bind(entry, run.calls.params[position])
+    sink = _open(run, entry, position)
+    with sink.closed_on_error():
+        made = entry.handler(sink, *arguments)
+    if entry.is_async:
+        return _subscribe_later(run, sink, cast(Awaitable[object], made))
+    run.opened.append(sink)
+    return sink.id
+
+
+async def _subscribe_later(run: _Run, sink: Sink, made: Awaitable[object]) -> str:
+    with sink.closed_on_error():
+        await made
+    run.opened.append(sink)
+    return sink.id
+
+
+def _open(run: _Run, entry: Subscription, position: int) -> Sink:
+    if run.caller.subscriptions is None:
         raise RpcError(METHOD_NOT_FOUND, f"{entry.name} is a subscription and needs a WebSocket connection")
-    if not call.request.answered:
+    if run.calls.ids[position] is UNSET:
         raise RpcError(METHOD_NOT_FOUND, f"{entry.name} needs an id, or its notices mean nothing")
-    return call.caller.subscriptions.open(entry.name, entry.notification)
+    return run.caller.subscriptions.open(entry.name, entry.notification)
 
 
-def _count_same(items: Sequence[Request | Refusal]) -> int:
-    """Return how many requests at the start are of the first one's method."""
-    first = items[0]
-    for count, item in enumerate(items):
-        if not isinstance(item, Request) or not isinstance(first, Request) or item.method != first.method:
-            return count
-    return len(items)
-
-
-def _refused(item: Request | Refusal, error: RpcError) -> Outcome:
-    return encode_error(item.id, error) if isinstance(item, Refusal) or item.answered else None
+def _unsubscribe(run: _Run, entry: Unsubscription, subscription_id: object) -> bool:
+    table = run.caller.subscriptions
+    return table is not None and table.close(entry.subscription, str(subscription_id))
 
 
 def _not_found(name: str) -> RpcError:
@@ -403,7 +421,3 @@ def _not_found(name: str) -> RpcError:
 
 def _unsafe(name: str) -> RpcError:
     return RpcError(METHOD_NOT_FOUND, f"{name} is unsafe; start with --rpc-methods unsafe")
-
-
-def _rate_limited(limiter: RateLimiter) -> RpcError:
-    return RpcError(RATE_LIMITED, "RPC rate limit exceeded", limiter.sentence)

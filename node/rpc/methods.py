@@ -75,7 +75,7 @@ def subscription(
 
 
 def batch_of(name: str) -> Callable[[F], F]:
-    """Declare a handler of many calls of method `name` at once: argument tuples in, as many results out.
+    """Declare a handler of many calls of method `name` at once: a list for each parameter in, results out.
 
     A result that is an RpcError becomes the error answer of its call. The handler may be `async`.
     """
@@ -141,6 +141,21 @@ def bind(entry: Entry, params: Json) -> Sequence[object]:
         raise RpcError(INVALID_PARAMS, f"Invalid params: {_sentence(entry.name, error)}") from error
 
 
+def bind_many(entry: Entry, calls: Sequence[Json]) -> tuple[Sequence[Sequence[object]], dict[int, RpcError]]:
+    """Return the arguments of many calls, a list for each parameter, and the errors of those left out."""
+    columns = entry.params.bind_columns(calls)
+    if columns is not None:
+        return columns, {}
+    rows: list[Sequence[object]] = []
+    refused: dict[int, RpcError] = {}
+    for position, params in enumerate(calls):
+        try:
+            rows.append(bind(entry, params))
+        except RpcError as error:
+            refused[position] = error
+    return list(zip(*rows, strict=True)), refused
+
+
 class Methods:
     """The table of all methods one server offers, by name and alias."""
 
@@ -193,10 +208,13 @@ def build_method(name: str, handler: Handler, *, unsafe: bool = False, listed: b
 
 
 def _method(mark: MethodMark, handler: Handler, batch: Handler | None) -> Method:
+    params = _parameters(handler, skip=0)
+    if batch is not None and not params.fields:
+        raise TypeError(f"{batch}: calls without parameters have no columns to handle together")
     return Method(
         name=mark.name,
         handler=handler,
-        params=_parameters(handler, skip=0),
+        params=params,
         aliases=mark.aliases,
         unsafe=mark.unsafe,
         listed=mark.listed,

@@ -7,6 +7,7 @@ schema and how to convert. Knows nothing of methods, requests or state. Every li
 import dataclasses
 import types
 import typing
+from binascii import a2b_hex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final, Protocol, TypeAlias, TypeVar
 
@@ -98,12 +99,9 @@ def parse_hex(value: Json) -> bytes:
     if len(digits) & 1:
         raise ParamError(f"has an odd number of hex digits ({len(digits)}): {shown(value)}")
     try:
-        data = bytes.fromhex(digits)
+        return a2b_hex(digits)
     except ValueError:
         raise ParamError(f"must be hex digits only, got {shown(value)}") from None
-    if 2 * len(data) != len(digits):  # fromhex skips blanks
-        raise ParamError(f"must be hex digits only, got {shown(value)}")
-    return data
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -122,13 +120,11 @@ class Hex:
     def convert(self, value: Json) -> bytes:
         # Every submitted extrinsic comes through here: decode first, look for the reason only if it failed.
         if isinstance(value, str):
-            digits = value[2:] if value.startswith("0x") else value
             try:
-                data = bytes.fromhex(digits)
+                data = a2b_hex(value[2:] if value[:2] == "0x" else value)
             except ValueError:
                 raise self._explain(value) from None
-            size = len(data)
-            if 2 * size == len(digits) and size <= self.limit and self.exactly in (None, size):
+            if len(data) <= self.limit and (self.exactly is None or len(data) == self.exactly):
                 return data
         raise self._explain(value)
 
@@ -489,6 +485,19 @@ class Signature:
         if params is None:
             return self._positional([])
         raise ParamError(f"takes an array or an object of parameters, got {shown(params)}")
+
+    def bind_columns(self, calls: Sequence[Json]) -> Sequence[Sequence[object]] | None:
+        """Return the arguments of many calls, a list for each parameter.
+
+        None unless every call gives all parameters by position and every one is right.
+        """
+        if set(map(type, calls)) != {list}:
+            return None
+        try:
+            columns = list(zip(*typing.cast(Sequence[list[Json]], calls), strict=True))
+            return [list(map(c, v)) for c, v in zip(self._converts, columns, strict=True)]
+        except (ParamError, ValueError):
+            return None
 
     def _positional(self, params: Sequence[Json]) -> Sequence[object]:
         fields = self.fields

@@ -6,7 +6,8 @@ a connection is an Outlet.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from node.rpc.jsonrpc import INTERNAL_ERROR, TOO_MANY_SUBSCRIPTIONS, RpcError, encode, encode_notice
@@ -79,6 +80,15 @@ class Sink:
         held, self._held = self._held, None
         for notice in held or ():
             self._outlet.push(notice)
+
+    @contextmanager
+    def closed_on_error(self) -> Iterator[None]:
+        """End the subscription when what is done meanwhile fails."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End the subscription from the node's side; notices already sent still arrive."""

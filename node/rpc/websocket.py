@@ -14,14 +14,13 @@ import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from node.rpc.connections import Connection, Phase
-from node.rpc.dispatch import BATCH_HANDLER_CALLS, SLICE_S, Caller, Dispatcher, Outcome
-from node.rpc.jsonrpc import Parsed, Request
+from node.rpc.dispatch import Answer, Caller, Dispatcher, Turn
+from node.rpc.jsonrpc import TOGETHER_MAX, Calls, Parsed
 from node.rpc.subscriptions import MAX_QUEUED_NOTICES, MAX_SUBSCRIPTIONS, Sink, SubscriptionTable
 from node.rpc.tasks import OwnTasks
 
 # Requests, or bursts of them, of one connection that wait for asynchronous handlers before reading stops.
 MAX_IN_FLIGHT: Final = 64
-BURST_CALLS: Final = BATCH_HANDLER_CALLS
 CLOSE_TIMEOUT_S: Final = 1.0
 
 log = structlog.get_logger("rpc")
@@ -56,7 +55,7 @@ class WebSocketSession:
         self._ping_due = False
         self._wake = asyncio.Event()
         self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
-        self._burst: list[Request] = []
+        self._burst: Calls | None = None
         self._over = False
 
     async def run(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -104,8 +103,7 @@ class WebSocketSession:
         await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the node is stopping")
 
     async def _read(self) -> None:
-        now = asyncio.get_running_loop().time
-        turn_ends = now() + SLICE_S
+        turn = Turn(asyncio.get_running_loop().time)
         while not self._over:
             message = await self._socket.receive()
             if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -113,12 +111,11 @@ class WebSocketSession:
             self._connection.finish_request()
             data: bytes = message.data
             await self._handle(await self._dispatcher.read(data))
-            if now() > turn_ends:
-                await asyncio.sleep(0)
-                turn_ends = now() + SLICE_S
+            if turn.is_over():
+                await turn.pass_on()
 
     async def _handle(self, parsed: Parsed) -> None:
-        if isinstance(parsed, Request) and self._dispatcher.can_join(parsed.method):
+        if isinstance(parsed, Calls) and self._dispatcher.can_join(parsed.method):
             await self._join(parsed)
             return
         self._start_burst()
@@ -127,41 +124,39 @@ class WebSocketSession:
             await self._in_flight.acquire()
             self._tasks.start(self._later(self._dispatcher.answer(parsed, self._caller, opened), opened))
             return
-        if isinstance(parsed, Request):
-            started = self._dispatcher.start(parsed, self._caller, opened)
-            answer = started if started is None or isinstance(started, bytes) else await started
-        else:
-            answer = await self._dispatcher.answer(parsed, self._caller, opened)
-        await self._answer(answer, opened)
+        await self._answer(await self._dispatcher.answer(parsed, self._caller, opened), opened)
 
-    async def _join(self, request: Request) -> None:
+    async def _join(self, call: Calls) -> None:
         """Put a call to those of its kind that arrived just before; they start at the end of this turn."""
-        if self._burst and (len(self._burst) == BURST_CALLS or request.method != self._burst[0].method):
-            self._start_burst()
-        if not self._burst:
-            await self._in_flight.acquire()
-            asyncio.get_running_loop().call_soon(self._start_burst)
-        self._burst.append(request)
+        burst = self._burst
+        if burst is not None and burst.method == call.method and len(burst.ids) < TOGETHER_MAX:
+            burst.ids += call.ids
+            burst.params += call.params
+            return
+        self._start_burst()
+        await self._in_flight.acquire()
+        asyncio.get_running_loop().call_soon(self._start_burst)
+        self._burst = call
 
     def _start_burst(self) -> None:
-        if self._burst:
-            burst, self._burst = self._burst, []
+        if self._burst is not None:
+            burst, self._burst = self._burst, None
             self._tasks.start(self._answer_burst(burst))
 
-    async def _answer_burst(self, burst: list[Request]) -> None:
+    async def _answer_burst(self, burst: Calls) -> None:
         try:
             for answer in await self._dispatcher.answer_many(burst, self._caller):
                 await self._answer(answer, [])
         finally:
             self._in_flight.release()
 
-    async def _later(self, answering: Coroutine[object, object, Outcome], opened: list[Sink]) -> None:
+    async def _later(self, answering: Coroutine[object, object, Answer], opened: list[Sink]) -> None:
         try:
             await self._answer(await answering, opened)
         finally:
             self._in_flight.release()
 
-    async def _answer(self, answer: Outcome, opened: list[Sink]) -> None:
+    async def _answer(self, answer: Answer, opened: list[Sink]) -> None:
         """Send an answer, waiting while the client does not read; then let its subscriptions speak."""
         if answer is not None and not self._over:
             if not self._connection.can_send(len(answer)):

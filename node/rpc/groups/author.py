@@ -44,9 +44,9 @@ class AuthorMethods:
         return hex_of(outcome)
 
     @batch_of("author_submitExtrinsic")
-    async def submit_many(self, calls: Sequence[tuple[bytes]]) -> list[object]:
+    async def submit_many(self, extrinsics: Sequence[bytes]) -> list[object]:
         """Submit many extrinsics at once."""
-        outcomes = await self._intake.submit([raw for (raw,) in calls])
+        outcomes = await self._intake.submit(extrinsics)
         return [refusal_error(o) if isinstance(o, Exception) else hex_of(o) for o in outcomes]
 
     @subscription(

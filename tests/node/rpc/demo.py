@@ -29,6 +29,7 @@ class Demo:
         self.submitted: list[bytes] = []
         self.batches: list[int] = []
         self.collected: list[list[int]] = []
+        self.sizes: list[int] = []
         self.closed = 0
         self.release = asyncio.Event()
 
@@ -67,11 +68,11 @@ class Demo:
         return "0x" + extrinsic.hex()
 
     @batch_of("author_submitExtrinsic")
-    def submit_many(self, calls: Sequence[tuple[bytes]]) -> list[object]:
-        self.batches.append(len(calls))
+    def submit_many(self, extrinsics: Sequence[bytes]) -> list[object]:
+        self.batches.append(len(extrinsics))
         return [
-            RpcError(1012, "Transaction is temporarily banned") if c == b"\xff" else "0x" + c.hex()
-            for (c,) in calls
+            RpcError(1012, "Transaction is temporarily banned") if one == b"\xff" else "0x" + one.hex()
+            for one in extrinsics
         ]
 
     @method("test_collect")
@@ -81,10 +82,10 @@ class Demo:
         return value
 
     @batch_of("test_collect")
-    async def collect_many(self, calls: Sequence[tuple[int]]) -> list[object]:
+    async def collect_many(self, values: Sequence[int]) -> list[object]:
         await asyncio.sleep(0)
-        self.collected.append([value for (value,) in calls])
-        return [RpcError(7, "seven") if value == 7 else value for (value,) in calls]
+        self.collected.append(list(values))
+        return [RpcError(7, "seven") if value == 7 else value for value in values]
 
     @method("dev_newBlock", unsafe=True)
     def new_block(self, options: NewBlock | None = None) -> list[object]:
@@ -128,6 +129,7 @@ class Demo:
     @method("test_big")
     def big(self, size: int) -> str:
         """Return a text of that many characters."""
+        self.sizes.append(size)
         return "x" * size
 
     @method("test_raw")

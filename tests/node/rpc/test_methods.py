@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from node.rpc.jsonrpc import RawJson, RpcError
+from node.rpc.jsonrpc import RawJson, RpcError, encode
 from node.rpc.methods import (
     Method,
     Methods,
@@ -56,6 +56,20 @@ def test_batch_handler_without_its_method_is_refused() -> None:
         Methods(Lonely())
 
 
+def test_batch_handler_of_a_method_without_parameters_is_refused() -> None:
+    class Idle:
+        @method("m")
+        def m(self) -> None:
+            """Nothing."""
+
+        @batch_of("m")
+        def many(self) -> list[object]:
+            return []
+
+    with pytest.raises(TypeError, match="without parameters"):
+        Methods(Idle())
+
+
 def test_required_parameter_after_an_optional_one_is_refused() -> None:
     class Keyword:
         @method("m")
@@ -103,7 +117,7 @@ def test_rpc_methods_lists_names_aliases_and_unsubscribes_sorted_but_nothing_unl
     introspection = Introspection(methods, title="demo", version="1")
     methods.add(introspection)
     answer = introspection.rpc_methods()
-    names = json.loads(answer.text)["methods"]
+    names = json.loads(encode(answer))["methods"]
     assert names == sorted(names)
     assert {"rpc_methods", "chain_getHead", "subscribe_newHead", "chain_unsubscribeNewHeads"} <= set(names)
     assert "rpc.discover" not in names
@@ -116,7 +130,7 @@ def test_openrpc_document_has_the_members_the_meta_schema_requires() -> None:
     methods.add(introspection)
     answer = introspection.discover()
     assert isinstance(answer, RawJson)
-    whole = json.loads(answer.text)
+    whole = json.loads(encode(answer))
     assert set(whole) == {"openrpc", "info", "methods"}
     assert whole["openrpc"].startswith("1.3")
     assert whole["info"] == {"title": "demo", "version": "1.2.3"}

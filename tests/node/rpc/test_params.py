@@ -1,6 +1,7 @@
 """Converters: what each parameter type accepts, and the sentence a caller gets for anything else."""
 
 import dataclasses
+import typing
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
@@ -20,6 +21,7 @@ from node.rpc.params import (
     Hash32,
     Hex,
     Integer,
+    Number,
     ParamError,
     Signature,
     converter_of,
@@ -217,3 +219,26 @@ def test_wrong_parameters_are_named(params: Json, path: str, sentence: str) -> N
         SIGNATURE.bind(params)
     assert caught.value.path == path
     assert sentence in caught.value.sentence
+
+
+def test_columns_are_the_arguments_of_many_calls() -> None:
+    signature = Signature(
+        [Field("key", converter_of(bytes), required=True), Field("at", Number(), required=False, default=9)]
+    )
+    assert signature.bind_columns([["0x01", 5], ["02", None]]) == [[b"\x01", b"\x02"], [5, 9]]
+    for calls in (
+        [["0x01"], ["0x02"]],
+        [["0x01", 5, 6], ["0x02", 5]],
+        [["0x01", 5], ["0x0", 5]],
+        [["0x01", 5], {"key": "0x01"}],
+        [None, None],
+    ):
+        assert signature.bind_columns(typing.cast(list[Json], calls)) is None
+
+
+@pytest.mark.parametrize("text", [" 01", "0 1", "01 ", "0x 01", "0X01", "0x0x01", "0xé1", "+1", "0x0\n"])
+def test_hex_is_digits_only(text: str) -> None:
+    with pytest.raises(ParamError):
+        Hex().convert(text)
+    with pytest.raises(ParamError):
+        parse_hex(text)
