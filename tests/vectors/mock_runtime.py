@@ -3,7 +3,7 @@
 Its `Playground` is the mock node's pallet of odd types. Used by the checks only; no chain has it.
 """
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 from pallets.core import weights
 from pallets.core.session import Session, SessionConfig
@@ -31,7 +31,7 @@ from runtime.frame.storage import (
     NMap,
     storage,
 )
-from runtime.primitives.scale import Struct, u8, u32, u128
+from runtime.primitives.scale import MaxLen, Struct, u8, u32, u128
 from runtime.primitives.types import AccountId, Hash
 
 
@@ -49,7 +49,7 @@ class Playground(Pallet[None]):
     offers: Map[u32, u32 | None] = storage(TWOX_64_CONCAT)
     meters: DoubleMap[AccountId, u32, u32 | None] = storage(BLAKE2_128_CONCAT, TWOX_64_CONCAT)
     by_id: Map[Hash, u32 | None] = storage(IDENTITY)
-    triple: NMap[tuple[u32, AccountId, bytes], u32 | None] = storage(
+    triple: NMap[tuple[u32, AccountId, Annotated[bytes, MaxLen(1024)]], u32 | None] = storage(
         IDENTITY, TWOX_64_CONCAT, BLAKE2_128_CONCAT
     )
     opaque1: Map[u32, u32 | None] = storage(BLAKE2_256)
