@@ -108,6 +108,15 @@ class Scene:
 
         return run
 
+    def hook(self, pallet: str, name: str, *args: Any) -> Act:
+        """Return the running of a pallet's hook."""
+        method = getattr(self.chain.runtime.pallet(pallet), name)
+
+        def run() -> None:
+            method(*args)
+
+        return run
+
     def settle(self) -> None:
         """Close the block and forget every decoded value, so that the first run reads what it needs."""
         self.chain.close_block()

@@ -100,12 +100,15 @@ def main() -> None:
         faults = check()
         sys.stdout.write("".join(f"{fault}\n" for fault in faults) or "every call has its weight\n")
         sys.exit(bool(faults))
+    folders = chosen.folders or list(FILES)
+    if missing := [] if chosen.only else [fault for name in folders for fault in unmeasured(name)]:
+        sys.exit("nothing was measured or written:\n" + "\n".join(missing))
     gc.disable()
     general = measure_general()
     costs = costs_of(general)
     progress(f"{costs}")
     for name, cases in FILES.items():
-        if chosen.folders and name not in chosen.folders:
+        if name not in folders:
             continue
         found: dict[str, Figures | int] = dict(general) if name == "core" else {}
         for case in cases.listed:
@@ -352,6 +355,21 @@ def check() -> list[str]:
         faults += [f"pallets/{name}/weights.py has {one} for no case" for one in sorted(written - expected)]
         faults += unused(name, written)
     faults += calls_without_weight(Scene().chain.runtime)
+    return faults
+
+
+def unmeasured(name: str) -> list[str]:
+    """Return a fault for each constant that a folder's pallets use and no case gives: without it in the file
+    that is about to be written they could not even be imported."""
+    given = {constant for case in FILES[name].listed for constant in case.constants()}
+    given |= set(GENERAL) if name == "core" else set()
+    faults: list[str] = []
+    for path in sorted((ROOT / "pallets" / name).glob("*.py")):
+        used = set(re.findall(r"\bweights\.([A-Z][A-Z0-9_]*)\b", path.read_text(encoding="utf-8")))
+        faults += [
+            f"pallets/{name}/{path.name} uses weights.{one}, which no case gives"
+            for one in sorted(used - given)
+        ]
     return faults
 
 

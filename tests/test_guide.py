@@ -16,6 +16,7 @@ GUIDE = ROOT / "docs" / "writing-a-pallet.md"
 BLOCK = re.compile(r"^```python (\S+)(?: (imports|pallets))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COPIED = ("runtime", "pallets", "genesis", "node", "benchmarks", "typings", "tests/support")
 FILES = ("pyproject.toml", "tests/__init__.py", "tests/pallets/__init__.py", "tests/pallets/conftest.py")
+PACKAGES = ("pallets/energy", "tests/pallets/energy", "pallets/metering", "tests/pallets/metering")
 LAST_IMPORT = "from pallets.token.assets import"
 BUILD = "    runtime = build.build("
 
@@ -33,7 +34,7 @@ def follow(target: Path) -> None:
     for name in FILES:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target / name)
-    for package in ("pallets/energy", "tests/pallets/energy"):
+    for package in PACKAGES:
         (target / package).mkdir()
         (target / package / "__init__.py").touch()
     consortium = target / "genesis" / "consortium.py"
@@ -42,6 +43,8 @@ def follow(target: Path) -> None:
             (target / path).write_text(code)
             continue
         text = consortium.read_text()
+        if "Readings(" in code or "Readings, index" in code:
+            text = text.replace("    build.add(Meters,", "    meters = build.add(Meters,")
         anchor = LAST_IMPORT if place == "imports" else BUILD
         assert text.count(anchor) == 1, f"the guide's place {place} is not where it says"
         indent = "" if place == "imports" else "    "
@@ -79,12 +82,18 @@ def test_guide_has_the_blocks_that_it_talks_of() -> None:
         ("genesis/consortium.py", "pallets"),
         ("tests/pallets/energy/test_meters.py", None),
         ("benchmarks/weight_cases_energy.py", None),
+        ("pallets/metering/readings.py", None),
+        ("pallets/metering/weights.py", None),
+        ("genesis/consortium.py", "imports"),
+        ("genesis/consortium.py", "pallets"),
+        ("tests/pallets/metering/test_readings.py", None),
+        ("benchmarks/weight_cases_metering.py", None),
     ]
 
 
 def test_pallet_of_the_guide_is_composed_and_passes_its_tests(tree: Path) -> None:
-    out = run(tree, "pytest", "-v", "-p", "no:cacheprovider", "tests/pallets/energy")
-    assert "8 passed" in out
+    out = run(tree, "pytest", "-v", "-p", "no:cacheprovider", *PACKAGES[1::2])
+    assert "12 passed" in out
 
 
 def test_pallet_of_the_guide_is_in_the_metadata(tree: Path) -> None:
@@ -92,17 +101,21 @@ def test_pallet_of_the_guide_is_in_the_metadata(tree: Path) -> None:
     script.write_text(
         "from tests.support.chain import consortium_chain\n"
         "metadata = consortium_chain().api.call('Metadata_metadata', b'')\n"
-        "for word in (b'Meters', b'MeterDeposit', b'register', b'Registered', b'NotOwner'):\n"
+        "words = (b'Meters', b'MeterDeposit', b'register', b'Registered', b'NotOwner', b'Readings')\n"
+        "for word in (*words, b'KeptBlocks'):\n"
         "    assert word in metadata, word\n"
     )
     run(tree, "look")
 
 
 def test_weights_of_the_guide_are_measured_and_checked(tree: Path) -> None:
-    run(tree, "benchmarks.weights", "energy")
+    run(tree, "benchmarks.weights", "energy", "metering")
     text = (tree / "pallets" / "energy" / "weights.py").read_text()
     assert "METERS_REGISTER: Final = Weight(" in text
     assert "METERS_REMOVE: Final = Weight(" in text
+    text = (tree / "pallets" / "metering" / "weights.py").read_text()
+    assert re.search(r"^READINGS_FORGET_PER_METER: Final = Weight\([1-9]", text, re.MULTILINE)
+    assert re.search(r"^READINGS_REPORT_PER_VALUE: Final = Weight\([1-9]", text, re.MULTILINE)
     run(tree, "benchmarks.weights", "--check")
 
 
@@ -114,7 +127,8 @@ def test_code_of_the_guide_keeps_the_rules(tree: Path) -> None:
 
 @pytest.mark.slow
 def test_types_and_layers_of_the_guide_are_right(tree: Path) -> None:
-    run(tree, "mypy", "pallets", "genesis", "tests/pallets", "benchmarks/weight_cases_energy.py")
+    cases = ("benchmarks/weight_cases_energy.py", "benchmarks/weight_cases_metering.py")
+    run(tree, "mypy", "pallets", "genesis", "tests/pallets", *cases)
     code = "from importlinter.cli import lint_imports_command as c; c()"
     result = subprocess.run(
         [sys.executable, "-c", code, "--no-cache"], check=False, cwd=tree, capture_output=True, text=True

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from runtime.primitives.scale import EncodeError
+
 
 class Backend(Protocol):
     """Committed state at one block: raw storage keys to raw values."""
@@ -82,6 +84,8 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 class Entries(Protocol):
     """What the state needs of a storage item; `node` below is the Python key within the item."""
 
+    pallet: str
+    name: str
     values: dict[Any, Any]
     first: dict[Any, Any]
     committed: dict[Any, tuple[bytes, bytes | None]]
@@ -206,7 +210,10 @@ def _collect(item: Entries, entries: Iterable[tuple[Any, Any]]) -> list[tuple[An
         if last is first:
             continue
         key, old = committed[node]
-        new = None if last is None else encode(last)
+        try:
+            new = None if last is None else encode(last)
+        except EncodeError as error:
+            raise EncodeError(f"{item.pallet}.{item.name} holds what its type cannot: {error}") from error
         if old != new:
             changed.append((node, Change(key, old, new)))
     return changed

@@ -49,6 +49,17 @@ def test_check_names_a_constant_that_was_not_generated(monkeypatch: pytest.Monke
     ]
 
 
+def test_nothing_is_written_that_would_leave_a_pallet_without_its_weight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert [fault for name in weights.FILES for fault in weights.unmeasured(name)] == []
+    without(monkeypatch, "BALANCES_BURN")
+    monkeypatch.setattr("sys.argv", ["weights", "token"])
+    monkeypatch.setattr(weights, "measure_general", lambda: pytest.fail("nothing is measured"))
+    with pytest.raises(SystemExit, match=r"balances\.py uses weights\.BALANCES_BURN, which no case gives"):
+        weights.main()
+
+
 def transfer(scene: Scene) -> Act:
     return scene.act(ALICE, "Balances.transfer_keep_alive", bytes([1] * 32), 10**12)
 

@@ -198,6 +198,10 @@ class Chain(Generic[C]):
         """Return the events of the last call or extrinsic, or since the block was opened."""
         return [record.event for record in self.state.events[self._mark :]]
 
+    def block_events(self) -> list[Event]:
+        """Return the events of the open block so far, those of its hooks included."""
+        return [record.event for record in self.state.events]
+
     def pending(self) -> list[Change]:
         """Return the changes of the open block so far."""
         return self.state.pending()

@@ -22,7 +22,7 @@ from runtime.frame.storage import (
     Value,
 )
 from runtime.primitives.hashing import twox128
-from runtime.primitives.scale import codec, u8, u32
+from runtime.primitives.scale import EncodeError, codec, u8, u32
 from tests.support.chain import ALICE, consortium_chain
 
 KEYS = st.integers(0, 12)
@@ -294,3 +294,11 @@ def test_raw_key_is_pallet_item_and_hashed_key() -> None:
             "26aa394eea5630e07c48ae0c9558cef7b99d880ec681799c0cf30e8886371da9de1e86a9a8c739864cf3cc5ec2bea59f"
         )
     )
+
+
+@pytest.mark.parametrize("value", [2**32, -1])
+def test_value_that_its_type_cannot_hold_is_named(value: int) -> None:
+    items = Items(MemoryBackend())
+    items.map.put(3, value)
+    with pytest.raises(EncodeError, match=r"P\.M holds what its type cannot: "):
+        items.state.drain()
