@@ -13,13 +13,17 @@ ARGS ?=
 .PHONY: help venv devnet test check lint fast wallet-clients bench lock clean
 
 help:
-	@echo "make venv     create .venv from the lock file"
-	@echo "make devnet   start a development chain (ARGS=… are passed on)"
-	@echo "make check    format, lint, types, layers, tidy, fast tests"
-	@echo "make test     every test"
+	@echo "make devnet          start a development chain; ARGS='--rpc-port 9955' passes flags on"
+	@echo "make test            every test; ARGS=tests/pallets names some"
+	@echo "make check           lint and the fast tests"
+	@echo "make lint            format, lint, types, layers, tidy rules"
+	@echo "make fast            the fast tests"
+	@echo "make bench           benchmarks, JSON lines on stdout; ARGS='--only rpc' names some"
 	@echo "make wallet-clients  install the wallet libraries that make test runs (needs Node.js)"
-	@echo "make bench    benchmarks, JSON lines on stdout"
-	@echo "make lock     compile the lock files anew from pyproject.toml"
+	@echo "make venv            create .venv from the lock file; PYTHON=… names the interpreter"
+	@echo "make lock            compile the lock files anew from pyproject.toml"
+	@echo "make clean           remove caches and build products"
+	@echo "All but clean make .venv first where it is missing. README.md says where to go next."
 
 venv: $(STAMP)
 
