@@ -1,6 +1,7 @@
 """Pages for people are true: what the operator's page lists is the program's, and links and paths lead
 somewhere."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -20,6 +21,11 @@ PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 
 
+PACKAGES = sorted(
+    path
+    for package in ("runtime", "pallets", "genesis", "node")
+    for path in (ROOT / package).rglob("__init__.py")
+)
 PATH = re.compile(r"`((?:benchmarks|docs|genesis|node|pallets|runtime|tests|tools)/[\w/.-]*)`")
 
 
@@ -30,6 +36,14 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
     if page.name != "writing-a-pallet.md":  # it names files that its reader makes
         assert [path for path in PATH.findall(text) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.parent.name)
+def test_package_names_the_file_to_read_first(package: Path) -> None:
+    docs = ast.get_docstring(ast.parse(package.read_text(encoding="utf-8"))) or ""
+    found = re.search(r"First file to read:\s`([\w/]+\.py)`", docs)
+    assert found, docs
+    assert (package.parent / found[1]).exists()
 
 
 def section(title: str) -> str:

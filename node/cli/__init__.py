@@ -1,7 +1,7 @@
 """The command line `loam`: Substrate's flags and subcommands, one module for each group of subcommands.
 
-`entry` is the next file to read. It must not know how a chain works: it resolves settings and calls the
-service.
+First file to read: `root.py`, then `entry.py`. It must not know how a chain works: it resolves settings and
+calls the service.
 """
 
 import sys

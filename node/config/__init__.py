@@ -1,6 +1,6 @@
 """The node's configuration: one frozen record, where its values come from, what an operator reads on error.
 
-It must not know what any part of the node does with a value. Start reading at `settings.py`.
+First file to read: `settings.py`. It must not know what any part of the node does with a value.
 """
 
 from node.config.errors import ConfigError, ExitCode, OperatorError, StartError, UsageError

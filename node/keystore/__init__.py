@@ -1,7 +1,7 @@
 """Secret keys on disk and in memory: the keystore of authority keys and the key of the network identity.
 
-It must not know what the keys sign. Formats: Substrate's plain files and our sealed ones, side by side in a
-directory.
+First file to read: `store.py`. It must not know what the keys sign. Formats: Substrate's plain files and our
+sealed ones, side by side in a directory.
 """
 
 from node.keystore.errors import KeystoreError

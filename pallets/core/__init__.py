@@ -1,1 +1,5 @@
-"""Pallets every chain has: system, timestamp, fees, utility, multisig, proxy, sudo."""
+"""Pallets that every chain has: system, timestamp, fees, session, utility, multisig, proxy, sudo, upgrades.
+
+First file to read: `system.py`, the accounts and the block's own records. None knows another: Protocols
+stand between them.
+"""

@@ -1,2 +1,4 @@
-"""The RPC methods a chain offers, a module for each group of Substrate's names; context.py says what they
-share."""
+"""The RPC methods a chain offers, a module for each group of Substrate's names.
+
+First file to read: `context.py`, what they share. They must not know a pallet or a transport.
+"""
