@@ -26,7 +26,6 @@ from node.pool.transaction import PoolLimits
 from node.telemetry.metrics import ChainMetrics
 from node.telemetry.status import Status, report_status
 from node.verifier import Verifier
-from runtime.primitives.types import Hash
 
 FINALITY_DELAY_MS = 250
 """Between a block and its certificate: wallets lose the inclusion notice when finality follows at once."""
@@ -57,7 +56,7 @@ class ChainHost:
         self,
         chain: Chain,
         *,
-        signer: Callable[[Hash], GuardedSigner | None],
+        signer: Callable[[Chain], GuardedSigner | None],
         verifier: Verifier,
         clock: Clock,
         settings: HostSettings,
@@ -72,7 +71,7 @@ class ChainHost:
             log.info("block_replayed", number=info.number, hash=info.hash)
         self.pool = Pool(settings.pool_limits, self.chain.head.number)
         self.intake = Intake(self.chain, self.pool, verifier, clock, mock=settings.mock_signatures)
-        signs = signer(self.chain.genesis_hash)
+        signs = signer(self.chain)
         self.finality = FinalityDriver(
             self.chain,
             Solo(FINALITY_DELAY_MS),
@@ -90,6 +89,11 @@ class ChainHost:
         self.author.stand_by()
         self.chain.on_imported(self._on_imported)
         self.chain.on_finalized(self._on_finalized)
+
+    @property
+    def signs_with(self) -> bytes | None:
+        """The public key with which this node votes; None for an observer."""
+        return self.finality.public
 
     @property
     def is_authority(self) -> bool:

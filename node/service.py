@@ -39,12 +39,14 @@ from node.rpc.groups.author import AuthorMethods
 from node.rpc.groups.chain import ChainMethods
 from node.rpc.groups.context import ChainContext
 from node.rpc.groups.dev import DevMethods
+from node.rpc.groups.keys import KeyMethods, SessionKey
+from node.rpc.groups.spec import ChainSpecMethods
 from node.rpc.groups.state import StateMethods
 from node.rpc.groups.system import SystemMethods
 from node.rpc.jsonrpc import Limits
 from node.rpc.methods import Methods
 from node.rpc.openrpc import Introspection
-from node.rpc.server import Page, RpcConfig, RpcServer, serve
+from node.rpc.server import Page, RpcConfig, serve
 from node.storage.blocks import BlockStore
 from node.storage.directory import measure_directory
 from node.storage.guard import GuardFile
@@ -56,6 +58,7 @@ from node.storage.kv import (
     WrongGenesisError,
 )
 from node.telemetry.exporter import measure_loop_lag, serve_metrics
+from node.telemetry.levels import LogFilter
 from node.telemetry.metrics import NodeMetrics
 from node.verifier import Verifier
 from runtime.frame.executive import InvalidBlock
@@ -64,6 +67,8 @@ from runtime.primitives.types import Hash
 
 PROGRAM = "Loam Node"
 VOTE_KEY_TYPE = "gran"
+SESSION_KEYS = (SessionKey(VOTE_KEY_TYPE, Scheme.ED25519),)
+"""What a validator's session keys consist of, in the order of the runtime's."""
 MIB = 1024 * 1024
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 FORCED = 130
@@ -90,13 +95,14 @@ class _Stopped(Exception):
     """Somebody asked the node to stop."""
 
 
-def run(config: Config, announce: Callable[[Ready], None]) -> int:
+def run(config: Config, announce: Callable[[Ready], None], log_filter: LogFilter | None) -> int:
     """Run a node until it is told to stop; return its exit code. StartError when it cannot go on.
 
-    Until the node is up, signals do what the caller has set: opening a large database takes its time.
+    `log_filter` are the rules of the log when the node may change them. Until the node is up, signals do what
+    the caller has set: opening a large database takes its time.
     """
     with _faults_named(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_run(config, announce, SystemClock()))
+        runner.run(_run(config, announce, SystemClock(), log_filter))
     return ExitCode.OK
 
 
@@ -136,11 +142,13 @@ def open_chain(config: Config) -> Iterator[tuple[ChainSpec, Chain]]:
             yield spec, chain
 
 
-async def _run(config: Config, announce: Callable[[Ready], None], clock: Clock) -> None:
+async def _run(
+    config: Config, announce: Callable[[Ready], None], clock: Clock, log_filter: LogFilter | None
+) -> None:
     stop = asyncio.Event()
     try:
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-            ready = await _start(config, clock, stack, tasks)
+            ready = await _start(config, clock, stack, tasks, log_filter)
             _handle_signals(stop)
             gc.collect()
             gc.freeze()
@@ -158,7 +166,13 @@ async def _until(stop: asyncio.Event) -> NoReturn:
     raise _Stopped
 
 
-async def _start(config: Config, clock: Clock, stack: AsyncExitStack, tasks: asyncio.TaskGroup) -> Ready:
+async def _start(
+    config: Config,
+    clock: Clock,
+    stack: AsyncExitStack,
+    tasks: asyncio.TaskGroup,
+    log_filter: LogFilter | None,
+) -> Ready:
     spec = load_spec(config.chain)
     base = stack.enter_context(_base_path(config))
     config = msgspec.structs.replace(config, base_path=str(base))
@@ -170,16 +184,26 @@ async def _start(config: Config, clock: Clock, stack: AsyncExitStack, tasks: asy
     tasks.create_task(verifier.run(), name="verifier")
     role = 4 if config.validator else 1
     metrics = NodeMetrics(name=PROGRAM, version=program_version(), role=role, started_ms=clock.now_ms())
+    keystore = _open_keystore(config, spec)
     host = ChainHost(
         Chain(store, spec.runtimes(), read_spec_version),
-        signer=lambda genesis: _make_signer(config, spec, genesis),
+        signer=lambda chain: _make_signer(config, keystore, GuardFile(config.get_guard_path(spec.id)), chain),
         verifier=verifier,
         clock=clock,
         settings=_host_settings(config, spec),
         metrics=metrics.add_chain(spec.id),
     )
     _check_role(config, spec, host)
-    server = await stack.enter_async_context(_serve_rpc(config, spec, host, peer_id, clock, tasks))
+    server = await stack.enter_async_context(
+        serve(
+            _make_methods(spec, host, peer_id, keystore, log_filter),
+            _rpc_config(config),
+            tasks,
+            now=clock.monotonic,
+            pages=_health_pages(host),
+            observer=host.metrics.rpc,
+        )
+    )
     exporter: int | None = None
     if not config.no_prometheus:
         exporter = await stack.enter_async_context(
@@ -211,10 +235,10 @@ def _check_role(config: Config, spec: ChainSpec, host: ChainHost) -> None:
         )
 
 
-@asynccontextmanager
-async def _serve_rpc(
-    config: Config, spec: ChainSpec, host: ChainHost, peer_id: PeerId, clock: Clock, tasks: asyncio.TaskGroup
-) -> AsyncIterator[RpcServer]:
+def _make_methods(
+    spec: ChainSpec, host: ChainHost, peer_id: PeerId, keystore: Keystore, log_filter: LogFilter | None
+) -> Methods:
+    """Return all RPC methods of a chain."""
     context = ChainContext(
         name=spec.name,
         id=spec.id,
@@ -229,22 +253,20 @@ async def _serve_rpc(
         finalize=host.finality.finalize_now,
         is_authority=host.is_authority,
         is_dev=spec.is_dev,
+        log_filter=log_filter,
     )
     methods = Methods(
-        ChainMethods(context), StateMethods(context), SystemMethods(context), AuthorMethods(context)
+        ChainMethods(context),
+        ChainSpecMethods(context),
+        StateMethods(context),
+        SystemMethods(context),
+        AuthorMethods(context),
+        KeyMethods(keystore, SESSION_KEYS, signs_with=host.signs_with),
     )
     if spec.is_dev:
         methods.add(DevMethods(context))
     methods.add(Introspection(methods, title=spec.name, version=program_version()))
-    async with serve(
-        methods,
-        _rpc_config(config),
-        tasks,
-        now=clock.monotonic,
-        pages=_health_pages(host),
-        observer=host.metrics.rpc,
-    ) as server:
-        yield server
+    return methods
 
 
 @asynccontextmanager
@@ -321,23 +343,32 @@ def _host_settings(config: Config, spec: ChainSpec) -> HostSettings:
     )
 
 
-def _make_signer(config: Config, spec: ChainSpec, genesis: Hash) -> GuardedSigner | None:
-    """Return the signer of this node's vote key, None for a node without one."""
-    if not config.validator:
-        return None
-    guard = GuardFile(config.get_guard_path(spec.id))
-    if config.dev_account is not None and config.dev_account not in {"one", "two"}:
-        pair = Keypair.from_uri(f"//{config.dev_account.capitalize()}", Scheme.ED25519)
-        return GuardedSigner(pair, genesis, guard)
+def _open_keystore(config: Config, spec: ChainSpec) -> Keystore:
+    """Return the chain's keystore, with the key of a named development account in memory."""
     path = config.get_keystore_path(spec.id)
     keystore = Keystore(path, password=config.password, plain=config.keystore_plain)
-    keys = keystore.list_keys(VOTE_KEY_TYPE)
-    if not keys:
+    if config.dev_account is not None and config.dev_account not in {"one", "two"}:
+        pair = Keypair.from_uri(f"//{config.dev_account.capitalize()}", Scheme.ED25519)
+        keystore.insert_ephemeral(VOTE_KEY_TYPE, pair)
+    return keystore
+
+
+def _make_signer(config: Config, keystore: Keystore, guard: GuardFile, chain: Chain) -> GuardedSigner | None:
+    """Return the signer of this node's vote key, None for a node without one.
+
+    Of several keys it is the one that the chain's authority set has.
+    """
+    if not config.validator:
+        return None
+    held = [key.public for key in keystore.list_keys(VOTE_KEY_TYPE)]
+    if not held:
         raise StartError(
             "a validator needs a vote key; make one with: loam key insert --key-type gran --scheme ed25519",
             ExitCode.KEY_MISSING,
         )
-    return GuardedSigner(keystore.get_keypair(VOTE_KEY_TYPE, keys[0].public), genesis, guard)
+    authorities = {authority.key for authority in chain.api.authority_set().authorities}
+    public = next((one for one in held if one in authorities), held[0])
+    return GuardedSigner(keystore.get_keypair(VOTE_KEY_TYPE, public), chain.genesis_hash, guard)
 
 
 def _workers(config: Config) -> int:

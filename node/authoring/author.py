@@ -12,7 +12,7 @@ head.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar
 
 import structlog
@@ -24,6 +24,7 @@ from node.pool.transaction import PoolTransaction
 from runtime.frame.extension import Extrinsic
 from runtime.frame.validity import InvalidReason, InvalidTransaction, TransactionError
 from runtime.primitives.block import DigestItem, Header, PreRuntime
+from runtime.primitives.types import Hash
 
 T = TypeVar("T")
 TIME_ENGINE = b"TIME"
@@ -106,6 +107,19 @@ class Author:
             if not create_empty and not self.intake.pool.status.ready:
                 raise EmptyBlock("the pool has no ready transaction; ask for an empty block to get one")
             return await self._make()
+
+    async def remove(self, transactions: Sequence[Hash]) -> list[Hash]:
+        """Remove transactions from the pool, and from the open block, and ban them; return those that were
+        there."""
+        async with self.lock:
+            pool = self.intake.pool
+            found = [one for one in transactions if one in pool]
+            taken = {transaction.hash for transaction in pool.taken()}
+            if not taken.isdisjoint(found):
+                self.stand_by()  # a block without them is opened in the next turn
+            pool.remove_invalid(transactions, self._clock.now_ms())
+            self.intake.pump()
+            return found
 
     def travel_to(self, time_ms: int) -> None:
         """Let the chain's time be this now, and go on from there; it never goes back behind the last

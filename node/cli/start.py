@@ -56,11 +56,12 @@ def start(resolved: Resolved) -> int:
     """Run the node until it is stopped; return its exit code."""
     config, origins = resolved
     check_settings(config)
-    start_logs(config)
+    log_filter = start_logs(config)
     warn_of_open_secrets(config, origins)
     raise_file_limit()
     config = read_secrets(name_node(config))
-    return run(config, lambda ready: show_banner(ready, config))
+    reloadable = log_filter if config.enable_log_reloading else None
+    return run(config, lambda ready: show_banner(ready, config), reloadable)
 
 
 def warn_of_open_secrets(config: Config, origins: Mapping[str, Origin]) -> None:
@@ -73,17 +74,19 @@ def warn_of_open_secrets(config: Config, origins: Mapping[str, Origin]) -> None:
         log.warning("secret_file_open_to_others", path=str(path), mend=f"chmod 600 {path}")
 
 
-def start_logs(config: Config) -> None:
-    """Set up logging on standard error as the settings say."""
+def start_logs(config: Config) -> LogFilter:
+    """Set up logging on standard error as the settings say; return the rules of what is shown."""
     clock = SystemClock()
+    log_filter = LogFilter(parse_filters(config.log))
     color = sys.stderr.isatty() and not config.disable_log_color and not os.environ.get("NO_COLOR")
     configure_logs(
-        LogFilter(parse_filters(config.log)),
+        log_filter,
         LogStyle(config.log_format, color=color, detailed=config.detailed_log_output),
         now_ms=clock.now_ms,
         monotonic=clock.monotonic,
         reloadable=config.enable_log_reloading,
     )
+    return log_filter
 
 
 def read_secrets(config: Config) -> Config:

@@ -57,6 +57,11 @@ class FinalityDriver:
         if automatic:
             chain.on_imported(self._on_imported)
 
+    @property
+    def public(self) -> bytes | None:
+        """The public key that votes are signed with; None for an observer."""
+        return None if self._signer is None else self._signer.public
+
     async def run(self) -> None:
         """Drive the engine for ever."""
         await self._perform(self._engine.start(self._now()))

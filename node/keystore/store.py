@@ -72,9 +72,24 @@ class Keystore:
         key = KeyId(key_type, public)
         return key in self._loaded or any(path.exists() for path in self._get_paths(key))
 
+    def find_scheme(self, suri: str, public: bytes) -> Scheme | None:
+        """Return the scheme in which a secret URI gives a public key, as `insert` would read it; None when
+        none does.
+        """
+        for scheme in Scheme:
+            try:
+                pair = Keypair.from_uri(suri, scheme, self._password if self._plain else None)
+            except UriError:  # soft junctions exist in one scheme only
+                continue
+            if pair.public == public:
+                return scheme
+        return None
+
     def insert(self, key_type: str, suri: str, scheme: Scheme) -> KeyId:
         """Write the key of a secret URI and return its name; an existing file of the key is replaced."""
         self._ensure_key_type(key_type)
+        if len(self.list_keys()) >= KEYS_MAX:
+            raise KeystoreError(f"{self._path or 'the keystore'} holds {KEYS_MAX} keys, which is the limit")
         try:
             pair = Keypair.from_uri(suri, scheme, self._password if self._plain else None)
         except UriError as error:
@@ -176,6 +191,11 @@ class Keystore:
         sealed = SealedKey(key.key_type, key.public, int(scheme), suri)
         write_private_file(sealed_path, self._sealer.seal(msgspec.msgpack.encode(sealed)))
 
+    @staticmethod
+    def is_key_type(text: str) -> bool:
+        """Tell whether a text can be a key type."""
+        return KEY_TYPE.fullmatch(text) is not None
+
     def _ensure_key_type(self, key_type: str) -> None:
-        if not KEY_TYPE.fullmatch(key_type):
+        if not self.is_key_type(key_type):
             raise KeystoreError("a key type has four visible ASCII characters, such as gran")

@@ -28,6 +28,7 @@ class MethodMark:
     aliases: tuple[str, ...]
     unsafe: bool
     listed: bool
+    dev: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,20 @@ class BatchMark:
 
 
 def method(
-    name: str, *, aliases: Sequence[str] = (), unsafe: bool = False, listed: bool = True
+    name: str,
+    *,
+    aliases: Sequence[str] = (),
+    unsafe: bool = False,
+    listed: bool = True,
+    dev: bool = False,
 ) -> Callable[[F], F]:
     """Declare a method: its annotations are the parameters, its docstring the description.
 
     The handler may be `async`; what it returns is the result, an RpcError it raises the error answer. Unsafe
-    methods are refused to the public; unlisted ones stay out of `rpc_methods`.
+    methods are refused to the public; unlisted ones stay out of `rpc_methods`; those marked `dev` are unsafe
+    and for development chains only.
     """
-    return _marking(MethodMark(name, tuple(aliases), unsafe, listed))
+    return _marking(MethodMark(name, tuple(aliases), unsafe or dev, listed, dev))
 
 
 def subscription(
@@ -97,6 +104,7 @@ class Method:
     result: object = object
     batch: Handler | None = None
     batch_is_async: bool = False
+    dev: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +212,7 @@ class Methods:
 
 def build_method(name: str, handler: Handler, *, unsafe: bool = False, listed: bool = True) -> Method:
     """Return a method from a function known only at run time; its annotations are its parameters."""
-    return _method(MethodMark(name, (), unsafe, listed), handler, None)
+    return _method(MethodMark(name, (), unsafe, listed, dev=False), handler, None)
 
 
 def _method(mark: MethodMark, handler: Handler, batch: Handler | None) -> Method:
@@ -223,6 +231,7 @@ def _method(mark: MethodMark, handler: Handler, batch: Handler | None) -> Method
         result=typing.get_type_hints(handler).get("return", object),
         batch=batch,
         batch_is_async=inspect.iscoroutinefunction(batch),
+        dev=mark.dev,
     )
 
 

@@ -54,6 +54,8 @@ def _described(name: str, entry: Entry) -> Mapping[str, object]:
     tags = ["unsafe"] if entry.unsafe else []
     if isinstance(entry, Subscription):
         tags.append("subscription")
+    if isinstance(entry, Method) and entry.dev:
+        tags.append("dev")
     return {
         "name": name,
         "summary": description.partition("\n")[0],

@@ -53,6 +53,7 @@ class LogFilter:
     """The rules in force; they may be replaced while the node runs."""
 
     def __init__(self, rules: Mapping[str, int]) -> None:
+        self._first = rules
         self._rules: Mapping[str, int] = {}
         self._levels: dict[str, int] = {}
         self.minimum = logging.INFO
@@ -63,6 +64,17 @@ class LogFilter:
         self._rules = {"": logging.INFO, **rules}
         self._levels = {}
         self.minimum = min(self._rules.values())
+
+    def add(self, rules: Mapping[str, int]) -> None:
+        """Put rules in force besides those that are, before which they go; raises FilterError."""
+        together = {**self._rules, **rules}
+        if len(together) > RULES_MAX:
+            raise FilterError(f"more than {RULES_MAX} log rules")
+        self.replace(together)
+
+    def reset(self) -> None:
+        """Put the first rules in force again."""
+        self.replace(self._first)
 
     def get_level(self, target: str) -> int:
         """Return the lowest level shown of a target: that of its longest prefix among the rules."""

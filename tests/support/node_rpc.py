@@ -11,19 +11,25 @@ from genesis.chain_spec import load_spec
 from node.config import ManualSeal, Seal
 from node.driver.signer import GuardedSigner
 from node.host import ChainHost, HostSettings
+from node.keystore import Keystore
 from node.pool.transaction import PoolLimits, compute_limits
 from node.rpc.dispatch import Caller, Dispatcher, NoObserver
 from node.rpc.groups.author import AuthorMethods
 from node.rpc.groups.chain import ChainMethods
 from node.rpc.groups.context import ChainContext
 from node.rpc.groups.dev import DevMethods
+from node.rpc.groups.keys import KeyMethods, SessionKey
+from node.rpc.groups.spec import ChainSpecMethods
 from node.rpc.groups.state import StateMethods
 from node.rpc.groups.system import SystemMethods
 from node.rpc.jsonrpc import Limits
 from node.rpc.methods import Methods
+from node.rpc.openrpc import Introspection
 from node.rpc.subscriptions import Sink, SubscriptionTable
+from node.telemetry.levels import LogFilter
 from node.telemetry.metrics import NodeMetrics
 from node.verifier import Verifier
+from runtime.primitives.crypto import Scheme
 from tests.support.clock import ManualClock
 from tests.support.node_chain import AUTHORITY, open_chain
 
@@ -35,11 +41,18 @@ class DevNode:
     """An async context; leaving it ends every task."""
 
     def __init__(
-        self, *, window: int = 256, limits: PoolLimits | None = None, seal: Seal | None = None
+        self,
+        *,
+        window: int = 256,
+        limits: PoolLimits | None = None,
+        seal: Seal | None = None,
+        reloadable: bool = False,
     ) -> None:
         self.clock = ManualClock()
         self.chain = open_chain(window=window)
         self.notices: list[dict[str, Any]] = []
+        self.keystore = Keystore(None)
+        self.log_filter = LogFilter({}) if reloadable else None
         self._settings = HostSettings(
             ManualSeal() if seal is None else seal, 1_000, limits or compute_limits(), False, True
         )
@@ -54,7 +67,7 @@ class DevNode:
         metrics = NodeMetrics(name="Loam Node", version="0", role=4, started_ms=0)
         self.host = ChainHost(
             self.chain,
-            signer=lambda genesis: GuardedSigner(AUTHORITY, genesis, None),
+            signer=lambda chain: GuardedSigner(AUTHORITY, chain.genesis_hash, None),
             verifier=verifier,
             clock=self.clock,
             settings=self._settings,
@@ -93,11 +106,15 @@ class DevNode:
             finalize=self.host.finality.finalize_now,
             is_authority=True,
             is_dev=True,
+            log_filter=self.log_filter,
         )
-        groups = (ChainMethods, StateMethods, SystemMethods, AuthorMethods, DevMethods)
-        methods = Methods(*(group(context) for group in groups))
+        groups = (ChainMethods, StateMethods, SystemMethods, AuthorMethods, ChainSpecMethods, DevMethods)
+        self.methods = Methods(*(group(context) for group in groups))
+        keys = SessionKey("gran", Scheme.ED25519)
+        self.methods.add(KeyMethods(self.keystore, [keys], signs_with=AUTHORITY.public))
+        self.methods.add(Introspection(self.methods, title=spec.name, version="0"))
         self.dispatcher = Dispatcher(
-            methods, limits=Limits(), now=self.clock.monotonic, observer=NoObserver()
+            self.methods, limits=Limits(), now=self.clock.monotonic, observer=NoObserver()
         )
         self.table = SubscriptionTable(self)
         self.caller = Caller("1.2.3.4", "ws", True, self.table)
@@ -112,13 +129,18 @@ class DevNode:
 
     # --- calls
 
-    async def send(self, name: str, *params: object) -> dict[str, Any]:
-        """Return the whole answer to a call."""
+    async def send_raw(self, body: bytes) -> bytes | None:
+        """Return the bytes of the answer to a body."""
         opened: list[Sink] = []
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": name, "params": list(params)}).encode()
         answer = await self.dispatcher.answer(await self.dispatcher.read(body), self.caller, opened)
         for sink in opened:
             sink.announce()
+        return answer
+
+    async def send(self, name: str, *params: object) -> dict[str, Any]:
+        """Return the whole answer to a call."""
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": name, "params": list(params)}).encode()
+        answer = await self.send_raw(body)
         assert answer is not None
         decoded: dict[str, Any] = json.loads(answer)
         return decoded

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 from node.authoring.intake import Refusal
 from node.pool.errors import PoolError
@@ -20,13 +22,25 @@ from node.pool.watch import (
     Usurped,
 )
 from node.rpc.groups.context import ChainContext, hex_of
-from node.rpc.jsonrpc import RpcError
+from node.rpc.jsonrpc import INVALID_PARAMS, RpcError
 from node.rpc.methods import batch_of, method, subscription
+from node.rpc.params import Bound, Hash32
 from node.rpc.subscriptions import Sink
 from runtime.frame.validity import InvalidTransaction, TransactionError
+from runtime.primitives.hashing import blake2_256
 from runtime.primitives.scale import DecodeError
+from runtime.primitives.types import Hash
 
+REMOVED_MAX = 1000
 ENDS = (Finalized, FinalityTimeout, Usurped, Dropped, Invalid)
+
+
+@dataclass(frozen=True, slots=True)
+class ExtrinsicOrHash:
+    """What names a transaction: its hash or its bytes."""
+
+    hash: Hash32 | None = None
+    extrinsic: bytes | None = None
 
 
 class AuthorMethods:
@@ -34,6 +48,7 @@ class AuthorMethods:
 
     def __init__(self, context: ChainContext) -> None:
         self._intake = context.intake
+        self._author = context.author
 
     @method("author_submitExtrinsic")
     async def submit(self, extrinsic: bytes) -> str:
@@ -72,6 +87,21 @@ class AuthorMethods:
         """The ready extrinsics of the pool."""
         pool = self._intake.pool
         return [hex_of(transaction.data) for transaction in (*pool.taken(), *pool.ready())]
+
+    @method("author_removeExtrinsic", unsafe=True)
+    async def remove(self, bytes_or_hash: Annotated[list[ExtrinsicOrHash], Bound(REMOVED_MAX)]) -> list[str]:
+        """Remove transactions, each given by `hash` or `extrinsic`, from the pool and ban them for a while;
+        returns the hashes of those that were in it."""
+        hashes = list(dict.fromkeys(_hash_of(one) for one in bytes_or_hash))
+        return [hex_of(one) for one in await self._author.remove(hashes)]
+
+
+def _hash_of(one: ExtrinsicOrHash) -> Hash:
+    if one.hash is not None and one.extrinsic is None:
+        return one.hash
+    if one.extrinsic is not None and one.hash is None:
+        return Hash(blake2_256(one.extrinsic))
+    raise RpcError(INVALID_PARAMS, "Invalid params: each entry has either `hash` or `extrinsic`")
 
 
 def status_json(event: PoolEvent) -> object:  # noqa: C901, PLR0911  # one arm per status

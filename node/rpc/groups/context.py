@@ -16,6 +16,7 @@ from node.chain.chain import Chain, UnknownBlock
 from node.chain.views import Closable
 from node.rpc.jsonrpc import RpcError
 from node.storage.states import StateDiscarded
+from node.telemetry.levels import LogFilter
 from runtime.frame.runtime import RuntimeVersion
 from runtime.frame.runtime_api import RuntimeApi
 from runtime.primitives.block import Block, Header, encode_digest_item
@@ -42,6 +43,8 @@ class ChainContext:
     finalize: Callable[[Hash], Awaitable[None]]
     is_authority: bool
     is_dev: bool
+    log_filter: LogFilter | None = None
+    """The rules of the log when they may be changed."""
 
     def resolve(self, at: bytes | None) -> Hash:
         """Return the hash asked for, the head's when none was given."""

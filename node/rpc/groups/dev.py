@@ -40,7 +40,7 @@ class DevMethods:
     def __init__(self, context: ChainContext) -> None:
         self._context = context
 
-    @method("engine_createBlock", unsafe=True)
+    @method("engine_createBlock", dev=True)
     async def create_block(
         self,
         create_empty: bool,  # noqa: FBT001  # JSON-RPC parameters are positional
@@ -60,14 +60,14 @@ class DevMethods:
         aux |= {"bad_justification": False, "is_new_best": made.is_best}
         return {"hash": hex_of(made.info.hash), "aux": aux}
 
-    @method("engine_finalizeBlock", unsafe=True)
+    @method("engine_finalizeBlock", dev=True)
     async def finalize_block(self, hash: Hash32, justification: bytes | None = None) -> bool:  # noqa: A002  # Substrate's name
         """Finalize a block and its ancestors; the certificate is made by this node's own key."""
         del justification
         await self._finalize(Hash(hash))
         return True
 
-    @method("dev_newBlock", unsafe=True)
+    @method("dev_newBlock", dev=True)
     async def new_block(self, options: NewBlock | None = None) -> str:
         """Make blocks by count or up to a number; returns the hash of the last."""
         chosen = options or NewBlock()
@@ -83,7 +83,7 @@ class DevMethods:
             await self._context.author.create(create_empty=True)
         return hex_of(chain.head.hash)
 
-    @method("dev_timeTravel", unsafe=True)
+    @method("dev_timeTravel", dev=True)
     def time_travel(self, time: int) -> int:
         """Let the next block have this time in milliseconds since 1970; returns it."""
         if not 0 < time <= TIME_MAX_MS:

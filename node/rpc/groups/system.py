@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from node.rpc.groups.context import CLIENT_ERROR, ChainContext, hex_of
-from node.rpc.jsonrpc import RpcError
+from node.rpc.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, RpcError
 from node.rpc.methods import method
-from node.rpc.params import Hash32
+from node.rpc.params import Account, Hash32
+from node.telemetry.levels import FilterError, LogFilter, parse_filters
 from runtime.frame.dispatch import DispatchClass, DispatchErrorValue, Weight
 from runtime.frame.validity import TransactionError
 from runtime.primitives.crypto import verify
 from runtime.primitives.scale import DecodeError, Struct, UnitResultMark, codec, u32, u128
-from runtime.primitives.ss58 import Ss58Error, decode_address
 
 
 class _DispatchInfo(Struct):
@@ -97,16 +97,25 @@ class SystemMethods:
         """Addresses at which peers can reach the node."""
         return []
 
-    @method("system_accountNextIndex", aliases=["account_nextIndex"])
-    def next_index(self, account: str) -> int:
-        """The next nonce of an account, its transactions in the pool counted."""
+    @method("system_addLogFilter", unsafe=True)
+    def add_log_filter(self, directives: str) -> None:
+        """Show more or less of the log, by rules as `rpc=debug,sync=trace`; they add to those in force."""
         try:
-            who = decode_address(account).account_id
-        except Ss58Error as error:
-            raise RpcError(-32602, f"Invalid params: {account[:60]!r} is no address: {error}") from error
+            self._log_filter().add(parse_filters([directives]))
+        except FilterError as error:
+            raise RpcError(INVALID_PARAMS, f"Invalid params: {error}") from error
+
+    @method("system_resetLogFilter", unsafe=True)
+    def reset_log_filter(self) -> None:
+        """Show of the log what the node was started with."""
+        self._log_filter().reset()
+
+    @method("system_accountNextIndex", aliases=["account_nextIndex"])
+    def next_index(self, account: Account) -> int:
+        """The next nonce of an account, its transactions in the pool counted."""
         with self._context.runtime(None) as api:
-            nonce = int.from_bytes(api.call("AccountNonceApi_account_nonce", who), "little")
-        return self._context.intake.pool.next_index(who, nonce)
+            nonce = int.from_bytes(api.call("AccountNonceApi_account_nonce", account), "little")
+        return self._context.intake.pool.next_index(account, nonce)
 
     @method("system_dryRun", aliases=["system_dryRunAt"], unsafe=True)
     def dry_run(self, extrinsic: bytes, at: Hash32 | None = None) -> str:
@@ -150,6 +159,13 @@ class SystemMethods:
                 "adjustedWeightFee": hex(fee.adjusted_weight_fee),
             }
         }
+
+    def _log_filter(self) -> LogFilter:
+        if self._context.log_filter is None:
+            raise RpcError(
+                INTERNAL_ERROR, "Internal error", "log rules are fixed; start with --enable-log-reloading"
+            )
+        return self._context.log_filter
 
     def _fee_call(self, name: str, extrinsic: bytes, at: bytes | None) -> bytes:
         with self._context.runtime(at) as api:

@@ -5,6 +5,7 @@ import asyncio
 
 import pytest
 
+from node.rpc.methods import Method
 from runtime.primitives.ss58 import encode_address
 from runtime.primitives.tree import Absent, Present, verify
 from tests.support.chain import ALICE, BOB
@@ -105,6 +106,44 @@ async def test_every_read_method_answers_on_a_fresh_chain() -> None:
         ):
             assert await node.call(name) is not None
         assert await node.call("system_accountNextIndex", ALICE_ADDRESS) == 0
+
+
+async def test_chain_spec_group_says_what_the_older_methods_say() -> None:
+    async with DevNode() as node:
+        assert await node.call("chainSpec_v1_chainName") == await node.call("system_chain")
+        assert await node.call("chainSpec_v1_genesisHash") == await node.call("chain_getBlockHash", 0)
+        assert await node.call("chainSpec_v1_properties") == await node.call("system_properties")
+        assert (await node.fail("chainSpec_v1_chainName", 1))[0] == PARAMS
+
+
+async def test_log_rules_add_up_and_go_back_to_the_first() -> None:
+    async with DevNode(reloadable=True) as node:
+        rules = node.log_filter
+        assert rules is not None
+        await node.call("system_addLogFilter", "rpc=debug,sync=trace")
+        await node.call("system_addLogFilter", "rpc=error")
+        assert (rules.get_level("rpc"), rules.get_level("sync"), rules.get_level("x")) == (40, 0, 20)
+        for wrong in ("rpc=loud", "a b=info", ",".join(f"t{n}=info" for n in range(300)), 7, None):
+            assert (await node.fail("system_addLogFilter", wrong))[0] == PARAMS
+        assert rules.get_level("sync") == 0
+        await node.call("system_resetLogFilter")
+        assert (rules.get_level("rpc"), rules.get_level("sync")) == (20, 20)
+
+
+async def test_log_rules_that_were_compiled_in_cannot_be_changed() -> None:
+    async with DevNode() as node:
+        for name, params in (("system_addLogFilter", ["rpc=debug"]), ("system_resetLogFilter", [])):
+            assert "--enable-log-reloading" in str((await node.fail(name, *params))[2])
+
+
+async def test_methods_for_developers_are_marked_and_unsafe() -> None:
+    async with DevNode() as node:
+        marked = {entry.name for entry in node.methods if isinstance(entry, Method) and entry.dev}
+        assert marked == {name for name in node.methods.names() if name.startswith(("dev_", "engine_"))}
+        assert all(entry.unsafe for entry in node.methods if entry.name in marked)
+        document = await node.call("rpc.discover")
+        tags = {item["name"]: [tag["name"] for tag in item["tags"]] for item in document["methods"]}
+        assert all(tags[name] == ["unsafe", "dev"] for name in marked)
 
 
 async def test_blocks_by_number_hash_and_list() -> None:

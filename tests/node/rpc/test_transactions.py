@@ -6,16 +6,17 @@ import asyncio
 import pytest
 
 from node.chain.chain import BlockInfo
-from node.config import InstantSeal
+from node.config import InstantSeal, IntervalSeal
 from node.pool.transaction import compute_limits
 from runtime.frame.dispatch import TokenReason
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.era import encode_era, mortal_era
 from runtime.primitives.extrinsic import make_unsigned
+from runtime.primitives.hashing import blake2_256
 from runtime.primitives.ss58 import encode_address
 from tests.support.chain import ALICE, FERDIE, keypair
 from tests.support.node_chain import copy_block, make_block, open_chain, sign, transfer
-from tests.support.node_rpc import DevNode
+from tests.support.node_rpc import SETTLE_TURNS, DevNode
 
 INVALID = "Invalid Transaction"
 
@@ -242,6 +243,52 @@ async def test_batch_of_submissions_gets_one_answer_for_each() -> None:
         outcomes = await node.host.intake.submit(raws)
         assert [isinstance(o, Exception) for o in outcomes] == [False, False, False, True, True]
         assert len(await node.call("author_pendingExtrinsics")) == 3
+
+
+async def test_removed_transaction_is_gone_and_banned_and_its_watcher_told() -> None:
+    async with DevNode() as node:
+        raws = [remark(node), remark(node, nonce=1), remark(node, "//Bob")]
+        watch = await node.call("author_submitAndWatchExtrinsic", h(raws[0]))
+        hashes = [h(blake2_256(raw)) for raw in raws]
+        for raw in raws[1:]:
+            await node.call("author_submitExtrinsic", h(raw))
+        unknown = {"hash": "0x" + "11" * 32}
+        wanted = [{"extrinsic": h(raws[2])}, unknown, {"hash": hashes[1]}, {"extrinsic": h(raws[0])}]
+        assert await node.call("author_removeExtrinsic", [*wanted, *wanted]) == hashes[::-1]
+        assert await node.call("author_pendingExtrinsics") == []
+        assert (await node.wait_results(watch, 2))[-1] == "invalid"
+        assert {(await submit_error(node, raw))[0] for raw in raws} == {1012}
+        await node.block()
+        assert await node.call("author_removeExtrinsic", []) == []
+
+
+async def test_transaction_removed_from_the_open_block_does_not_get_into_it() -> None:
+    async with DevNode(seal=IntervalSeal(10_000)) as node:
+        author = asyncio.ensure_future(node.host.author.run_interval(10_000))  # noqa: TID251  # ended below
+        gone = await node.call("author_submitExtrinsic", h(remark(node)))
+        kept = await node.call("author_submitExtrinsic", h(remark(node, "//Bob")))
+        for _ in range(SETTLE_TURNS):
+            if node.host.pool.status.taken == 2:
+                break
+            await asyncio.sleep(0)
+        assert node.host.pool.status.taken == 2
+        assert await node.call("author_removeExtrinsic", [{"hash": gone}]) == [gone]
+        author.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await author
+        await node.block()
+        block = await node.call("chain_getBlock")
+        hashes = [h(blake2_256(bytes.fromhex(raw[2:]))) for raw in block["block"]["extrinsics"]]
+        assert kept in hashes
+        assert gone not in hashes
+
+
+@pytest.mark.parametrize(
+    "entry", [{}, {"hash": "0x00"}, {"hash": "0x" + "00" * 32, "extrinsic": "0x"}, "0x", 1]
+)
+async def test_removal_needs_a_hash_or_an_extrinsic(entry: object) -> None:
+    async with DevNode() as node:
+        assert (await node.fail("author_removeExtrinsic", [entry]))[0] == -32602
 
 
 async def test_transactions_of_a_retracted_block_return_to_the_pool() -> None:
