@@ -138,6 +138,30 @@ class Hex:
         return ParamError(f"must be at most {self.limit} bytes of hex, got {len(data)} bytes")
 
 
+class Echo(typing.NamedTuple):
+    """Bytes and the hex string they came as, which the answer repeats."""
+
+    text: str
+    data: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EchoedHex:
+    """Bytes from a hex string that the answer repeats as it was sent."""
+
+    hex: Hex = Hex()
+    kinds: frozenset[str] = frozenset({"string"})
+
+    @property
+    def schema(self) -> Schema:
+        return self.hex.schema
+
+    def convert(self, value: Json) -> Echo:
+        data = self.hex.convert(value)
+        assert isinstance(value, str)
+        return Echo(value, data)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Integer:
     """A JSON integer between `low` and `high`, both included."""
@@ -431,6 +455,7 @@ def _account(text: str) -> AccountId:
 
 BlockNumber: TypeAlias = Annotated[int, Number()]
 Hash32: TypeAlias = Annotated[Hash, Hex(exactly=32)]
+StorageKey: TypeAlias = Annotated[Echo, EchoedHex()]
 Account: TypeAlias = Annotated[AccountId, Decoded(_account, "an SS58 address")]
 U32: TypeAlias = Annotated[int, Integer(0, MAX_U32)]
 

@@ -86,10 +86,6 @@ INVALID_TEXTS = {
     ),
     InvalidReason.BadSigner: "Invalid signing address",
 }
-UNKNOWN_TEXTS = {
-    UnknownReason.CannotLookup: "Could not lookup information required to validate the transaction",
-    UnknownReason.NoUnsignedValidator: "Could not find an unsigned validator for the unsigned transaction",
-}
 
 
 class InvalidTransaction(TransactionError):
@@ -124,8 +120,8 @@ class UnknownTransaction(TransactionError):
         return bytes([1, self.reason]) + tail
 
     def message(self) -> str:
-        """Return the sentence that Substrate sends for this error."""
-        return UNKNOWN_TEXTS.get(self.reason, f"Custom error: {self.custom}")
+        """Return what Substrate sends for this error, which is the reason's name."""
+        return f"Custom({self.custom})" if self.reason is UnknownReason.Custom else self.reason.name
 
 
 DispatchOutcome: TypeAlias = Annotated[DispatchErrorValue | None, UnitResultMark()]

@@ -10,7 +10,7 @@ from node.chain.views import Closable
 from node.rpc.groups.context import CLIENT_ERROR, ChainContext, hex_of, translated, version_json
 from node.rpc.jsonrpc import RpcError
 from node.rpc.methods import method, subscription
-from node.rpc.params import Bound, Hash32
+from node.rpc.params import Bound, Hash32, StorageKey
 from node.rpc.subscriptions import Publisher, Sink
 from runtime.frame.api import UnknownApi
 from runtime.primitives.hashing import blake2_256
@@ -80,32 +80,30 @@ class StateMethods:
     @method("state_queryStorageAt")
     def query_storage_at(
         self,
-        keys: Annotated[list[str], Bound(KEYS_MAX)],
+        keys: Annotated[list[StorageKey], Bound(KEYS_MAX)],
         at: Hash32 | None = None,
     ) -> list[dict[str, object]]:
         """Values of several keys at one block; one entry for each key, its text as it was sent."""
-        wanted = [(text, _key(text)) for text in keys]
         block = self._context.resolve(at)
         with self._context.state(at) as view:
-            changes = [[text, _shown(view.get(key))] for text, key in wanted]
+            changes = [[key.text, _shown(view.get(key.data))] for key in keys]
         return [{"block": hex_of(block), "changes": changes}]
 
     @method("state_queryStorage", unsafe=True)
     def query_storage(
         self,
-        keys: Annotated[list[str], Bound(KEYS_MAX)],
+        keys: Annotated[list[StorageKey], Bound(KEYS_MAX)],
         from_block: Hash32,
         to_block: Hash32 | None = None,
     ) -> list[dict[str, object]]:
         """Changes of several keys over a range of at most 256 blocks, oldest first."""
-        wanted = [(text, _key(text)) for text in keys]
         with translated(from_block):
             blocks = self._range(Hash(from_block), self._context.resolve(to_block))
         answer: list[dict[str, object]] = []
         last: dict[str, str | None] = {}
         for block in blocks:
             with self._context.state(block) as view:
-                values = {text: _shown(view.get(key)) for text, key in wanted}
+                values = {key.text: _shown(view.get(key.data)) for key in keys}
             changed = [[t, v] for t, v in values.items() if t not in last or last[t] != v]
             if changed:
                 answer.append({"block": hex_of(block), "changes": changed})
@@ -232,10 +230,3 @@ def _change_set(block: Hash, values: dict[bytes, bytes | None]) -> dict[str, obj
 
 def _shown(value: bytes | None) -> str | None:
     return None if value is None else hex_of(value)
-
-
-def _key(text: str) -> bytes:
-    try:
-        return bytes.fromhex(text.removeprefix("0x"))
-    except ValueError as error:
-        raise RpcError(-32602, f"Invalid params: {text[:80]!r} is not hex") from error
