@@ -65,7 +65,7 @@ class ChainSpec:
     @property
     def is_dev(self) -> bool:
         """Whether this is a chain of publicly known accounts."""
-        return self.chain_type in {"Development", "Local"}
+        return self.chain_type in ("Development", "Local")  # a custom type is a dict
 
     @property
     def block_time_ms(self) -> int:
@@ -218,7 +218,7 @@ def _chain_type(value: Any) -> str | dict[str, Any]:
     if value in {"Development", "Local", "Live"} if isinstance(value, str) else False:
         return str(value)
     if isinstance(value, dict) and list(value) == ["Custom"]:
-        return value
+        return {"Custom": as_text(value["Custom"], "spec.chainType.Custom")}
     raise SpecError('spec.chainType: expected Development, Local, Live or {"Custom": …}')
 
 

@@ -48,6 +48,9 @@ def put(*path: object) -> Callable[[Json], object]:
 CONFIG = ("genesis", "runtimeGenesis", "config")
 BALANCES = (*CONFIG, "balances", "balances")
 KEYS = (*CONFIG, "session", "keys")
+ASSETS = (*CONFIG, "assets", "assets")
+METADATA = (*CONFIG, "assets", "metadata")
+HOLDERS = (*CONFIG, "assets", "accounts")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +65,9 @@ KEYS = (*CONFIG, "session", "keys")
         (("id", "x" * 65), "spec.id"),
         (("chainType", "Dev"), "spec.chainType"),
         (("chainType", {"Custom": "a", "b": 1}), "spec.chainType"),
+        (("chainType", {"Custom": 1}), "spec.chainType.Custom"),
+        (("chainType", {"Other": "a"}), "spec.chainType"),
+        (("chainType", ["Live"]), "spec.chainType"),
         (("bootNodes", {}), None),
         (("bootNodes", [1]), "spec.bootNodes[0]"),
         (("forkId", 1), "spec.forkId"),
@@ -97,6 +103,30 @@ KEYS = (*CONFIG, "session", "keys")
         ((*KEYS, 0, 2, "babe", "0x"), "genesis.session.keys[0][2].babe"),
         ((*CONFIG, "sudo", "key", 1), "genesis.sudo.key"),
         (("chainType", "Live"), "superuser"),
+        ((*CONFIG, "assets", "surprise", 1), "genesis.assets.surprise"),
+        ((*ASSETS, {}), "genesis.assets.assets"),
+        ((*ASSETS, 0, [1]), "genesis.assets.assets[0]: expected [id, owner, isSufficient, minBalance]"),
+        ((*ASSETS, 0, {}), "genesis.assets.assets[0]: expected [id, owner, isSufficient, minBalance]"),
+        ((*ASSETS, 0, 0, -1), "genesis.assets.assets[0][0]"),
+        ((*ASSETS, 0, 0, 1 << 32), "genesis.assets.assets[0][0]"),
+        ((*ASSETS, 0, 0, True), "genesis.assets.assets[0][0]"),
+        ((*ASSETS, 0, 0, "1"), "genesis.assets.assets[0][0]"),
+        ((*ASSETS, 0, 1, 5), "genesis.assets.assets[0][1]"),
+        ((*ASSETS, 0, 2, 1), "genesis.assets.assets[0][2]"),
+        ((*ASSETS, 0, 3, -1), "genesis.assets.assets[0][3]"),
+        ((*ASSETS, 0, 3, 0), "no minimum balance"),
+        ((*ASSETS, []), "there is no asset 1"),
+        ((*METADATA, 0, [1, "Watt"]), "genesis.assets.metadata[0]: expected [id, name, symbol, decimals]"),
+        ((*METADATA, 0, 1, "x" * 51), "genesis.assets.metadata[0][1]: more than 50 bytes"),
+        ((*METADATA, 0, 2, "฿" * 17), "genesis.assets.metadata[0][2]: more than 50 bytes"),
+        ((*METADATA, 0, 1, "\ud800"), "genesis.assets.metadata[0][1]"),
+        ((*METADATA, 0, 3, 256), "genesis.assets.metadata[0][3]"),
+        ((*METADATA, 0, 3, -1), "genesis.assets.metadata[0][3]"),
+        ((*METADATA, 0, 0, 2), "there is no asset 2"),
+        ((*HOLDERS, 0, [1]), "genesis.assets.accounts[0]: expected [id, holder, amount]"),
+        ((*HOLDERS, 0, 0, 2), "there is no asset 2"),
+        ((*HOLDERS, 0, 1, "x"), "genesis.assets.accounts[0][1]"),
+        ((*HOLDERS, 0, 2, 1), "cannot hold 1"),
     ],
 )
 def test_wrong_value_is_refused_with_its_place(path: tuple[object, ...], place: str | None) -> None:
@@ -109,6 +139,59 @@ def test_wrong_value_is_refused_with_its_place(path: tuple[object, ...], place: 
 @pytest.mark.parametrize("name", ["name", "id", "genesis"])
 def test_missing_field_is_named(name: str) -> None:
     assert f"spec.{name}" in refusal({key: value for key, value in DEV.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("id", "x" * 64),
+        ("id", "a-b_c.d9"),
+        ("properties", None),
+        ("properties", "ss58Format", 0),
+        ("properties", "ss58Format", (1 << 14) - 1),
+        (*BALANCES, 1, 1, str(10**18)),
+        (*BALANCES, 1, 0, "0x" + "ab" * 32),
+        (*ASSETS, 0, 0, 1),
+        (*METADATA, 0, 1, "x" * 50),
+        (*METADATA, 0, 3, 255),
+        (*METADATA, []),
+        (*HOLDERS, []),
+    ],
+)
+def test_values_at_the_limits_are_taken(path: tuple[object, ...]) -> None:
+    parse_spec(json.dumps(changed(put(*path))).encode()).genesis_state()
+
+
+@pytest.mark.parametrize("chain_type", ["Live", {"Custom": "mine"}])
+def test_chain_of_another_type_is_no_development_chain(chain_type: Json) -> None:
+    def change(document: Json) -> None:
+        document["chainType"] = chain_type
+        config(document)["sudo"]["key"] = None
+
+    spec = parse_spec(json.dumps(changed(change)).encode())
+    assert not spec.is_dev
+    assert spec.dev_accounts() == ()
+    assert spec.to_json(raw=False)["chainType"] == chain_type
+    for runtime in spec.runtimes().values():
+        names = [p.name for p in runtime(State(MemoryBackend(dict(spec.genesis_state())))).runtime.pallets]
+        assert "Sudo" not in names
+
+
+def test_largest_asset_id_and_amount_are_taken() -> None:
+    def change(document: Json) -> None:
+        section = config(document)["assets"]
+        section["assets"].append([(1 << 32) - 1, FERDIE, True, 1])
+        section["accounts"].append([(1 << 32) - 1, FERDIE, str((1 << 128) - 1)])
+
+    parse_spec(json.dumps(changed(change)).encode()).genesis_state()
+
+
+def test_asset_listed_twice_is_refused() -> None:
+    def twice(document: Json) -> None:
+        assets = config(document)["assets"]["assets"]
+        assets.append([1, FERDIE, True, 1])
+
+    assert "asset 1 is listed twice" in refusal(changed(twice))
 
 
 def test_account_endowed_twice_is_refused() -> None:

@@ -1,0 +1,171 @@
+"""The consortium's production values, and what its development presets fund."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from genesis import consortium
+from genesis.chain_spec import load_spec
+from genesis.consortium import UNIT, Consortium, ConsortiumParameters, compose, make_version, write_genesis
+from genesis.presets import DEV_BALANCE, DEV_WATT, dev_accounts, make_preset
+from pallets.core.system_types import make_limits
+from pallets.core.weights import EXTRINSIC_BASE
+from pallets.token.assets_types import AssetMetadata
+from runtime.frame.dispatch import Weight
+from runtime.frame.runtime import Runtime
+from runtime.frame.state import MemoryBackend, State
+from runtime.primitives.crypto import Keypair, Scheme
+from runtime.primitives.hashing import blake2_64
+from runtime.primitives.types import AccountId
+from tests.support.chain import ALICE, consortium_chain, genesis_of
+
+MILLI = UNIT // 1000
+CONSTANTS: Mapping[str, object] = {
+    "System.BlockHashCount": 4096,
+    "System.SS58Prefix": 42,
+    "Timestamp.MinimumPeriod": 500,
+    "Utility.batched_calls_limit": 10_922,
+    "Multisig.DepositBase": 188 * MILLI,
+    "Multisig.DepositFactor": 32 * MILLI,
+    "Multisig.MaxSignatories": 100,
+    "Proxy.ProxyDepositBase": 116 * MILLI,
+    "Proxy.ProxyDepositFactor": 37 * MILLI,
+    "Proxy.MaxProxies": 32,
+    "Proxy.MaxPending": 32,
+    "Proxy.AnnouncementDepositBase": 116 * MILLI,
+    "Proxy.AnnouncementDepositFactor": 68 * MILLI,
+    "Upgrades.NoticeMin": 1,
+    "Balances.ExistentialDeposit": MILLI,
+    "Balances.MaxLocks": 50,
+    "Balances.MaxReserves": 50,
+    "Balances.MaxFreezes": 50,
+    "TransactionPayment.OperationalFeeMultiplier": 5,
+    "Assets.RemoveItemsLimit": 1_000,
+    "Assets.AssetDeposit": 290 * MILLI,
+    "Assets.AssetAccountDeposit": 134 * MILLI,
+    "Assets.MetadataDepositBase": 168 * MILLI,
+    "Assets.MetadataDepositPerByte": MILLI,
+    "Assets.ApprovalDeposit": 132 * MILLI,
+    "Assets.StringLimit": 50,
+}
+INDICES: Mapping[str, int] = {
+    "System": 0, "Timestamp": 1, "Utility": 2, "Multisig": 3, "Proxy": 4, "Upgrades": 7, "Sudo": 8,
+    "Session": 9, "Balances": 10, "TransactionPayment": 11, "Assets": 12,
+}  # fmt: skip
+
+
+def constants(runtime: Runtime) -> dict[str, Any]:
+    return {f"{p.name}.{c.name}": c.value for p in runtime.pallets for c in p.constants()}
+
+
+def test_constants_are_those_decided() -> None:
+    found = constants(consortium_chain().runtime)
+    measured = {"System.BlockWeights", "System.BlockLength", "System.DbWeight", "System.Version"}
+    assert {name: value for name, value in found.items() if name not in measured} == CONSTANTS
+
+
+def test_pallets_keep_their_indices() -> None:
+    assert {pallet.name: pallet.index for pallet in consortium_chain().runtime.pallets} == INDICES
+
+
+def test_block_is_two_seconds_of_reference_time_and_five_mebibytes() -> None:
+    found = constants(consortium_chain().runtime)
+    limits = make_limits(Weight(2 * 10**12, 2**64 - 1), 5 * 2**20, 75, EXTRINSIC_BASE)
+    assert (found["System.BlockWeights"], found["System.BlockLength"]) == limits
+
+
+def test_version_announces_the_runtime_apis() -> None:
+    version = make_version()
+    assert (version.spec_name, version.impl_name) == ("loam-consortium", "loam")
+    assert (version.authoring_version, version.spec_version, version.impl_version) == (1, 1, 0)
+    assert (version.transaction_version, version.system_version) == (1, 1)
+    names = ("Core", "Metadata", "TaggedTransactionQueue", "AccountNonceApi", "TransactionPaymentApi")
+    assert version.apis == tuple(
+        (blake2_64(name.encode()), number) for name, number in zip(names, (5, 2, 3, 1, 4), strict=True)
+    )
+    assert make_version(9).spec_version == 9
+
+
+@pytest.mark.parametrize(("block_time", "prefix"), [(1_000, 42), (6_000, 7), (999, 42)])
+def test_parameters_reach_wallets_as_constants(block_time: int, prefix: int) -> None:
+    parameters = ConsortiumParameters(block_time_ms=block_time, ss58_prefix=prefix)
+    composed = compose(State(MemoryBackend()), parameters, make_version())
+    found = constants(composed.api.runtime)
+    assert found["Timestamp.MinimumPeriod"] == block_time // 2
+    assert found["System.SS58Prefix"] == prefix
+    assert composed.sudo is None
+
+
+def test_superuser_exists_on_development_chains_alone() -> None:
+    composed = compose(State(MemoryBackend()), ConsortiumParameters(), make_version())
+    with pytest.raises(AssertionError, match="superuser"):
+        write_genesis(composed, genesis_of((ALICE, UNIT)))
+
+
+def test_genesis_leaves_no_events() -> None:
+    chain = compose(State(MemoryBackend()), ConsortiumParameters(has_sudo=True), make_version())
+    write_genesis(chain, genesis_of((ALICE, UNIT)))
+    assert not chain.system.events.exists()
+    assert chain.system.events.get() == ()
+
+
+# --- presets
+
+
+def state_of(name: str) -> Consortium:
+    spec = load_spec(name)
+    state = State(MemoryBackend(dict(spec.genesis_state())))
+    return compose(state, ConsortiumParameters(has_sudo=True), make_version())
+
+
+@pytest.mark.parametrize("name", ["dev", "local"])
+def test_presets_fund_every_named_account_and_its_stash_in_both_schemes(name: str) -> None:
+    chain = state_of(name)
+    names = ("Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie")
+    expected = {
+        AccountId(Keypair.from_uri(f"//{who}{path}", scheme).account_id)
+        for who in names
+        for path in ("", "//stash")
+        for scheme in (Scheme.SR25519, Scheme.ED25519)
+    }
+    assert {AccountId(account.account_id) for account in dev_accounts()} == expected
+    assert {who: info.data.free for who, info in chain.system.all_accounts()} == dict.fromkeys(
+        expected, 1_000_000 * UNIT
+    )
+    held = {who: holding for (_, who), holding in chain.assets.account.items()}
+    assert {who: holding.balance for who, holding in held.items() if holding} == dict.fromkeys(
+        expected, 1_000_000 * UNIT
+    )
+    assert DEV_BALANCE == DEV_WATT == 1_000_000 * UNIT
+
+
+@pytest.mark.parametrize(("name", "count"), [("dev", 1), ("local", 4)])
+def test_presets_have_their_validators_superuser_and_watt(name: str, count: int) -> None:
+    chain = state_of(name)
+    who = ("Alice", "Bob", "Charlie", "Dave")[:count]
+    assert chain.session.validators.get() == tuple(
+        AccountId(Keypair.from_uri(f"//{one}", Scheme.SR25519).account_id) for one in who
+    )
+    votes = [authority.key for authority in chain.session.authority_set().authorities]
+    assert votes == [Keypair.from_uri(f"//{one}", Scheme.ED25519).public for one in who]
+    assert chain.sudo is not None
+    assert chain.sudo.key.get() == ALICE
+    watt = chain.assets.asset.get(1)
+    assert watt is not None
+    assert (watt.owner, watt.is_sufficient, watt.min_balance) == (ALICE, True, UNIT // 100)
+    assert chain.assets.metadata.get(1) == AssetMetadata(0, b"Watt", b"WATT", 12)
+
+
+def test_presets_say_what_wallets_show() -> None:
+    expected = {
+        "dev": ("Development", "dev", "Development"),
+        "local": ("Local Testnet", "local_testnet", "Local"),
+    }
+    for name, identity in expected.items():
+        preset = make_preset(name)
+        assert preset is not None
+        assert (preset.name, preset.id, preset.chain_type) == identity
+        assert preset.properties == {"ss58Format": 42, "tokenDecimals": 12, "tokenSymbol": "GRID"}
+    assert make_preset("other") is None
+    assert consortium.WATT_MINIMUM == UNIT // 100
