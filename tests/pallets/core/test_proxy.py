@@ -1,12 +1,15 @@
 """Proxy: delegates act within their type and after their delay, permissions never grow, deposits follow."""
 
+from dataclasses import replace
+
 import pytest
 
 from genesis.consortium import UNIT, Consortium
 from genesis.proxy_types import ProxyType
 from pallets.core.proxy import PENDING_MAX, PROXIES_MAX, Announcement, Proxy, ProxyDefinition
-from runtime.frame.call import Call
+from runtime.frame.call import Call, call
 from runtime.frame.dispatch import (
+    NO_WEIGHT,
     NOBODY,
     ROOT,
     BadOrigin,
@@ -17,8 +20,11 @@ from runtime.frame.dispatch import (
     TokenFailure,
     TokenReason,
 )
-from runtime.primitives.extrinsic import AddressRaw
+from runtime.frame.pallet import Pallet
+from runtime.frame.runtime import RuntimeBuilder
+from runtime.primitives.extrinsic import AddressId, AddressRaw
 from runtime.primitives.hashing import blake2_256, twox64_concat, twox128
+from runtime.primitives.scale import u8
 from runtime.primitives.types import AccountId, Hash
 from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, Chain, error_value
 
@@ -229,12 +235,12 @@ def test_filters_of_the_sender_do_not_follow_to_the_account(chain: LOCAL) -> Non
 
 def test_class_and_weight_follow_the_call(chain: LOCAL) -> None:
     inherent = chain.call("Timestamp.set", 1)
-    for call in (
+    for made in (
         chain.call("Proxy.proxy", ALICE, None, inherent),
         chain.call("Proxy.proxy_announced", BOB, ALICE, None, inherent),
     ):
-        assert call.info().class_ is DispatchClass.Mandatory
-        assert call.weight().ref_time > inherent.weight().ref_time
+        assert made.info().class_ is DispatchClass.Mandatory
+        assert made.weight().ref_time > inherent.weight().ref_time
     long = chain.call("System.remark", bytes(10_000))
     announced = chain.call("Proxy.proxy_announced", BOB, ALICE, None, long)
     at_once = chain.call("Proxy.proxy", BOB, None, long)
@@ -363,6 +369,34 @@ def test_pure_account_acts_through_its_creator_and_dies_by_its_own_hand(chain: L
     assert reserved(chain, ALICE) == 0
     assert chain.events()[-2:] == [Proxy.PureKilled(pure, ALICE, ANY, 0), Proxy.ProxyExecuted(None)]
     chain.noop(proxy(chain).NotProxy, ALICE, "Proxy.proxy", pure, None, pay(chain))
+
+
+class Namesake(Pallet[None]):
+    """Has calls of the names that the filter knows, which are none of the proxies' own."""
+
+    @call(0, weight=NO_WEIGHT)
+    def add_proxy(self, origin: Origin, delegate: AccountId, proxy_type: u8) -> None:
+        """Do nothing."""
+
+    @call(1, weight=NO_WEIGHT)
+    def remove_proxies(self, origin: Origin) -> None:
+        """Do nothing."""
+
+
+def test_calls_of_other_pallets_with_the_same_names_are_no_calls_of_this_one(chain: LOCAL) -> None:
+    builder = RuntimeBuilder(chain.state)
+    namesake = builder.add(Namesake, index=99, name="Namesake", config=None)
+    allowed = replace(proxy(chain).config, allows=lambda _kind, _call: True)
+    proxy(chain).config = allowed
+    chain.ok(ALICE, "Proxy.add_proxy", BOB, ASSETS, 0)
+    for name, args in (("add_proxy", (DAVE, 0)), ("remove_proxies", ())):
+        inner = namesake.bound_call(name, *args)
+        result = chain.runtime.executive.dispatcher.dispatch(
+            Call(chain.call("Proxy.proxy", ALICE, None, pay(chain)).spec, (AddressId(ALICE), None, inner)),
+            Signed(BOB),
+        )
+        assert result.error is None
+        assert chain.state.events[-1].event == Proxy.ProxyExecuted(None)
 
 
 # --- origins, addresses, storage

@@ -243,17 +243,40 @@ def test_validity_of_a_transaction_is_what_all_extensions_agree_on() -> None:
     def says(**valid: Any) -> Extension:
         return Extension("says", validate=lambda _i, _x: ValidTransaction(**valid))
 
-    parts = (
-        says(priority=(1 << 64) - 3, requires=(b"a",), provides=(b"b",), longevity=9),
-        Extension("silent", validate=lambda _i, _x: None),
-        says(priority=5, requires=(b"c",), provides=(b"d",), longevity=7),
-    )
-    runtime, _ = compose_diary([], parts)
-    call = runtime.calls.make("System", "remark", b"")
-    extrinsic = Extrinsic(b"", block_hash(9), call, DispatchInfo(NO_WEIGHT, DispatchClass.Normal, Pays.Yes))
-    extrinsic.signer = ALICE
-    expected = ValidTransaction((1 << 64) - 1, (b"a", b"c"), (b"b", b"d"), 7)
-    assert runtime.executive.validate(extrinsic) == expected
+    for first, total in ((4, 9), ((1 << 64) - 6, (1 << 64) - 1), ((1 << 64) - 3, (1 << 64) - 1)):
+        parts = (
+            says(priority=first, requires=(b"a",), provides=(b"b",), longevity=9),
+            Extension("silent", validate=lambda _i, _x: None),
+            says(priority=5, requires=(b"c",), provides=(b"d",), longevity=7),
+        )
+        runtime, _ = compose_diary([], parts)
+        call = runtime.calls.make("System", "remark", b"")
+        info = DispatchInfo(NO_WEIGHT, DispatchClass.Normal, Pays.Yes)
+        extrinsic = Extrinsic(b"", block_hash(9), call, info)
+        extrinsic.signer = ALICE
+        expected = ValidTransaction(total, (b"a", b"c"), (b"b", b"d"), 7)
+        assert runtime.executive.validate(extrinsic) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "encoded", "text"),
+    [
+        (InvalidTransaction(InvalidReason.Stale), "0003", "Transaction is outdated"),
+        (InvalidTransaction(InvalidReason.Custom, 9), "000709", "Custom error: 9"),
+        (InvalidTransaction(InvalidReason.BadSigner), "000a", "Invalid signing address"),
+        (
+            UnknownTransaction(UnknownReason.CannotLookup),
+            "0100",
+            "Could not lookup information required to validate the transaction",
+        ),
+        (UnknownTransaction(UnknownReason.Custom, 200), "0102c8", "Custom error: 200"),
+    ],
+)
+def test_refusals_have_substrates_bytes_and_texts(
+    error: InvalidTransaction | UnknownTransaction, encoded: str, text: str
+) -> None:
+    assert error.encode().hex() == encoded
+    assert error.message() == text
 
 
 def test_state_of_every_pallet_is_checked(shop: SHOP) -> None:
