@@ -3,6 +3,7 @@
 import pytest
 
 from genesis.consortium import UNIT, Consortium
+from pallets.core import weights
 from pallets.core.multisig import SIGNATORIES_MAX, CallHash, Multisig, Operation, Timepoint, multi_account
 from runtime.frame.call import Call
 from runtime.frame.dispatch import (
@@ -373,6 +374,30 @@ def test_weight_grows_with_signatories_size_and_allowed_weight(chain: LOCAL) -> 
     assert weigh((B, C), pay(chain), NO_WEIGHT).ref_time > base.ref_time
     assert weigh((B,), chain.call("System.remark", bytes(1000)), NO_WEIGHT).ref_time > base.ref_time
     assert weigh((B,), pay(chain), AMPLE) == base.plus(AMPLE)
+
+
+def create_weight(count: int, size: int) -> Weight:
+    by_count = weights.MULTISIG_AS_MULTI_CREATE_PER_SIGNATORY.times(count)
+    by_size = weights.MULTISIG_AS_MULTI_CREATE_PER_BYTE.times(size)
+    return weights.MULTISIG_AS_MULTI_CREATE.plus(by_count).plus(by_size)
+
+
+def approve_weight(count: int, size: int) -> Weight:
+    by_count = weights.MULTISIG_AS_MULTI_APPROVE_PER_SIGNATORY.times(count)
+    by_size = weights.MULTISIG_AS_MULTI_APPROVE_PER_BYTE.times(size)
+    return weights.MULTISIG_AS_MULTI_APPROVE.plus(by_count).plus(by_size)
+
+
+@pytest.mark.parametrize("by_hash", [True, False])
+def test_each_step_uses_the_weight_of_what_it_does(chain: LOCAL, by_hash: bool) -> None:
+    call, when = pay(chain), Timepoint(1, 1)
+    size = 0 if by_hash else call.encoded_length()
+    first = approve(chain, A, call, None, 3) if by_hash else as_multi(chain, A, call, None, threshold=3)
+    second = approve(chain, B, call, when, 3) if by_hash else as_multi(chain, B, call, when, threshold=3)
+    assert chain.assert_ok(A, first).actual_weight == create_weight(2, size)
+    assert chain.assert_ok(B, second).actual_weight == approve_weight(2, size)
+    if by_hash:
+        assert first.weight() == create_weight(2, 0).most(approve_weight(2, 0))
 
 
 def test_weight_of_approving_does_not_count_the_allowed_weight(chain: LOCAL) -> None:
