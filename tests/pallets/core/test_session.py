@@ -24,7 +24,7 @@ def keys(number: int) -> SessionKeys:
 
 
 def author(index: int, tag: int = 2) -> DigestItem:
-    return PreRuntime(AUTHOR_ENGINE, bytes([tag]) + index.to_bytes(4, "little") + bytes(8))
+    return PreRuntime(AUTHOR_ENGINE, bytes([tag]) + index.to_bytes(4, "little") + b"\xff" * 8)
 
 
 def author_of(shop: SHOP, *logs: DigestItem) -> AccountId | None:
