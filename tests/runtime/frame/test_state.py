@@ -192,6 +192,40 @@ def test_draining_in_slices_gives_what_draining_at_once_gives(
     assert sliced.state.journal == []
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(KEYS, st.none() | VALUES), max_size=30), st.integers(1, 4), st.data())
+def test_block_can_be_abandoned_until_its_collected_changes_are_committed(
+    writes: list[tuple[int, int | None]], per_step: int, data: st.DataObject
+) -> None:
+    backend = MemoryBackend()
+    items, fresh = Items(backend), Items(backend)
+    for key in range(0, 12, 3):
+        items.map.put(key, 1)
+    backend.apply(items.state.drain())
+    before = items.model()
+    for key, value in writes:
+        items.map.write(key, value)
+    steps = items.state.collect_steps(per_step)
+    if data.draw(st.booleans()):
+        changes = in_one_go(steps)
+        assert changes == sorted(changes)
+        assert changes == items.state.pending()
+    else:
+        next(steps, None)
+        steps.close()
+    items.state.abandon()
+    assert items.model() == before
+    assert items.state.pending() == []
+    for key, value in writes:
+        items.map.write(key, value)
+    changes = in_one_go(items.state.collect_steps(per_step))
+    for _ in items.state.commit_steps(per_step):
+        pass
+    backend.apply(changes)
+    assert fresh.model() == items.model()
+    assert items.state.pending() == items.state.events == items.state.journal == []
+
+
 def test_write_back_to_the_first_value_is_no_change() -> None:
     items = Items(MemoryBackend())
     items.map.put(1, 5)
