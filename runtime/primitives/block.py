@@ -4,13 +4,19 @@ It knows the bytes only: what a digest item means is its engine's business. The 
 engine and its bytes, have no names, as wallets expect. Source: sp_runtime::generic.
 """
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.scale import Compact, DecodeError, Enum, Length, Struct, codec, u32
 from runtime.primitives.types import ZERO_HASH, Hash
 
 EngineId: TypeAlias = Annotated[bytes, Length(4)]
+
+DIGEST_ITEMS_MAX: Final = 16
+"""Items in a header's digest; a block of ours has at most six: author, time, lottery proof, set change,
+upgrade, seal."""
+DIGEST_BYTES_MAX: Final = 64 * 1024
+"""Bytes of all items together; the longest, a change to a thousand authorities, takes 40 kB."""
 
 
 class Other(Struct, index=0):
@@ -84,6 +90,13 @@ def hash_header(header: Header) -> Hash:
     return Hash(blake2_256(_HEADER.encode(header)))
 
 
+def is_digest_bounded(digest: Digest) -> bool:
+    """Tell whether a digest keeps to the limits that every header must keep to; O(items)."""
+    if len(digest.logs) > DIGEST_ITEMS_MAX:
+        return False
+    return sum(map(_digest_item_bytes, digest.logs)) <= DIGEST_BYTES_MAX
+
+
 def encode_digest_item(item: DigestItem) -> bytes:
     """Return the SCALE bytes of one digest item, as JSON-RPC shows it in hex."""
     return _DIGEST_ITEM.encode(item)
@@ -98,6 +111,14 @@ def decode_digest_item(data: bytes) -> DigestItem:
 def compute_extrinsics_root(extrinsics: tuple[bytes, ...]) -> Hash:
     """Return blake2b-256 of the SCALE vector of extrinsics; it commits to their bytes and order."""
     return Hash(blake2_256(_BODY.encode(extrinsics)))
+
+
+def _digest_item_bytes(item: DigestItem) -> int:
+    match item:
+        case Other(data) | Consensus(_, data) | Seal(_, data) | PreRuntime(_, data):
+            return len(data)
+        case RuntimeEnvironmentUpdated():
+            return 0
 
 
 def is_genesis(header: Header) -> bool:
