@@ -19,7 +19,8 @@ from typing import Any, Final, NamedTuple
 from benchmarks.load import Signing, make_accounts, make_spec, sign_transfers
 from benchmarks.measure import Meter, progress, report
 from genesis.chain_spec import ChainSpec, load_spec, parse_spec, read_spec_version
-from node.chain.chain import Chain, Imported
+from node.chain.chain import Chain
+from node.chain.events import Imported
 from node.chain.opening import Genesis, open_store
 from pallets.core.timestamp import INHERENT_ID
 from runtime.frame.extension import Extrinsic

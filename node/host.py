@@ -14,8 +14,11 @@ from dataclasses import dataclass
 import structlog
 
 from node.authoring.author import Author
+from node.authoring.importer import Importer
 from node.authoring.intake import Intake
-from node.chain.chain import BlockInfo, Chain, Imported
+from node.chain.branches import BlockInfo
+from node.chain.chain import Chain
+from node.chain.events import Imported, NewBest
 from node.clock import Clock
 from node.config import InstantSeal, IntervalSeal, ManualSeal, Seal
 from node.consensus.solo import Solo
@@ -72,22 +75,32 @@ class ChainHost:
         self.pool = Pool(settings.pool_limits, self.chain.head.number)
         self.intake = Intake(self.chain, self.pool, verifier, clock, mock=settings.mock_signatures)
         signs = signer(self.chain)
+        self.author = Author(
+            self.chain,
+            self.intake,
+            clock,
+            self._authority_index,
+            metrics.block_construction_s.observe,
+        )
+        self.importer = Importer(
+            self.chain,
+            verifier,
+            clock,
+            self.author.held,
+            is_verified=self.intake.is_verified,
+            known=self.intake.get_pooled,
+        )
         self.finality = FinalityDriver(
             self.chain,
             Solo(FINALITY_DELAY_MS),
             signs,
             clock,
+            self.importer.finalize,
             automatic=not isinstance(settings.seal, ManualSeal),
-        )
-        self.author = Author(
-            self.chain,
-            self.intake,
-            clock,
-            self.finality.authority_index,
-            metrics.block_construction_s.observe,
         )
         self.author.stand_by()
         self.chain.on_imported(self._on_imported)
+        self.chain.on_best(self._on_best)
         self.chain.on_finalized(self._on_finalized)
 
     @property
@@ -98,7 +111,7 @@ class ChainHost:
     @property
     def is_authority(self) -> bool:
         """Whether this node's key may author."""
-        return self.finality.authority_index() is not None
+        return self._authority_index() is not None
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Run author, finality and status reports in a task group."""
@@ -133,6 +146,9 @@ class ChainHost:
         metrics.validations_finished.set(self.intake.validations_finished)
         metrics.database_cache_bytes.set(self.chain.store.memory_bytes())
 
+    def _authority_index(self) -> int | None:
+        return self.finality.authority_index()
+
     def _on_imported(self, imported: Imported) -> None:
         info = imported.info
         now = self._clock.monotonic()
@@ -151,6 +167,15 @@ class ChainHost:
         self.metrics.proposed_transactions.set(len(imported.extrinsics))
         if len(imported.extrinsics) < GC_QUIET_EXTRINSICS or info.number % GC_BLOCKS_MAX == 0:
             gc.collect(1)
+
+    def _on_best(self, best: NewBest) -> None:
+        if best.retracted:
+            log.info(
+                "best_branch_changed",
+                number=best.info.number,
+                hash=best.info.hash,
+                retracted=len(best.retracted),
+            )
 
     def _on_finalized(self, info: BlockInfo) -> None:
         log.debug("block_finalized", number=info.number, hash=info.hash)

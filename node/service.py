@@ -26,7 +26,8 @@ import structlog
 
 from genesis.chain_spec import ChainSpec, load_spec, read_spec_version
 from genesis.config import SpecError
-from node.chain.chain import Chain, UnknownRuntime
+from node.chain.chain import Chain
+from node.chain.errors import UnknownRuntime
 from node.chain.opening import Genesis, open_store
 from node.clock import Clock, SystemClock
 from node.config import Config, ConfigError, ExitCode, ManualSeal, StartError
@@ -180,7 +181,7 @@ async def _start(
     peer_id = compute_peer_id(get_node_key(config, spec.id).public)
     window = config.get_state_pruning_blocks() or 0
     store = stack.enter_context(_open_store(spec, chain_path, window))
-    verifier = await stack.enter_async_context(Verifier(_workers(config)))
+    verifier = await stack.enter_async_context(Verifier(count_workers(config)))
     tasks.create_task(verifier.run(), name="verifier")
     role = 4 if config.validator else 1
     metrics = NodeMetrics(name=PROGRAM, version=program_version(), role=role, started_ms=clock.now_ms())
@@ -200,7 +201,7 @@ async def _start(
             _rpc_config(config),
             tasks,
             now=clock.monotonic,
-            pages=_health_pages(host),
+            pages=_health_pages(),
             observer=host.metrics.rpc,
         )
     )
@@ -315,18 +316,15 @@ def _rpc_config(config: Config) -> RpcConfig:
     )
 
 
-def _health_pages(host: ChainHost) -> dict[str, Callable[[], Page]]:
-    """Return the health pages: a lone authority without peers is ready."""
+def _health_pages() -> dict[str, Callable[[], Page]]:
+    """Return the health pages: a lone authority without peers is ready as soon as it answers."""
 
     def health() -> Page:
         return Page(200, b'{"peers":0,"isSyncing":false,"shouldHavePeers":false}')
 
-    def ready() -> Page:
-        return Page(200, b'{"ready":true}') if host.chain.open is not None else Page(500, b'{"ready":false}')
-
     return {
         "/health": health,
-        "/health/readiness": ready,
+        "/health/readiness": lambda: Page(200, b'{"ready":true}'),
         "/health/live": lambda: Page(200, b'{"live":true}'),
     }
 
@@ -371,7 +369,8 @@ def _make_signer(config: Config, keystore: Keystore, guard: GuardFile, chain: Ch
     return GuardedSigner(keystore.get_keypair(VOTE_KEY_TYPE, public), chain.genesis_hash, guard)
 
 
-def _workers(config: Config) -> int:
+def count_workers(config: Config) -> int:
+    """Return how many processes check signatures: as many as asked for, or one for each processor."""
     return len(os.sched_getaffinity(0)) if config.workers is None else config.workers
 
 

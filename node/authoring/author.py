@@ -12,22 +12,25 @@ head.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import structlog
 
 from node.authoring.intake import Intake
-from node.chain.chain import CONTENT_FAULTS, Chain, Imported, OpenBlock
+from node.chain.chain import Chain, OpenBlock
+from node.chain.events import Imported
+from node.chain.execution import CONTENT_FAULTS
+from node.chain.rules import TIME_ENGINE, get_time
 from node.clock import Clock
 from node.pool.transaction import PoolTransaction
 from runtime.frame.extension import Extrinsic
 from runtime.frame.validity import InvalidReason, InvalidTransaction, TransactionError
-from runtime.primitives.block import DigestItem, Header, PreRuntime
+from runtime.primitives.block import DigestItem, PreRuntime
 from runtime.primitives.types import Hash
 
 T = TypeVar("T")
-TIME_ENGINE = b"TIME"
 AUTHOR_ENGINE = b"BABE"
 AUTHOR_TAG = 0x02
 TIMESTAMP_INHERENT = b"timstap0"
@@ -132,6 +135,16 @@ class Author:
         self.intake.pool.restore()
         self.chain.open_block(())
 
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Leave the head to somebody else who moves it; afterwards a block is open on it again."""
+        async with self.lock:
+            try:
+                yield
+            finally:
+                if self.chain.open is None:
+                    self.stand_by()
+
     # --- steps
 
     async def _make(self) -> Imported:
@@ -155,7 +168,7 @@ class Author:
 
     def _open(self, time_ms: int) -> None:
         """Open a block at a time, at least one millisecond after its parent's."""
-        time = max(time_ms, _time_of(self.chain.head.header) + 1)
+        time = max(time_ms, get_time(self.chain.head.header) + 1)
         self._full = False
         self._worked_s = 0.0
         self._time_ms = time
@@ -227,14 +240,6 @@ class Author:
 
 def _name_call(extrinsic: Extrinsic) -> str:
     return f"{extrinsic.call.spec.pallet}.{extrinsic.call.spec.name}"
-
-
-def _time_of(header: Header) -> int:
-    """Return the time of a block in milliseconds, 0 for genesis."""
-    for item in header.digest.logs:
-        if isinstance(item, PreRuntime) and item.field_0 == TIME_ENGINE:
-            return int.from_bytes(item.field_1, "little")
-    return 0
 
 
 async def in_turns(steps: Generator[None, None, T]) -> T:

@@ -15,7 +15,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from node.chain.chain import BlockInfo, Chain, Imported
+from node.chain.branches import BlockInfo
+from node.chain.chain import Chain
+from node.chain.events import NewBest
 from node.clock import Clock
 from node.pool.errors import PoolError
 from node.pool.pool import Pool
@@ -29,7 +31,6 @@ from runtime.frame.validity import (
     InvalidTransaction,
     TransactionError,
 )
-from runtime.primitives.crypto import verify
 from runtime.primitives.extrinsic import SignatureJob
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.scale import DecodeError
@@ -100,7 +101,7 @@ class Intake:
         self.is_drained = False
         self.validations_scheduled = 0
         self.validations_finished = 0
-        chain.on_imported(self._on_imported)
+        chain.on_best(self._on_best)
         chain.on_finalized(self._on_finalized)
 
     # --- submitting
@@ -151,10 +152,13 @@ class Intake:
             return
 
     def is_verified(self, extrinsic: Extrinsic, job: SignatureJob) -> bool:
-        """Tell whether a signature is right; one that the pool has checked is not checked again."""
-        if self._verified.has(extrinsic.hash, job.message):
-            return True
-        return self._mock_accepts(job) or verify(*job)
+        """Tell whether a signature is known to be right, so that a block import need not check it again."""
+        return self._verified.has(extrinsic.hash, job.message) or self._mock_accepts(job)
+
+    def get_pooled(self, transaction: bytes) -> Extrinsic | None:
+        """Return the extrinsic of this hash if it is in the pool, as the head's runtime decoded it."""
+        found = self.pool.get(transaction)
+        return found.payload if found is not None and isinstance(found.payload, Extrinsic) else None
 
     def pump(self) -> None:
         """Hand pending status events to their watchers."""
@@ -273,24 +277,22 @@ class Intake:
             extrinsic,
         )
 
-    def _on_imported(self, imported: Imported) -> None:
-        if not imported.is_best:
-            return
-        for block_hash in imported.retracted:
-            self._take_back(block_hash)
-        now = self._clock.now_ms()
-        hashes = [extrinsic.hash for extrinsic in imported.extrinsics]
-        self.pool.on_block_included(imported.info.hash, imported.info.number, hashes)
-        self.pool.expire(imported.info.number, now)
+    def _on_best(self, best: NewBest) -> None:
+        included = {extrinsic for block in best.enacted for extrinsic in block.extrinsics}
+        for block_hash in best.retracted:
+            self._take_back(block_hash, included)
+        for block in best.enacted:
+            self.pool.on_block_included(block.info.hash, block.info.number, block.extrinsics, block.tags)
+        self.pool.expire(best.info.number, self._clock.now_ms())
         self.pump()
 
     def _on_finalized(self, info: BlockInfo) -> None:
         self.pool.on_finalized(info.hash)
         self.pump()
 
-    def _take_back(self, block_hash: Hash) -> None:
-        """Return the transactions of a block that left the best chain to the pool, as far as they are
-        valid."""
+    def _take_back(self, block_hash: Hash, included: set[Hash]) -> None:
+        """Return the transactions of a block that left the best chain to the pool, as far as they are valid;
+        those that the new branch includes too stay in a block."""
         block = self.chain.block(block_hash)
         assert block is not None, "a retracted block is known"
         pooled: list[PoolTransaction] = []
@@ -298,7 +300,7 @@ class Intake:
         for raw in block.extrinsics:
             try:
                 extrinsic = self.chain.api.decode_extrinsic(raw)
-                if extrinsic.signer is not None:
+                if extrinsic.signer is not None and extrinsic.hash not in included:
                     pooled.append(self._pooled(extrinsic))
             except (DecodeError, TransactionError):
                 invalid.append(blake2_256(raw))

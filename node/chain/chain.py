@@ -1,36 +1,38 @@
 """One chain: its known blocks, the head that its runtime stands on, its state tree and its finality.
 
-Responsible for executing blocks on the right state, for comparing state roots, for the best-chain rule
-(longest, first seen) and for handing blocks, changes and certificates to the store. It knows a runtime as
+Responsible for the best-chain rule (longest, first seen; never against a certificate), for moving runtime and
+tree with the head, and for handing blocks, changes and certificates to the store. It knows a runtime as
 `RuntimeApi` and no pallet, no network, no clock. All methods are called from one thread.
 
 The head runtime always has a block open on the head (`open_block`): the author executes into it, and the pool
-validates against it. Before anything else touches the head, that block is sealed or abandoned.
+validates against it. Before the head moves, that block is sealed or abandoned. What moves the head in steps
+(`seal_steps`, an import, `switch_steps`) does not mix: whoever runs it holds one lock for all of it.
 """
 
 from __future__ import annotations
 
 from asyncio import Lock, wrap_future
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
 
+from node.chain.branches import BlockInfo, Branches, ExecutedBlock
+from node.chain.errors import ConflictingCertificate, OffBestBranch, UnknownBlock, UnknownRuntime
+from node.chain.events import Imported, Included, NewBest
+from node.chain.execution import KEYS_PER_STEP, Execution, Known, exhaust
+from node.chain.importing import BlockImport, Executed, Ground
+from node.chain.rules import ensure_consistent, ensure_digest_bounded, ensure_not_ahead
 from node.chain.views import Closable, FinalizedView, LayeredView
 from node.storage.blocks import BlockStore
 from runtime.frame.executive import InvalidBlock
 from runtime.frame.extension import Extrinsic
 from runtime.frame.runtime_api import RuntimeApi, RuntimeFactory
 from runtime.frame.state import Change, State
-from runtime.frame.validity import TransactionError
 from runtime.primitives.block import (
     Block,
     Digest,
     DigestItem,
     Header,
-    PreRuntime,
-    Seal,
     compute_extrinsics_root,
     decode_header,
     encode_header,
@@ -45,67 +47,16 @@ from runtime.primitives.certificate import (
 )
 from runtime.primitives.crypto import verify
 from runtime.primitives.extrinsic import SignatureJob
-from runtime.primitives.scale import DecodeError
 from runtime.primitives.tree import Tree
 from runtime.primitives.types import Hash
 
 SLICE_KEYS = 1_000
 """Changed keys encoded or hashed between two turns of the event loop, some 5 ms."""
-CONTENT_FAULTS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-"""What a runtime may raise beside its own errors when a block's content breaks an assumption of its code;
-every node raises the same. Faults of storage, memory and the operating system are no such verdict."""
 LIVE_ENTRIES_MAX = 400_000
 """Decoded entries of one storage item kept between blocks, some 130 MB of account records."""
 
-
-class UnknownBlock(LookupError):
-    """No block with this hash or number is known, or its state is not kept."""
-
-
-class UnknownRuntime(Exception):
-    """The chain has gone to a runtime version that this node does not carry."""
-
-    def __init__(self, spec_name: str, spec_version: int) -> None:
-        super().__init__(
-            f"no {spec_name} runtime of version {spec_version} in this node; install a release with it"
-        )
-        self.spec_version = spec_version
-
-
-class BlockInfo(NamedTuple):
-    """A block's place: number, hash and header."""
-
-    number: int
-    hash: Hash
-    header: Header
-
-
-class Imported(NamedTuple):
-    """A block has become known; `is_best` when it is the new head, `retracted` the blocks that left its
-    branch."""
-
-    info: BlockInfo
-    extrinsics: tuple[Extrinsic, ...]
-    is_best: bool
-    retracted: tuple[Hash, ...]
-
-
-@dataclass(slots=True)
-class _Unfinalized:
-    """An executed block above the finalized one, with what it changed."""
-
-    info: BlockInfo
-    changes: list[Change]
-    layer: Mapping[bytes, bytes | None]
-    stored: Future[None]
+Check = Callable[[Extrinsic, SignatureJob], bool]
+"""Tells whether a signature is right."""
 
 
 class OpenBlock:
@@ -147,12 +98,12 @@ class Chain:
         self.store = store
         self._runtimes = runtimes
         self._read_version = read_version
-        self._listeners: list[Callable[[Imported], None]] = []
+        self._import_listeners: list[Callable[[Imported], None]] = []
+        self._best_listeners: list[Callable[[NewBest], None]] = []
         self._finality_listeners: list[Callable[[BlockInfo], None]] = []
-        self._unfinalized: dict[Hash, _Unfinalized] = {}
-        ref = store.finalized()
-        self.finalized = self._load(Hash(ref.hash))
-        self._settled = self.finalized
+        self.finalized = self._load(Hash(store.finalized().hash))
+        self._branches = Branches(self.finalized)
+        self._certified = self.finalized.hash
         self._finalizing = Lock()
         self.head = self.finalized
         self.tree = Tree.from_items(store.state_iter())
@@ -169,7 +120,11 @@ class Chain:
 
     def on_imported(self, listener: Callable[[Imported], None]) -> None:
         """Call a listener after every block that becomes known, in order."""
-        self._listeners.append(listener)
+        self._import_listeners.append(listener)
+
+    def on_best(self, listener: Callable[[NewBest], None]) -> None:
+        """Call a listener whenever another block has become the best one, in order."""
+        self._best_listeners.append(listener)
 
     def on_finalized(self, listener: Callable[[BlockInfo], None]) -> None:
         """Call a listener after every block whose finality is durable, in order."""
@@ -198,103 +153,109 @@ class Chain:
         yield
         changes = yield from self.api.state.drain_steps(SLICE_KEYS)
         self.open = None
-        pairs = [(change.key, change.new) for change in changes]
-        root = yield from self.tree.update_steps(pairs, SLICE_KEYS)
+        layer = {change.key: change.new for change in changes}
+        root = yield from self.tree.update_steps(layer.items(), SLICE_KEYS)
         body = tuple(extrinsic.data for extrinsic in block.extrinsics)
         header = Header(block.parent.hash, block.number, root, compute_extrinsics_root(body), Digest(digest))
         yield
-        return self._accept(header, body, tuple(block.extrinsics), changes)
+        return self._take_in(
+            Executed(Block(header, body), tuple(block.extrinsics), (), changes, layer, self.tree)
+        )
 
     def seal(self) -> Imported:
         """Seal the open block in one go."""
-        steps = self.seal_steps()
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                imported: Imported = end.value
-                return imported
+        return exhaust(self.seal_steps())
 
     # --- import
 
-    def import_block(
-        self, header: Header, body: tuple[bytes, ...], check: Callable[[Extrinsic, SignatureJob], bool]
-    ) -> Imported | None:
-        """Execute a block on its parent's state and take it in; None when it is known already.
+    def begin_import(
+        self,
+        header: Header,
+        body: tuple[bytes, ...],
+        *,
+        time_max_ms: int | None = None,
+        known: Known | None = None,
+    ) -> BlockImport[Imported] | None:
+        """Return the import of a block after the checks that cost little; None when it is known already.
 
-        `check` tells whether a signature is right (verified before or now). InvalidBlock when the block
-        breaks a rule, UnknownBlock when its parent is not known; then nothing has changed but the open
-        block is abandoned.
+        InvalidBlock, BlockAhead when its time is after the latest allowed, UnknownBlock when its parent is
+        not known. The open block is abandoned when the new one stands on the head.
         """
+        ensure_digest_bounded(header)
         block_hash = hash_header(header)
-        if block_hash in self._unfinalized or self.store.hash_by_number(header.number) == block_hash:
+        if block_hash in self._branches or self.store.hash_by_number(header.number) == block_hash:
             return None
-        return self._import(header, body, check)
+        ensure_not_ahead(header, time_max_ms)
+        return self._begin_import(header, body, known)
+
+    def import_block(self, header: Header, body: tuple[bytes, ...], check: Check) -> Imported | None:
+        """Import a block in one go, whatever its time; `check` is asked about each of its signatures."""
+        block = self.begin_import(header, body)
+        return None if block is None else _import_at_once(block, check)
 
     def check_block(self, header: Header, body: tuple[bytes, ...], parent: RuntimeApi) -> list[Change]:
         """Execute a block on a query runtime that stands on its parent; return its changes, take nothing
         in."""
+        ensure_consistent(header, body, header.number - 1)
+        execution = Execution(parent, header, body)
         try:
-            _run_block(parent, header, body, _verify_now)
-            changes = parent.state.pending()
-        except CONTENT_FAULTS as fault:
-            raise InvalidBlock(f"execution fails: {type(fault).__name__}: {fault!s:.200}") from fault
-        parent.state.abandon()
-        return changes
+            for signed in execution.decode_steps():
+                for one in signed:
+                    _ensure_signed(one.position, is_right=verify(*one.job))
+            exhaust(execution.run_steps())
+            return exhaust(execution.collect_steps())
+        finally:
+            parent.state.abandon()
+
+    def switch_steps(self, block_hash: Hash) -> Generator[None, None, None]:
+        """Make a known block the best one, in slices, whatever its number; nothing when it is not alive."""
+        tree = yield from self._tree_steps(block_hash)
+        if self._branches.find_live(block_hash) is not None and block_hash != self.head.hash:
+            self._report_best(self._move_to(block_hash, tree))
 
     # --- finality
 
-    def make_certificate_ready(self, certificate: Certificate) -> None:
-        """Raise InvalidCertificate unless a certificate is one for a known block by its authority set."""
+    def ensure_certified(self, certificate: Certificate) -> None:
+        """Raise InvalidCertificate unless a certificate is one for a known block by its authority set.
+
+        ConflictingCertificate when it is one for another block than the final one of its number.
+        """
         header = self.header(certificate.block_hash)
-        if header is None or header.number != certificate.number:
-            raise InvalidCertificate(
-                f"no block {certificate.number} has the hash {certificate.block_hash.hex()}"
-            )
-        with self.runtime_at(header.parent_hash) as api:
-            current = api.authority_set()
-        pairs = [(authority.key, authority.weight) for authority in current.authorities]
-        verify_certificate(certificate, self.genesis_hash, current.set_id, pairs)
+        if header is not None and header.number == certificate.number:
+            self._verify_certificate(certificate, header)
+            return
+        final = self._find_rival(certificate)
+        if final is not None:
+            self._verify_certificate(certificate, final.header)
+            raise ConflictingCertificate(certificate.number, certificate.block_hash, final.hash)
+        raise InvalidCertificate(f"no block {certificate.number} has the hash {certificate.block_hash.hex()}")
 
     async def wait_stored(self, block_hash: Hash) -> None:
         """Return when a known block's body is durable, as it must be before anybody votes for it."""
-        found = self._unfinalized.get(block_hash)
+        found = self._branches.get(block_hash)
         if found is not None:
             await wrap_future(found.stored)
 
     async def finalize(self, certificate: Certificate) -> None:
         """Make the certificate's block final with everything below it; returns when that is durable.
 
-        The caller has verified the certificate. UnknownBlock unless the block is the last finalized one or
-        above it on the best branch.
+        The caller has verified the certificate. OffBestBranch unless the block is on the best branch,
+        UnknownBlock when it is below a final one, ConflictingCertificate when it contradicts one.
         """
         async with self._finalizing:
+            self._ensure_can_be_final(certificate)
+            self._certified = certificate.block_hash
             await self._finalize(certificate)
-
-    async def _finalize(self, certificate: Certificate) -> None:
-        self._ensure_live(certificate.block_hash)
-        path = self._ancestry(certificate.block_hash)
-        best = [entry.info.hash for entry in self._ancestry(self.head.hash)]
-        if path and certificate.block_hash not in best:
-            raise UnknownBlock(f"{certificate.block_hash.hex()} is not on the best branch")
-        for entry in reversed(path):
-            await wrap_future(self.store.room())
-            justification = encode_certificate(certificate) if entry is path[0] else None
-            old = {change.key: change.old for change in entry.changes}
-            self._settled = entry.info
-            done = self.store.finalize(entry.info.number, entry.info.hash, justification, entry.layer, old)
-            dead = await wrap_future(done)
-            self._note_final(entry.info, [Hash(block.hash) for block in dead])
 
     # --- reading
 
     def is_known(self, block_hash: Hash) -> bool:
         """Tell whether a block is known."""
-        return block_hash in self._unfinalized or self.store.number_by_hash(block_hash) is not None
+        return block_hash in self._branches or self.store.number_by_hash(block_hash) is not None
 
     def header(self, block_hash: Hash) -> Header | None:
         """Return the header of a known block, None otherwise."""
-        found = self._unfinalized.get(block_hash)
+        found = self._branches.get(block_hash)
         if found is not None:
             return found.info.header
         raw = self.store.header(block_hash)
@@ -317,7 +278,7 @@ class Chain:
             return None
         cursor = self.head
         while cursor.number > number:
-            parent = self._unfinalized.get(cursor.header.parent_hash)
+            parent = self._branches.get(cursor.header.parent_hash)
             if parent is None:
                 found = self.store.hash_by_number(number)
                 return None if found is None else Hash(found)
@@ -327,8 +288,8 @@ class Chain:
     def view(self, block_hash: Hash) -> Closable:
         """Return the state after a block, to be closed; UnknownBlock or StateDiscarded when it is not
         kept."""
-        if block_hash == self._settled.hash or block_hash in self._unfinalized:
-            return LayeredView(self.store, self._layers(block_hash))
+        if block_hash == self._branches.root.hash or block_hash in self._branches:
+            return LayeredView(self.store, self._branches.layers(block_hash))
         number = self.store.number_by_hash(block_hash)
         if number is None or self.store.hash_by_number(number) != block_hash:
             raise UnknownBlock(block_hash.hex())
@@ -336,7 +297,7 @@ class Chain:
 
     def changes_of(self, block_hash: Hash) -> Mapping[bytes, bytes | None]:
         """Return what an unfinalized block changed; empty for others."""
-        found = self._unfinalized.get(block_hash)
+        found = self._branches.get(block_hash)
         return {} if found is None else found.layer
 
     def tree_at(self, block_hash: Hash) -> Tree:
@@ -347,13 +308,8 @@ class Chain:
         """
         if block_hash == self.head.hash:
             return self.tree
-        undone, redone = self._route(self.head.hash, block_hash)
-        tree = self.tree.fork()
-        for entry in undone:
-            tree.update([(change.key, change.old) for change in entry.changes])
-        for entry in redone:
-            tree.update([(change.key, change.new) for change in entry.changes])
-        if block_hash == self._settled.hash or block_hash in self._unfinalized:
+        tree = exhaust(self._tree_steps(block_hash))
+        if block_hash == self._branches.root.hash or block_hash in self._branches:
             return tree
         number = self.store.number_by_hash(block_hash)
         if number is None or self.store.hash_by_number(number) != block_hash:
@@ -368,17 +324,12 @@ class Chain:
         stays."""
         view = self.view(block_hash)
         try:
-            version = self._version_at(view)
-            api = self._queries.pop(version, None)
-            if api is None:
-                api = self._compose(view)
-            else:
-                api.state.retarget(view)
+            api = self._borrow(view)
             try:
                 yield api
             finally:
                 api.state.abandon()
-                self._queries[version] = api
+                self._give_back(api)
         finally:
             view.close()
 
@@ -392,142 +343,186 @@ class Chain:
             if raw is None or body is None:
                 continue
             try:
-                imported = self._import(decode_header(raw), body, _trust)
+                imported = _import_at_once(self._begin_import(decode_header(raw), body, None), _trust)
             except (InvalidBlock, UnknownBlock):
                 continue
             yield imported.info
 
-    # --- inside
+    # --- inside: import
 
-    def _import(
-        self, header: Header, body: tuple[bytes, ...], check: Callable[[Extrinsic, SignatureJob], bool]
-    ) -> Imported:
-        self._ensure_live(header.parent_hash)
+    def _begin_import(
+        self, header: Header, body: tuple[bytes, ...], known: Known | None
+    ) -> BlockImport[Imported]:
+        parent = self._find_live(header.parent_hash)
+        ensure_consistent(header, body, parent.number)
+        is_on_head = parent.hash == self.head.hash
+        ground = self._head_ground() if is_on_head else self._other_ground(parent.hash)
+        accept_steps = self._commit_steps if is_on_head else self._take_in_steps
+        return BlockImport(Block(header, body), ground, accept_steps, known if is_on_head else None)
+
+    def _head_ground(self) -> Ground:
         self.abandon()
-        before = self.head
-        self._stand_on(header.parent_hash)
-        try:
-            extrinsics, changes = self._execute(header, body, check)
-            self._apply_to_tree(changes, header.state_root)
-        except InvalidBlock:
-            self.api.state.abandon()
-            self._stand_on(before.hash)
-            raise
-        self.api.state.drain()
-        return self._accept(header, body, extrinsics, changes, former=before)
+        return Ground(self.api, self._head_tree_steps, lambda: None, lambda: None)
 
-    def _ensure_live(self, block_hash: Hash) -> None:
-        """UnknownBlock unless a block is the finalized one or stands above it."""
-        cursor = block_hash
-        while cursor != self._settled.hash:
-            found = self._unfinalized.get(cursor)
-            if found is None:
-                raise UnknownBlock(f"{block_hash.hex()} is not the finalized block or above it")
-            cursor = found.info.header.parent_hash
+    def _other_ground(self, parent: Hash) -> Ground:
+        api = self._borrow(self.view(parent))
+        return Ground(
+            api,
+            partial(self._tree_steps, parent),
+            partial(self._find_live, parent),
+            partial(self._give_back, api),
+        )
 
-    def _execute(
-        self, header: Header, body: tuple[bytes, ...], check: Callable[[Extrinsic, SignatureJob], bool]
-    ) -> tuple[tuple[Extrinsic, ...], list[Change]]:
-        if header.number != self.head.number + 1:
-            raise InvalidBlock(f"number {header.number} on a parent with number {self.head.number}")
-        try:
-            return _run_block(self.api, header, body, check), self.api.state.pending()
-        except CONTENT_FAULTS as fault:
-            raise InvalidBlock(f"execution fails: {type(fault).__name__}: {fault!s:.200}") from fault
+    def _commit_steps(self, executed: Executed) -> Generator[None, None, Imported]:
+        yield from self.api.state.commit_steps(KEYS_PER_STEP)
+        return self._take_in(executed)
 
-    def _apply_to_tree(self, changes: list[Change], expected: Hash) -> None:
-        root = self.tree.update([(change.key, change.new) for change in changes])
-        if root != expected:
-            self.tree.update([(change.key, change.old) for change in changes])
-            raise InvalidBlock(f"state root is {root.hex()}, the header says {expected.hex()}")
+    def _take_in_steps(self, executed: Executed) -> Generator[None, None, Imported]:
+        yield from ()
+        return self._take_in(executed)
 
-    def _accept(
-        self,
-        header: Header,
-        body: tuple[bytes, ...],
-        extrinsics: tuple[Extrinsic, ...],
-        changes: list[Change],
-        former: BlockInfo | None = None,
-    ) -> Imported:
-        """Take in an executed block on which tree and runtime stand now."""
-        raw = encode_header(header)
+    def _take_in(self, executed: Executed) -> Imported:
+        """Take in an executed block; when it is on the head, runtime and tree stand on it already."""
+        header, body = executed.block.header, executed.block.extrinsics
         info = BlockInfo(header.number, hash_header(header), header)
-        layer = {change.key: change.new for change in changes}
-        stored = self.store.insert_block(info.hash, raw, body)
-        self._unfinalized[info.hash] = _Unfinalized(info, changes, layer, stored)
-        self.head = info
-        self._rebase()
-        best = former is None or former.hash == header.parent_hash or info.number > former.number
-        retracted: tuple[Hash, ...] = ()
-        if former is not None and former.hash != header.parent_hash:
-            if best:
-                retracted = self._branch_difference(former.hash, info.hash)
-            else:
-                self._stand_on(former.hash)
-        imported = Imported(info, extrinsics, best, retracted)
-        for listener in self._listeners:
+        stored = self.store.insert_block(info.hash, encode_header(header), body)
+        hashes = tuple(extrinsic.hash for extrinsic in executed.extrinsics)
+        self._branches.add(
+            ExecutedBlock(info, executed.changes, executed.layer, hashes, executed.tags, stored)
+        )
+        best: NewBest | None = None
+        if header.parent_hash == self.head.hash:
+            best = self._compute_new_best(info)
+            self.head = info
+            self._rebase()
+        elif self._is_better(info):
+            best = self._move_to(info.hash, executed.tree)
+        imported = Imported(info, executed.extrinsics, best)
+        for listener in self._import_listeners:
             listener(imported)
+        if best is not None:
+            self._report_best(best)
         return imported
 
-    def _note_final(self, info: BlockInfo, dead: list[Hash]) -> None:
-        self.finalized = info
-        self._unfinalized.pop(info.hash, None)
-        for block_hash in dead:
-            self._unfinalized.pop(block_hash, None)
-        self.api.state.rebase(LayeredView(self.store, self._layers(self.head.hash)))
-        for listener in self._finality_listeners:
-            listener(info)
+    def _is_better(self, info: BlockInfo) -> bool:
+        """Tell whether a block on another branch takes the head's place: it is longer, and not against a
+        certificate that is being carried out."""
+        if info.number <= self.head.number:
+            return False
+        return self._certified not in self._branches or self._branches.is_above(info.hash, self._certified)
+
+    # --- inside: moving the head
+
+    def _move_to(self, block_hash: Hash, tree: Tree) -> NewBest:
+        """Let the head be another live block; `tree` is that of its state."""
+        self.abandon()
+        info = self._find_live(block_hash)
+        best = self._compute_new_best(info)
+        self.head = info
+        self.tree = tree
+        view = LayeredView(self.store, self._branches.layers(block_hash))
+        if self._version_at(view) != self.api.version.spec_version:
+            self.api = self._compose(view)
+        else:
+            self.api.state.retarget(view)
+        return best
+
+    def _compute_new_best(self, info: BlockInfo) -> NewBest:
+        route = self._branches.route(self.head.hash, info.hash)
+        return NewBest(
+            tuple(block.info.hash for block in route.undone),
+            tuple(Included(block.info, block.extrinsics, block.tags) for block in route.redone),
+        )
+
+    def _report_best(self, best: NewBest) -> None:
+        for listener in self._best_listeners:
+            listener(best)
 
     def _rebase(self) -> None:
         """Let the head runtime read below its live values from the head's view, in the head's version."""
-        view = LayeredView(self.store, self._layers(self.head.hash))
+        view = LayeredView(self.store, self._branches.layers(self.head.hash))
         if self._version_at(view) != self.api.version.spec_version:
             self.api = self._compose(view)
             return
         self.api.state.rebase(view)
         self.api.state.trim(LIVE_ENTRIES_MAX)
 
-    def _stand_on(self, block_hash: Hash) -> None:
-        """Move runtime and tree to the state after a block of any branch above the finalized one."""
-        if block_hash == self.head.hash:
-            return
-        if block_hash != self._settled.hash and block_hash not in self._unfinalized:
-            raise UnknownBlock(block_hash.hex())
-        undone, redone = self._route(self.head.hash, block_hash)
-        for entry in undone:
-            self.tree.update([(change.key, change.old) for change in entry.changes])
-        for entry in redone:
-            self.tree.update([(change.key, change.new) for change in entry.changes])
-        found = self._unfinalized.get(block_hash)
-        self.head = self._settled if found is None else found.info
-        view = LayeredView(self.store, self._layers(block_hash))
-        if self._version_at(view) != self.api.version.spec_version:
-            self.api = self._compose(view)
-        else:
-            self.api.state.retarget(view)
+    def _head_tree_steps(self) -> Generator[None, None, Tree]:
+        yield from ()
+        return self.tree
 
-    def _route(self, start: Hash, end: Hash) -> tuple[list[_Unfinalized], list[_Unfinalized]]:
-        """Return the blocks to undo (newest first) and to redo (oldest first) between two heads."""
-        down, up = self._ancestry(start), self._ancestry(end)
-        shared = {entry.info.hash for entry in down} & {entry.info.hash for entry in up}
-        undone = [entry for entry in down if entry.info.hash not in shared]
-        redone = [entry for entry in reversed(up) if entry.info.hash not in shared]
-        return undone, redone
+    def _tree_steps(self, block_hash: Hash) -> Generator[None, None, Tree]:
+        """Return a tree of its own for an unfinalized block or the last finalized one."""
+        route = self._branches.route(self.head.hash, block_hash)
+        tree = self.tree.fork()
+        for block in route.undone:
+            yield from tree.update_steps([(c.key, c.old) for c in block.changes], KEYS_PER_STEP)
+        for block in route.redone:
+            yield from tree.update_steps([(c.key, c.new) for c in block.changes], KEYS_PER_STEP)
+        return tree
 
-    def _branch_difference(self, former: Hash, current: Hash) -> tuple[Hash, ...]:
-        return tuple(entry.info.hash for entry in self._route(former, current)[0])
+    # --- inside: finality
 
-    def _ancestry(self, block_hash: Hash) -> list[_Unfinalized]:
-        """Return the unfinalized blocks from a block down to the finalized one, newest first."""
-        found: list[_Unfinalized] = []
-        cursor = block_hash
-        while cursor in self._unfinalized:
-            found.append(self._unfinalized[cursor])
-            cursor = found[-1].info.header.parent_hash
+    def _verify_certificate(self, certificate: Certificate, header: Header) -> None:
+        """Raise InvalidCertificate unless it is by the set that certifies the blocks after a header's
+        parent."""
+        with self.runtime_at(header.parent_hash) as api:
+            current = api.authority_set()
+        pairs = [(authority.key, authority.weight) for authority in current.authorities]
+        verify_certificate(certificate, self.genesis_hash, current.set_id, pairs)
+
+    def _find_rival(self, certificate: Certificate) -> BlockInfo | None:
+        """Return the final block with a certificate's number, None where that is this one or none is."""
+        if not 0 < certificate.number <= self._branches.root.number:
+            return None
+        final = self.hash_at(certificate.number)
+        header = None if final is None else self.header(final)
+        if final is None or header is None or final == certificate.block_hash:
+            return None
+        return BlockInfo(header.number, final, header)
+
+    def _ensure_can_be_final(self, certificate: Certificate) -> None:
+        number, block_hash = certificate.number, certificate.block_hash
+        root = self._branches.root
+        if self._branches.find_live(block_hash) is None:
+            if self.hash_at(number) == block_hash:
+                raise UnknownBlock(f"block {number} is below the last finalized block {root.number}")
+            raise ConflictingCertificate(number, block_hash, root.hash)
+        if block_hash != root.hash and not self._branches.is_above(self.head.hash, block_hash):
+            raise OffBestBranch(f"0x{block_hash.hex()} is not on the best branch")
+
+    async def _finalize(self, certificate: Certificate) -> None:
+        path = self._path_from_root(certificate.block_hash)
+        for entry in path:
+            await wrap_future(self.store.room())
+            info = entry.info
+            justification = encode_certificate(certificate) if entry is path[-1] else None
+            old = {change.key: change.old for change in entry.changes}
+            self._branches.root = info
+            done = self.store.finalize(info.number, info.hash, justification, entry.layer, old)
+            self._note_final(info, [Hash(block.hash) for block in await wrap_future(done)])
+
+    def _path_from_root(self, block_hash: Hash) -> list[ExecutedBlock]:
+        """Return the blocks above the root up to a live block, oldest first."""
+        root = self._branches.root.number
+        return [b for b in reversed(self._branches.ancestry(block_hash)) if b.info.number > root]
+
+    def _note_final(self, info: BlockInfo, dead: list[Hash]) -> None:
+        self.finalized = info
+        for block_hash in (info.hash, *dead):
+            self._branches.drop(block_hash)
+        self.api.state.rebase(LayeredView(self.store, self._branches.layers(self.head.hash)))
+        for listener in self._finality_listeners:
+            listener(info)
+
+    # --- inside: blocks and runtimes
+
+    def _find_live(self, block_hash: Hash) -> BlockInfo:
+        """Return a block that is the finalized one or stands above it; UnknownBlock for others."""
+        found = self._branches.find_live(block_hash)
+        if found is None:
+            raise UnknownBlock(f"{block_hash.hex()} is not the finalized block or above it")
         return found
-
-    def _layers(self, block_hash: Hash) -> list[Mapping[bytes, bytes | None]]:
-        return [entry.layer for entry in reversed(self._ancestry(block_hash))]
 
     def _load(self, block_hash: Hash) -> BlockInfo:
         raw = self.store.header(block_hash)
@@ -540,6 +535,17 @@ class Chain:
         assert code is not None, "genesis sets the code"
         return self._read_version(code)
 
+    def _borrow(self, view: Closable) -> RuntimeApi:
+        """Return a runtime beside the head's that stands on a state, until it is given back."""
+        api = self._queries.pop(self._version_at(view), None)
+        if api is None:
+            return self._compose(view)
+        api.state.retarget(view)
+        return api
+
+    def _give_back(self, api: RuntimeApi) -> None:
+        self._queries[api.version.spec_version] = api
+
     def _compose(self, view: Closable) -> RuntimeApi:
         version = self._version_at(view)
         factory = self._runtimes.get(version)
@@ -549,41 +555,20 @@ class Chain:
         return factory(State(view))
 
 
-def _verify_now(_extrinsic: Extrinsic, job: SignatureJob) -> bool:
-    return verify(*job)
+def _import_at_once(block: BlockImport[Imported], check: Check) -> Imported:
+    with block:
+        for signed in block.decode_steps():
+            for one in signed:
+                _ensure_signed(one.position, is_right=check(one.extrinsic, one.job))
+        exhaust(block.run_steps())
+        return exhaust(block.commit_steps())
+
+
+def _ensure_signed(position: int, *, is_right: bool) -> None:
+    if not is_right:
+        raise InvalidBlock("bad signature", position)
 
 
 def _trust(_extrinsic: Extrinsic, _job: SignatureJob) -> bool:
     """Accept signatures of blocks that this node has checked before it stored them."""
     return True
-
-
-def _run_block(
-    api: RuntimeApi,
-    header: Header,
-    body: tuple[bytes, ...],
-    check: Callable[[Extrinsic, SignatureJob], bool],
-) -> tuple[Extrinsic, ...]:
-    """Execute a block on a runtime that stands on its parent; InvalidBlock when it breaks a rule."""
-    if compute_extrinsics_root(body) != header.extrinsics_root:
-        raise InvalidBlock("the extrinsics do not have the header's root")
-    logs = header.digest.logs
-    if any(isinstance(item, Seal) for item in logs[:-1]):
-        raise InvalidBlock("a seal that is not the last digest item")
-    api.initialize_block(
-        header.number, header.parent_hash, tuple(i for i in logs if isinstance(i, PreRuntime))
-    )
-    extrinsics: list[Extrinsic] = []
-    for index, raw in enumerate(body):
-        try:
-            extrinsic = api.decode_extrinsic(raw)
-            if extrinsic.signer is not None and not check(extrinsic, api.signature_job(extrinsic)):
-                raise InvalidBlock("bad signature", index)
-            api.apply(extrinsic)
-        except (DecodeError, TransactionError) as error:
-            raise InvalidBlock(f"{type(error).__name__}: {error}", index) from error
-        extrinsics.append(extrinsic)
-    made = api.finalize_block()
-    if made != tuple(i for i in logs if not isinstance(i, Seal)):
-        raise InvalidBlock("the digest is not what the execution gives")
-    return tuple(extrinsics)

@@ -5,8 +5,8 @@ It must not know how blocks are stored: it asks the chain that the service lends
 
 import asyncio
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,14 +14,18 @@ import click
 import orjson
 
 from genesis.chain_spec import ChainSpec, load_spec
+from node.authoring.importer import Importer
 from node.chain.chain import Chain
+from node.chain.errors import BlockAhead, ConflictingCertificate, UnknownBlock
+from node.chain.rules import AHEAD_MAX_MS
 from node.cli.block_file import SignedBlock, encode_block, encode_count, read_blocks, read_count
 from node.cli.options import resolve_options, setting_options
 from node.cli.progress import show_progress
 from node.cli.start import start_logs
 from node.clock import SystemClock
 from node.config import ConfigError, OperatorError, UsageError
-from node.service import open_chain
+from node.service import count_workers, open_chain
+from node.verifier import Verifier
 from runtime.frame.executive import InvalidBlock
 from runtime.primitives.block import encode_header, hash_header
 from runtime.primitives.certificate import (
@@ -31,8 +35,6 @@ from runtime.primitives.certificate import (
     decode_certificate,
     encode_certificate,
 )
-from runtime.primitives.crypto import verify
-from runtime.primitives.extrinsic import SignatureJob
 from runtime.primitives.scale import DecodeError
 from runtime.primitives.tree import Tree
 from runtime.primitives.types import Hash
@@ -97,9 +99,13 @@ def export_blocks(
 def import_blocks(source: Path | None, *, binary: bool, no_progress: bool, **values: Any) -> None:
     """Execute and store the blocks of INPUT, or of standard input."""
     del binary
-    with open_input(source) as file, borrow_chain(values, may_create=True) as (_, chain):
+    workers = count_workers(resolve_options(values).config)
+    with open_input(source) as file, borrow_chain(values, may_create=True) as (spec, chain):
         count = read_count(file)
-        imported = asyncio.run(import_all(chain, read_blocks(file, count), count, quiet=no_progress))
+        blocks = read_blocks(file, count)
+        with show_progress("Imported", count, SystemClock().monotonic, quiet=no_progress) as advance:
+            ahead = None if spec.is_dev else AHEAD_MAX_MS
+            imported = asyncio.run(import_all(chain, blocks, advance, workers=workers, ahead_max_ms=ahead))
         head, final = chain.head, chain.finalized
         click.echo(
             f"Imported {imported} of {count} blocks; best #{head.number} (0x{head.hash.hex()}),"
@@ -174,36 +180,53 @@ def write_blocks(file: BinaryIO, blocks: Iterable[SignedBlock], count: int, *, q
             advance(done)
 
 
-async def import_all(chain: Chain, blocks: Iterable[SignedBlock], count: int, *, quiet: bool) -> int:
+async def import_all(
+    chain: Chain,
+    blocks: Iterable[SignedBlock],
+    advance: Callable[[int], None],
+    *,
+    workers: int,
+    ahead_max_ms: int | None,
+) -> int:
     """Import blocks and what finality they bring; return how many were new. OperatorError at the first bad
     one.
     """
     imported = 0
-    with show_progress("Imported", count, SystemClock().monotonic, quiet=quiet) as advance:
+    async with Verifier(workers) as verifier:
+        importer = Importer(
+            chain,
+            verifier,
+            SystemClock(),
+            nullcontext,
+            is_verified=lambda _extrinsic, _job: False,
+            known=None,
+            ahead_max_ms=ahead_max_ms,
+        )
         for done, block in enumerate(blocks, 1):
-            imported += await import_one(chain, block)
+            imported += await import_one(importer, block, chain.finalized.number)
             advance(done)
     await chain.wait_stored(chain.head.hash)
     return imported
 
 
-async def import_one(chain: Chain, block: SignedBlock) -> bool:
+async def import_one(importer: Importer, block: SignedBlock, finalized: int) -> bool:
     """Import one block and finalize it if it brings its certificate; tell whether it was new."""
     number = block.header.number
     try:
-        imported = chain.import_block(block.header, block.extrinsics, _is_signature_right)
+        imported = await importer.import_block(block.header, block.extrinsics)
         certificate = find_certificate(block, hash_header(block.header))
-        if certificate is not None and number > chain.finalized.number:
-            chain.make_certificate_ready(certificate)
-            await chain.finalize(certificate)
-    except LookupError as error:
+        if certificate is not None and number > finalized:
+            await importer.finalize(certificate)
+    except UnknownBlock as error:
         raise OperatorError(
             f"block {number}: its parent is not known; import those before it first"
         ) from error
-    except InvalidBlock as error:
+    except (InvalidBlock, BlockAhead) as error:
         raise OperatorError(f"block {number} is invalid: {error}") from error
     except InvalidCertificate as error:
         raise OperatorError(f"block {number} has an invalid certificate: {error}") from error
+    except ConflictingCertificate as error:
+        raise OperatorError(str(error)) from error
     return imported is not None
 
 
@@ -298,7 +321,3 @@ def open_input(path: Path | None) -> Iterator[BinaryIO]:
         return
     with path.open("rb") as file:
         yield file
-
-
-def _is_signature_right(_: object, job: SignatureJob) -> bool:
-    return verify(*job)

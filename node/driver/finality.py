@@ -7,10 +7,15 @@ before the vote is used, a certificate before its block is called final. It know
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import structlog
 
-from node.chain.chain import Chain, Imported, UnknownBlock
+from node.chain.branches import BlockInfo
+from node.chain.chain import Chain
+from node.chain.errors import ConflictingCertificate, UnknownBlock
+from node.chain.events import NewBest
 from node.clock import Clock
 from node.consensus.effects import (
     BlockImported,
@@ -32,6 +37,9 @@ from runtime.primitives.types import Hash
 INPUTS_MAX = 4096
 """Inputs that may wait; block imports are the only source, so more means that finality stands still."""
 
+CarryOut: TypeAlias = Callable[[Certificate], Awaitable[None]]
+"""Verifies a certificate and makes its block final, durably."""
+
 log = structlog.get_logger("finality")
 
 
@@ -44,18 +52,23 @@ class FinalityDriver:
         engine: Engine,
         signer: GuardedSigner | None,
         clock: Clock,
+        carry_out: CarryOut,
         *,
         automatic: bool = True,
     ) -> None:
-        """Feed the engine with the chain's blocks; without `automatic` only `finalize_now` finalizes."""
+        """Feed the engine with the chain's best blocks, the one that it stands on to begin with; without
+        `automatic` only `finalize_now` finalizes."""
         self._chain = chain
         self._engine = engine
+        self._carry_out = carry_out
         self._signer = signer
         self._clock = clock
         self._inputs: asyncio.Queue[Input] = asyncio.Queue(INPUTS_MAX)
         self._deadline_ms: int | None = None
         if automatic:
-            chain.on_imported(self._on_imported)
+            chain.on_best(self._on_best)
+            if chain.head.number > chain.finalized.number:  # blocks that a restart came between
+                self._note_block(chain.head)
 
     @property
     def public(self) -> bytes | None:
@@ -83,8 +96,7 @@ class FinalityDriver:
         await self._chain.wait_stored(block_hash)
         wanted = Certificate(current.set_id, header.number, header.number, 0, block_hash, ())
         certificate = await self._signer.sign(wanted, index)
-        self._chain.make_certificate_ready(certificate)
-        await self._chain.finalize(certificate)
+        await self._carry_out(certificate)
 
     def authority_index(self) -> int | None:
         """Return the place of this node's key in the set that certifies the next block, None for an
@@ -99,13 +111,14 @@ class FinalityDriver:
                 return index
         return None
 
-    def _on_imported(self, imported: Imported) -> None:
-        if not imported.is_best:
-            return
-        with self._chain.runtime_at(imported.info.header.parent_hash) as api:
+    def _on_best(self, best: NewBest) -> None:
+        self._note_block(best.info)
+
+    def _note_block(self, info: BlockInfo) -> None:
+        with self._chain.runtime_at(info.header.parent_hash) as api:
             current = api.authority_set()
         index = self._index_in(current.authorities)
-        block = BlockImported(imported.info.number, imported.info.hash, current.set_id, index)
+        block = BlockImported(info.number, info.hash, current.set_id, index)
         try:
             self._inputs.put_nowait(block)
         except asyncio.QueueFull:
@@ -136,12 +149,11 @@ class FinalityDriver:
 
     async def _finalize(self, certificate: Certificate) -> None:
         try:
-            self._chain.make_certificate_ready(certificate)
-            await self._chain.finalize(certificate)
-        except (
-            UnknownBlock
-        ) as gone:  # overtaken by a later certificate, or its branch is not the best any more
+            await self._carry_out(certificate)
+        except UnknownBlock as gone:  # a later certificate has overtaken it
             log.warning("certificate_unused", number=certificate.number, reason=str(gone))
+        except ConflictingCertificate as broken:
+            log.error("finality_broken", number=certificate.number, reason=str(broken))  # noqa: TRY400  # no fault here
 
     async def _sign(self, effect: SignVote) -> VoteSigned:
         assert self._signer is not None, "only an authority is asked to vote"

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from genesis.chain_spec import ChainSpec, load_spec, read_spec_version
-from node.chain.chain import BlockInfo, Chain, Imported
+from node.chain.branches import BlockInfo
+from node.chain.chain import Chain
+from node.chain.events import Imported
 from node.storage.blocks import BlockStore
 from node.storage.columns import ChainFacts
 from node.storage.kv import KeyValue

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from genesis.chain_spec import load_spec
+from node.chain.chain import Chain
 from node.config import ManualSeal, Seal
 from node.driver.signer import GuardedSigner
 from node.host import ChainHost, HostSettings
@@ -47,9 +48,10 @@ class DevNode:
         limits: PoolLimits | None = None,
         seal: Seal | None = None,
         reloadable: bool = False,
+        chain: Chain | None = None,
     ) -> None:
         self.clock = ManualClock()
-        self.chain = open_chain(window=window)
+        self.chain = open_chain(window=window) if chain is None else chain
         self.notices: list[dict[str, Any]] = []
         self.keystore = Keystore(None)
         self.log_filter = LogFilter({}) if reloadable else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from node.chain.chain import BlockInfo, Imported
+from node.chain.branches import BlockInfo
+from node.chain.events import Imported, NewBest
 from node.rpc.groups.context import ChainContext, block_json, header_json, hex_of
 from node.rpc.methods import method, subscription
 from node.rpc.params import BlockNumber, Bound, Hash32
@@ -24,6 +25,7 @@ class ChainMethods:
         self._all = Publisher()
         self._finalized = Publisher()
         context.chain.on_imported(self._on_imported)
+        context.chain.on_best(self._on_best)
         context.chain.on_finalized(self._on_finalized)
 
     @method("chain_getBlockHash", aliases=["chain_getHead"])
@@ -93,10 +95,10 @@ class ChainMethods:
         return None if found is None else hex_of(found)
 
     def _on_imported(self, imported: Imported) -> None:
-        header = header_json(imported.info.header)
-        self._all.publish(header)
-        if imported.is_best:
-            self._best.publish(header)
+        self._all.publish(header_json(imported.info.header))
+
+    def _on_best(self, best: NewBest) -> None:
+        self._best.publish(header_json(best.info.header))
 
     def _on_finalized(self, info: BlockInfo) -> None:
         self._finalized.publish(header_json(info.header))

@@ -12,7 +12,8 @@ from typing import Any
 
 from node.authoring.author import Author
 from node.authoring.intake import Intake
-from node.chain.chain import Chain, UnknownBlock
+from node.chain.chain import Chain
+from node.chain.errors import UnknownBlock
 from node.chain.views import Closable
 from node.rpc.jsonrpc import RpcError
 from node.storage.states import StateDiscarded

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from node.authoring.author import EmptyBlock
-from node.chain.chain import UnknownBlock
+from node.chain.errors import ConflictingCertificate, UnknownBlock
 from node.consensus.guard import GuardRefused
 from node.rpc.groups.author import refusal_error
 from node.rpc.groups.context import ChainContext, hex_of
@@ -57,7 +57,7 @@ class DevMethods:
         if finalize:
             await self._finalize(made.info.hash)
         aux = {"header_only": False, "clear_justification_requests": False, "needs_justification": False}
-        aux |= {"bad_justification": False, "is_new_best": made.is_best}
+        aux |= {"bad_justification": False, "is_new_best": made.best is not None}
         return {"hash": hex_of(made.info.hash), "aux": aux}
 
     @method("engine_finalizeBlock", dev=True)
@@ -94,7 +94,7 @@ class DevMethods:
     async def _finalize(self, block: Hash) -> None:
         try:
             await self._context.finalize(block)
-        except (UnknownBlock, StateDiscarded) as error:
+        except (UnknownBlock, StateDiscarded, ConflictingCertificate) as error:
             raise RpcError(BLOCK_ERROR, f"block cannot be finalized: {error}") from error
         except GuardRefused as error:
             raise RpcError(CONSENSUS_ERROR, f"block cannot be finalized: {error}") from error

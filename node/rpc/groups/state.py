@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Annotated
 
-from node.chain.chain import Imported
+from node.chain.events import NewBest
 from node.chain.views import Closable
 from node.rpc.groups.context import CLIENT_ERROR, ChainContext, hex_of, translated, version_json
 from node.rpc.jsonrpc import RpcError
@@ -33,7 +33,7 @@ class StateMethods:
         self._versions = Publisher()
         self._last_version = context.chain.api.version
         self._storage: dict[Sink, dict[bytes, bytes | None]] = {}
-        context.chain.on_imported(self._on_imported)
+        context.chain.on_best(self._on_best)
 
     @method("state_getStorage", aliases=["state_getStorageAt"])
     def storage(self, key: bytes, hash: Hash32 | None = None) -> str | None:  # noqa: A002  # Substrate's name
@@ -200,28 +200,27 @@ class StateMethods:
             blocks.append(header.parent_hash)
         return blocks[::-1]
 
-    def _on_imported(self, imported: Imported) -> None:
-        if not imported.is_best:
-            return
+    def _on_best(self, best: NewBest) -> None:
         if self._chain.api.version != self._last_version:
             self._last_version = self._chain.api.version
             self._versions.publish(version_json(self._last_version))
         if self._storage:
-            with self._context.state(imported.info.hash) as view:
-                self._publish_storage(view, imported)
+            with self._context.state(best.info.hash) as view:
+                self._publish_storage(view, best)
 
-    def _publish_storage(self, view: Closable, imported: Imported) -> None:
-        layer = self._chain.changes_of(imported.info.hash)
+    def _publish_storage(self, view: Closable, best: NewBest) -> None:
+        layer = self._chain.changes_of(best.info.hash)
+        is_next = len(best.enacted) == 1 and not best.retracted
         for sink, known in tuple(self._storage.items()):
             changed: dict[bytes, bytes | None] = {}
             for key, last in known.items():
-                if key in layer or imported.retracted:
+                if key in layer or not is_next:
                     value = view.get(key)
                     if value != last:
                         changed[key] = value
             if changed:
                 known.update(changed)
-                sink.send(_change_set(imported.info.hash, changed))
+                sink.send(_change_set(best.info.hash, changed))
 
 
 def _change_set(block: Hash, values: dict[bytes, bytes | None]) -> dict[str, object]:

@@ -1,1 +1,1 @@
-"""Tests of the author and the intake."""
+"""Tests of the author, of the intake, and of what comes from elsewhere."""

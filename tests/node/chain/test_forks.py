@@ -1,15 +1,22 @@
 """Forks and finality: branches are switched without a difference to a straight import, and die for good."""
 
 import asyncio
+import contextlib
+from itertools import islice
 
 import pytest
 from msgspec import structs
 
-from node.chain.chain import BlockInfo, Chain, UnknownBlock
+from node.chain.branches import BlockInfo
+from node.chain.chain import Chain
+from node.chain.errors import ConflictingCertificate, OffBestBranch, UnknownBlock
+from node.chain.events import NewBest
+from node.chain.execution import exhaust
 from node.storage.memory import MemoryKeyValue
 from runtime.frame.executive import InvalidBlock
 from runtime.primitives.block import encode_header, hash_header
 from runtime.primitives.certificate import InvalidCertificate
+from runtime.primitives.hashing import blake2_256
 from runtime.primitives.tree import Absent, Present, verify
 from runtime.primitives.types import Hash
 from tests.support.chain import ALICE, BOB, CHARLIE
@@ -57,8 +64,7 @@ def test_first_seen_of_equal_branches_stays_best() -> None:
     for info in both.b:
         imported = copy_block(both.on_b, info, both.both)
         assert imported is not None
-        assert not imported.is_best
-        assert imported.retracted == ()
+        assert imported.best is None
         assert snapshot(both.both) == before
 
 
@@ -70,8 +76,9 @@ def test_longer_branch_takes_over_with_the_state_of_a_straight_import() -> None:
         copy_block(both.on_b, info, both.both)
     imported = copy_block(both.on_b, both.b[2], both.both)
     assert imported is not None
-    assert imported.is_best
-    assert set(imported.retracted) == {info.hash for info in both.a}
+    assert imported.best is not None
+    assert imported.best.retracted == tuple(info.hash for info in reversed(both.a))
+    assert [block.info for block in imported.best.enacted] == both.b
     assert snapshot(both.both) == snapshot(both.on_b)
     assert [both.both.hash_at(n) for n in (1, 2, 3, 4)] == [*(i.hash for i in both.b), None]
 
@@ -127,7 +134,7 @@ async def test_finality_drops_dead_branches_for_good() -> None:
     final: list[int] = []
     chain.on_finalized(lambda info: final.append(info.number))
     certificate = certify(chain, both.a[1])
-    chain.make_certificate_ready(certificate)
+    chain.ensure_certified(certificate)
     await chain.finalize(certificate)
     assert final == [1, 2]
     assert chain.finalized == both.a[1]
@@ -141,15 +148,101 @@ async def test_finality_drops_dead_branches_for_good() -> None:
     assert chain.tree_at(both.a[0].hash).root == both.a[0].header.state_root
 
 
-async def test_block_of_a_worse_branch_is_not_finalized_under_the_head() -> None:
-    both = Branches()
+def both_known(a: int, b: int) -> Branches:
+    """The third chain knows branch A, then branch B."""
+    both = Branches(a, b)
     for source, blocks in ((both.on_a, both.a), (both.on_b, both.b)):
         for info in blocks:
             copy_block(source, info, both.both)
+    return both
+
+
+async def test_certified_block_of_a_worse_branch_takes_the_head_first() -> None:
+    both = both_known(2, 3)
+    chain = both.both
+    before = snapshot(chain)
+    certificate = certify(chain, both.a[0])
+    chain.ensure_certified(certificate)
+    with pytest.raises(OffBestBranch):
+        await chain.finalize(certificate)
+    assert snapshot(chain) == before
+    moves: list[NewBest] = []
+    chain.on_best(moves.append)
+    chain.open_block(())
+    exhaust(chain.switch_steps(both.a[0].hash))
+    assert chain.open is None
+    (move,) = moves
+    assert move.retracted == tuple(info.hash for info in reversed(both.b))
+    assert [block.info for block in move.enacted] == both.a[:1]
+    assert move.enacted[0].extrinsics[1] == blake2_256(body_of(chain, both.a[0])[1])
+    await chain.finalize(certificate)
+    assert chain.finalized == chain.head == both.a[0]
+    assert not any(chain.is_known(info.hash) for info in both.b)
+    straight = open_chain()
+    copy_block(both.on_a, both.a[0], straight)
+    assert snapshot(chain) == snapshot(straight)
+    exhaust(chain.switch_steps(both.a[1].hash))
+    assert snapshot(chain) == snapshot(both.on_a)
+    assert copy_block(chain, make_block(chain).info, both.on_a) is not None
+
+
+def test_switch_that_is_given_up_or_to_a_dead_block_changes_nothing() -> None:
+    both = both_known(2, 3)
     before = snapshot(both.both)
-    with pytest.raises(UnknownBlock, match="best branch"):
-        await both.both.finalize(certify(both.both, both.a[1]))
+    moves: list[NewBest] = []
+    both.both.on_best(moves.append)
+    for steps_taken in range(3):
+        steps = both.both.switch_steps(both.a[1].hash)
+        for _ in islice(steps, steps_taken):
+            assert snapshot(both.both) == before
+        steps.close()
+    exhaust(both.both.switch_steps(Hash(bytes(32))))
+    exhaust(both.both.switch_steps(both.b[2].hash))
     assert snapshot(both.both) == before
+    assert moves == []
+
+
+async def test_longer_branch_does_not_take_the_head_while_a_rival_becomes_final() -> None:
+    both = both_known(2, 2)
+    chain = both.both
+    third = grow(both.on_b, 1, to=CHARLIE, delay_ms=1)[0]
+    async with asyncio.TaskGroup() as tasks:
+        done = tasks.create_task(chain.finalize(certify(chain, both.a[1])))
+        while not done.done():
+            await asyncio.sleep(0)
+            with contextlib.suppress(UnknownBlock):
+                copy_block(both.on_b, third, chain)
+            assert chain.head == both.a[1]
+    assert chain.finalized == both.a[1]
+
+
+async def test_valid_certificate_against_a_final_block_is_never_followed() -> None:
+    both = both_known(2, 3)
+    chain = both.both
+    against = [certify(chain, info) for info in (both.b[0], both.b[2])]
+    await asyncio.gather(chain.finalize(certify(chain, both.b[0])), chain.finalize(certify(chain, both.b[1])))
+    before = snapshot(chain)
+    forged = structs.replace(certify(chain, both.a[1]), votes=against[0].votes)
+    for certificate, error in (
+        (certify(chain, both.a[0]), ConflictingCertificate),
+        (certify(chain, both.a[1]), ConflictingCertificate),
+        (forged, InvalidCertificate),
+        (certify(chain, BlockInfo(3, Hash(bytes(32)), both.b[2].header)), InvalidCertificate),
+        (
+            structs.replace(certify(chain, both.b[0]), number=0, block_hash=Hash(bytes(32))),
+            InvalidCertificate,
+        ),
+    ):
+        with pytest.raises(error):
+            chain.ensure_certified(certificate)
+    for certificate in against:
+        chain.ensure_certified(certificate)
+    with pytest.raises(UnknownBlock):  # below the finalized block, and in accord with it
+        await chain.finalize(against[0])
+    with pytest.raises(ConflictingCertificate):
+        await chain.finalize(certify(chain, both.a[1]))
+    assert snapshot(chain) == before
+    assert chain.finalized == both.b[1]
 
 
 async def test_finalizations_at_once_follow_one_another() -> None:
@@ -186,9 +279,9 @@ def test_certificate_must_be_of_the_block_and_its_set(changes: dict[str, object]
     chain = open_chain()
     (info,) = grow(chain, 1, to=BOB)
     right = certify(chain, info)
-    chain.make_certificate_ready(right)
+    chain.ensure_certified(right)
     with pytest.raises(InvalidCertificate):
-        chain.make_certificate_ready(structs.replace(right, **changes))
+        chain.ensure_certified(structs.replace(right, **changes))
 
 
 # --- restart

@@ -1,16 +1,25 @@
 """Import: an invalid block is refused as InvalidBlock whatever is wrong with it, and leaves nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from itertools import count, islice
 
 import pytest
 
-from node.chain.chain import Chain, UnknownBlock
+from node.chain.branches import BlockInfo
+from node.chain.chain import Chain
+from node.chain.errors import BlockAhead, UnknownBlock
+from node.chain.events import Imported
+from node.chain.execution import EXTRINSICS_PER_STEP, exhaust
+from node.chain.importing import BlockImport
 from node.storage.kv import ReadFailedError
-from runtime.frame.executive import InvalidBlock
+from runtime.frame.executive import Applied, InvalidBlock
 from runtime.frame.extension import Extrinsic
 from runtime.primitives.block import (
+    DIGEST_BYTES_MAX,
+    DIGEST_ITEMS_MAX,
     Consensus,
     Digest,
+    DigestItem,
     Header,
     Other,
     PreRuntime,
@@ -18,12 +27,13 @@ from runtime.primitives.block import (
     Seal,
     compute_extrinsics_root,
 )
-from runtime.primitives.extrinsic import SignatureJob, make_unsigned
+from runtime.primitives.extrinsic import make_unsigned
 from runtime.primitives.scale import encode_compact
 from runtime.primitives.types import Hash
 from tests.support.chain import BOB, keypair
 from tests.support.node_chain import (
     body_of,
+    certify,
     check_now,
     copy_block,
     logs_of,
@@ -64,7 +74,7 @@ class Pair:
         assert not self.target.is_known(Hash(bytes(32)))
         imported = self.target.import_block(self.header, self.body, check_now)
         assert imported is not None
-        assert imported.is_best
+        assert imported.best is not None
         assert self.target.tree.root == self.header.state_root
         return str(refused.value)
 
@@ -107,6 +117,42 @@ def test_malformed_author_digest_is_no_crash() -> None:
     pair = Pair()
     logs = (*logs_of(time_of(2)), PreRuntime(b"BABE", b"\2"))
     pair.refuse(remade(pair.header, digest=Digest(logs)), pair.body)
+
+
+@pytest.mark.parametrize(
+    ("limit", "beyond"),
+    [
+        ([Other(b"")] * DIGEST_ITEMS_MAX, Other(b"")),
+        ([Other(bytes(DIGEST_BYTES_MAX - 8)), Consensus(b"LOAM", bytes(8))], Seal(b"LOAM", b"\0")),
+    ],
+    ids=["items", "bytes"],
+)
+def test_digest_has_a_limit_that_is_looked_at_first(limit: list[DigestItem], beyond: DigestItem) -> None:
+    pair = Pair()
+    pair.target.open_block(())
+    header = remade(pair.header, parent_hash=Hash(bytes(32)), digest=Digest((*limit, beyond)))
+    with pytest.raises(InvalidBlock, match="16 items or 65536 bytes"):
+        pair.target.begin_import(header, ())
+    with pytest.raises(UnknownBlock):
+        pair.target.begin_import(remade(header, digest=Digest(tuple(limit))), ())
+    assert pair.target.open is not None
+
+
+def test_block_too_far_ahead_is_refused_for_now_and_may_come_again() -> None:
+    pair = Pair()
+    before = snapshot(pair.target)
+    pair.target.open_block(())
+    with pytest.raises(BlockAhead) as refused:
+        pair.target.begin_import(pair.header, pair.body, time_max_ms=time_of(2) - 1)
+    assert (refused.value.time_ms, refused.value.time_max_ms) == (time_of(2), time_of(2) - 1)
+    assert pair.target.open is not None
+    assert snapshot(pair.target) == before
+    block = pair.target.begin_import(pair.header, pair.body, time_max_ms=time_of(2))
+    assert block is not None
+    with block:
+        exhaust(block.decode_steps())
+        exhaust(block.run_steps())
+        assert exhaust(block.commit_steps()).best is not None
 
 
 def test_unknown_parent_is_told_apart_from_invalid() -> None:
@@ -177,24 +223,28 @@ def test_wrong_body_is_refused(case: str) -> None:
 def test_exception_from_the_content_of_a_block_makes_it_invalid(kind: type[Exception]) -> None:
     pair = Pair()
     before = snapshot(pair.target)
+    apply = pair.target.api.apply
 
-    def check(_extrinsic: Extrinsic, _job: SignatureJob) -> bool:
+    def fail(extrinsic: Extrinsic) -> Applied:
         raise UnicodeDecodeError("utf-8", b"", 0, 0, "x") if kind is UnicodeDecodeError else kind("x")
 
+    pair.target.api.apply = fail
     with pytest.raises(InvalidBlock, match=kind.__name__):
-        pair.target.import_block(pair.header, pair.body, check)
+        pair.target.import_block(pair.header, pair.body, check_now)
     assert snapshot(pair.target) == before
+    pair.target.api.apply = apply
     assert copy_block(pair.source, pair.second.info, pair.target) is not None
 
 
 def test_fault_of_the_disk_is_no_verdict_on_a_block() -> None:
     pair = Pair()
 
-    def check(_extrinsic: Extrinsic, _job: SignatureJob) -> bool:
+    def fail(extrinsic: Extrinsic) -> Applied:
         raise ReadFailedError("no descriptors")
 
+    pair.target.api.apply = fail
     with pytest.raises(ReadFailedError):
-        pair.target.import_block(pair.header, pair.body, check)
+        pair.target.import_block(pair.header, pair.body, check_now)
 
 
 def test_deeply_nested_call_is_refused() -> None:
@@ -224,3 +274,97 @@ def test_author_that_meets_a_refused_transaction_makes_a_block_that_others_accep
         block.push(source.api.decode_extrinsic(rich))
     made = source.seal()
     assert copy_block(source, made.info, target) is not None
+
+
+# --- in steps
+
+
+def steps_of(block: BlockImport[Imported]) -> Generator[object, None, None]:
+    """Yield at every step of an import."""
+    yield from block.decode_steps()
+    yield from block.run_steps()
+    yield from block.commit_steps()
+
+
+def big_pair() -> Pair:
+    """A second block with several steps' worth of transactions."""
+    pair = Pair()
+    pair.source = open_chain()
+    make_block(pair.source)
+    raws = [transfer(pair.source.api, "//Alice", BOB, nonce=n) for n in range(2 * EXTRINSICS_PER_STEP)]
+    pair.second = make_block(pair.source, *raws)
+    pair.header, pair.body = pair.second.info.header, body_of(pair.source, pair.second.info)
+    return pair
+
+
+def begin(pair: Pair) -> BlockImport[Imported]:
+    block = pair.target.begin_import(pair.header, pair.body)
+    assert block is not None
+    return block
+
+
+def test_step_is_a_bounded_number_of_extrinsics() -> None:
+    pair = big_pair()
+    with begin(pair) as block:
+        assert [len(signed) for signed in block.decode_steps()] == [24, 25, 1]
+        assert sum(1 for _ in block.run_steps()) == 4
+
+
+@pytest.mark.parametrize("is_aside", [False, True], ids=["on the head", "on another branch"])
+def test_import_that_is_given_up_at_any_step_leaves_no_trace(*, is_aside: bool) -> None:
+    pair = big_pair()
+    if is_aside:
+        make_block(pair.target, time_ms=time_of(2) + 1)
+        make_block(pair.target)
+    before = snapshot(pair.target)
+    for steps_taken in count():
+        with begin(pair) as block:
+            steps = steps_of(block)
+            if sum(1 for _ in islice(steps, steps_taken)) < steps_taken:
+                break  # this time it came to its end
+            steps.close()
+        if pair.target.is_known(pair.second.info.hash):
+            break  # too late: all that is left is to tidy up
+        assert snapshot(pair.target) == before
+        assert pair.target.api.state.pending() == []
+    assert steps_taken > 10
+    assert pair.target.is_known(pair.second.info.hash)
+    assert (pair.target.head == pair.second.info) is not is_aside
+
+
+def test_block_on_another_branch_is_not_seen_at_the_head_while_it_is_executed() -> None:
+    pair = big_pair()
+    make_block(pair.target, time_ms=time_of(2) + 1)
+    following = make_block(pair.target)
+    before = snapshot(pair.target)
+    block_in_progress = pair.target.open_block(logs_of(time_of(4)))
+    changes = pair.target.api.state.pending()
+    with begin(pair) as block:
+        for _ in steps_of(block):
+            assert snapshot(pair.target) == before
+            assert pair.target.api.state.pending() == changes
+    assert pair.target.open is block_in_progress
+    assert pair.target.head == following.info
+    block_in_progress.push_inherents({b"timstap0": time_of(4).to_bytes(8, "little")})
+    assert pair.target.seal().best is not None
+
+
+async def run_and_finalize(block: BlockImport[Imported], at: int, chain: Chain, final: BlockInfo) -> None:
+    """Run an import, and at one of its steps finalize another block."""
+    for number, _ in enumerate(steps_of(block)):
+        if number == at:
+            await chain.finalize(certify(chain, final))
+
+
+@pytest.mark.parametrize("is_good", [True, False])
+async def test_block_whose_branch_dies_meanwhile_gets_no_verdict(*, is_good: bool) -> None:
+    for dies_at in (0, 3, 6, 9):
+        pair = big_pair()
+        rival = make_block(pair.target, time_ms=time_of(2) + 1)
+        if not is_good:
+            pair.header = remade(pair.header, state_root=Hash(bytes(32)))
+        with begin(pair) as block, pytest.raises(UnknownBlock):
+            await run_and_finalize(block, dies_at, pair.target, rival.info)
+        assert pair.target.head == rival.info
+        assert pair.target.tree.root == rival.info.header.state_root
+        assert not pair.target.is_known(pair.second.info.hash)

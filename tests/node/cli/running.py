@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
-from node.authoring.author import AUTHOR_ENGINE, AUTHOR_TAG, TIME_ENGINE, TIMESTAMP_INHERENT
+from node.authoring.author import AUTHOR_ENGINE, AUTHOR_TAG, TIMESTAMP_INHERENT
+from node.chain.rules import TIME_ENGINE
 from node.cli.entry import run
 from node.clock import SystemClock
 from node.config import Config
@@ -70,7 +71,7 @@ def make_chain(base: Path, *, blocks: int, finalized: int) -> list[Hash]:
     with open_chain(Config(chain="dev", base_path=str(base))) as (_, chain):
         pair = Keypair.from_uri("//Alice", Scheme.ED25519)
         signer = GuardedSigner(pair, chain.genesis_hash, GuardFile(base / "chains" / "dev" / "guard"))
-        driver = FinalityDriver(chain, Solo(250), signer, SystemClock())
+        driver = FinalityDriver(chain, Solo(250), signer, SystemClock(), chain.finalize)
         for number in range(1, blocks + 1):
             time_ms = START_MS + number * 1000
             logs = (

@@ -5,7 +5,7 @@ import asyncio
 
 import pytest
 
-from node.chain.chain import BlockInfo
+from node.chain.branches import BlockInfo
 from node.config import InstantSeal, IntervalSeal
 from node.pool.transaction import compute_limits
 from runtime.frame.dispatch import TokenReason
