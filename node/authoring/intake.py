@@ -278,9 +278,10 @@ class Intake:
         )
 
     def _on_best(self, best: NewBest) -> None:
-        included = {extrinsic for block in best.enacted for extrinsic in block.extrinsics}
-        for block_hash in best.retracted:
-            self._take_back(block_hash, included)
+        if best.retracted:
+            included = {extrinsic for block in best.enacted for extrinsic in block.extrinsics}
+            for block_hash in best.retracted:
+                self._take_back(block_hash, included)
         for block in best.enacted:
             self.pool.on_block_included(block.info.hash, block.info.number, block.extrinsics, block.tags)
         self.pool.expire(best.info.number, self._clock.now_ms())
