@@ -67,7 +67,7 @@ class Costs:
 def open_chain(spec: ChainSpec, path: Path) -> Iterator[Chain]:
     """Lend a new chain over a database on disk."""
     state = spec.genesis_state()
-    genesis = Genesis(spec.genesis_header(state), state, spec.id)
+    genesis = Genesis(spec.genesis_header(state), lambda: state, spec.id)
     with open_store(path, genesis, STATE_BLOCKS) as store:
         chain = Chain(store, spec.runtimes(), read_spec_version)
         yield chain

@@ -22,6 +22,7 @@ from runtime.frame.runtime_api import RuntimeFactory
 from runtime.frame.state import MemoryBackend, State
 from runtime.primitives.arithmetic import ArithmeticFailure
 from runtime.primitives.block import Digest, Header, compute_extrinsics_root
+from runtime.primitives.hashing import blake2_256
 from runtime.primitives.scale import DecodeError, codec
 from runtime.primitives.tree import Tree
 from runtime.primitives.types import ZERO_HASH
@@ -50,7 +51,11 @@ _CODE = codec(RuntimeCode)
 
 @dataclass(frozen=True, slots=True)
 class ChainSpec:
-    """A chain's identity and genesis; exactly one of `config` (plain) and `top` (raw) is set."""
+    """A chain's identity and genesis; exactly one of `config` (plain) and `top` (raw) is set.
+
+    `top` maps hex to hex. `digest` is the hash of the file that the spec was read from; a built-in one has
+    none.
+    """
 
     name: str
     id: str
@@ -60,7 +65,8 @@ class ChainSpec:
     fork_id: str | None = None
     protocol_id: str | None = None
     config: dict[str, Any] | None = None
-    top: Mapping[bytes, bytes] | None = field(default=None, repr=False)
+    top: dict[str, Any] | None = field(default=None, repr=False)
+    digest: bytes | None = None
 
     @property
     def is_dev(self) -> bool:
@@ -79,7 +85,10 @@ class ChainSpec:
     def genesis_state(self) -> Mapping[bytes, bytes]:
         """Return the genesis state, raw key to raw value; SpecError when the configuration is wrong."""
         if self.top is not None:
-            return self.top
+            return {
+                as_bytes(k, "genesis.raw.top key"): as_bytes(v, f"genesis.raw.top.{k[:20]}")
+                for k, v in self.top.items()
+            }
         assert self.config is not None
         backend = MemoryBackend()
         state = State(backend)
@@ -185,6 +194,7 @@ def parse_spec(data: bytes) -> ChainSpec:
         boot_nodes=as_list(spec.get("bootNodes") or [], "spec.bootNodes", as_text),
         fork_id=_optional_text(spec.get("forkId"), "spec.forkId"),
         protocol_id=_optional_text(spec.get("protocolId"), "spec.protocolId"),
+        digest=blake2_256(data),
     )
     return _with_genesis(base, as_object(spec["genesis"], "genesis", ("runtimeGenesis", "raw")))
 
@@ -194,14 +204,11 @@ def _with_genesis(base: ChainSpec, genesis: dict[str, Any]) -> ChainSpec:
         raw = as_object(genesis["raw"], "genesis.raw", ("top", "childrenDefault"))
         if raw.get("childrenDefault"):
             raise SpecError("genesis.raw.childrenDefault must be empty")
-        listed = as_object(raw.get("top"), "genesis.raw.top")
-        top = {
-            as_bytes(k, "genesis.raw.top key"): as_bytes(v, f"genesis.raw.top.{k[:20]}")
-            for k, v in listed.items()
-        }
-        if CODE_KEY not in top:
+        top = as_object(raw.get("top"), "genesis.raw.top")
+        code = next((value for key, value in top.items() if key.lower() == _hex(CODE_KEY)), None)
+        if code is None:
             raise SpecError("genesis.raw.top has no `:code`")
-        read_spec_version(top[CODE_KEY])
+        read_spec_version(as_bytes(code, f"genesis.raw.top.{_hex(CODE_KEY)}"))
         return replace(base, top=top)
     runtime = as_object(genesis.get("runtimeGenesis"), "genesis.runtimeGenesis", ("code", "patch", "config"))
     if "code" in runtime:

@@ -42,7 +42,7 @@ def as_text(value: Any, path: str) -> str:
     """Return a JSON string, which must be text that UTF-8 can hold."""
     if not isinstance(value, str):
         raise SpecError(f"{path}: expected a string, found {_kind(value)}")
-    if any("\ud800" <= c <= "\udfff" for c in value):
+    if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
         raise SpecError(f"{path}: a lone surrogate is no text")
     return value
 

@@ -13,8 +13,8 @@ import gc
 import os
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -29,6 +29,7 @@ from genesis.config import SpecError
 from node.chain.chain import Chain
 from node.chain.errors import UnknownRuntime
 from node.chain.opening import Genesis, open_store
+from node.chain.remembered import GENESIS_FILE, GenesisRecord
 from node.clock import Clock, SystemClock
 from node.config import Config, ConfigError, ExitCode, ManualSeal, StartError
 from node.driver.signer import GuardedSigner
@@ -63,7 +64,9 @@ from node.telemetry.levels import LogFilter
 from node.telemetry.metrics import NodeMetrics
 from node.verifier import Verifier
 from runtime.frame.executive import InvalidBlock
+from runtime.primitives.block import Header
 from runtime.primitives.crypto import Keypair, Scheme
+from runtime.primitives.hashing import blake2_256
 from runtime.primitives.types import Hash
 
 PROGRAM = "Loam Node"
@@ -383,11 +386,35 @@ def _base_path(config: Config) -> Iterator[Path]:
         yield Path(directory)
 
 
-def _open_store(spec: ChainSpec, chain_path: Path, window: int | None) -> AbstractContextManager[BlockStore]:
-    """Open the chain's database, filling a new one with the genesis state."""
+@contextmanager
+def _open_store(spec: ChainSpec, chain_path: Path, window: int | None) -> Iterator[BlockStore]:
+    """Open the chain's database, filling a new one with the genesis state.
+
+    The genesis of a spec file that this very release has opened the database with is not computed again.
+    """
+    path = chain_path / "db"
+    record: GenesisRecord | None = None
+    header: Header | None = None
+    if spec.digest is not None:
+        source = blake2_256(program_version().encode() + spec.digest)
+        record = GenesisRecord(chain_path / GENESIS_FILE, source)
+        header = record.recall() if path.exists() else None
+    if header is not None:
+        with open_store(path, Genesis(header, spec.genesis_state, spec.id), window) as store:
+            yield store
+        return
     state = spec.genesis_state()
-    genesis = Genesis(spec.genesis_header(state), state, spec.id)
-    return open_store(chain_path / "db", genesis, window)
+    header = spec.genesis_header(state)
+    genesis = Genesis(header, _giving(state), spec.id)
+    with open_store(path, genesis, window) as store:
+        del state, genesis  # a large one is not to stay in memory
+        if record is not None:
+            record.remember(header)
+        yield store
+
+
+def _giving(state: Mapping[bytes, bytes]) -> Callable[[], Mapping[bytes, bytes]]:
+    return lambda: state
 
 
 def _handle_signals(stop: asyncio.Event) -> None:

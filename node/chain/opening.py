@@ -8,7 +8,7 @@ compared with the header when the chain is built on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -37,10 +37,10 @@ log = structlog.get_logger("db")
 
 
 class Genesis(NamedTuple):
-    """What a new database is filled with."""
+    """What a new database is filled with; the state is asked for only then."""
 
     header: Header
-    state: Mapping[bytes, bytes]
+    load_state: Callable[[], Mapping[bytes, bytes]]
     spec_name: str
 
 
@@ -77,7 +77,7 @@ def _fill_or_open(kv: KeyValue, genesis: Genesis, genesis_hash: bytes, window: i
         return BlockStore(kv, window=window, genesis=genesis_hash)
     except NotFilledError:
         facts = ChainFacts(genesis_hash, genesis.spec_name, window or 0)
-        entries = sorted(genesis.state.items())
+        entries = sorted(genesis.load_state().items())
         return BlockStore.create(kv, encode_header(genesis.header), (), entries, facts)
 
 

@@ -23,6 +23,7 @@ def purge_chain(*, yes: bool, **values: Any) -> None:
     """Remove a chain's database; keys stay."""
     config = resolve_options(values).config
     from genesis.chain_spec import load_spec  # noqa: PLC0415 (loads the pallets)
+    from node.chain.remembered import GENESIS_FILE  # noqa: PLC0415 (loads codecs)
     from node.storage.lock import DirectoryLock  # noqa: PLC0415 (loads the storage)
 
     spec = load_spec(config.chain)
@@ -39,6 +40,7 @@ def purge_chain(*, yes: bool, **values: Any) -> None:
         path.rename(doomed)  # in one step: a crash leaves the whole database or none
     finally:
         lock.release()
+    path.with_name(GENESIS_FILE).unlink(missing_ok=True)
     if spec.is_dev:
         guard.unlink(missing_ok=True)
     elif guard.exists():

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.vectors.case import Document, MalformedFile, Plan
+from tests.vectors.consensus import plan_guard, plan_quorum
 from tests.vectors.ed25519 import plan_ed25519
 from tests.vectors.multisig import plan_multisig
 from tests.vectors.pallets import plan_pallets
@@ -12,6 +13,8 @@ from tests.vectors.suri import plan_suri
 from tests.vectors.wire import plan_wire
 
 FORMATS: Mapping[str, Callable[[Document], Plan]] = {
+    "bft_quorum": plan_quorum,
+    "double_sign_guard": plan_guard,
     "ed25519_cctv": plan_ed25519,
     "ed25519_speccheck": plan_ed25519,
     "ed25519_wycheproof": plan_ed25519,

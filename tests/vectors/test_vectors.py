@@ -54,6 +54,40 @@ def test_suri_file_has_accepted_and_refused_uris_that_can_fail() -> None:
     assert None not in list(run_plan(FORMATS["suri"](document)))
 
 
+@pytest.mark.parametrize(("name", "count"), [("double_sign_guard", 9), ("bft_quorum", 33)])
+def test_consensus_files_have_all_their_cases(name: str, count: int) -> None:
+    assert run(DATA / f"{name}.json") == (count, [])
+
+
+def test_every_answer_of_the_guard_is_compared() -> None:
+    document = json.loads((DATA / "double_sign_guard.json").read_bytes())
+    answers = {"sign", "refuse", "resend stored signature"}
+    for case in document["cases"]:
+        for request in case["requests"]:
+            right = request["expect"]
+            for wrong in answers - {right}:
+                request["expect"] = wrong
+                failures = [
+                    failure for failure in run_plan(FORMATS["double_sign_guard"](document)) if failure
+                ]
+                assert [failure.name for failure in failures] == [case["name"]]
+            request["expect"] = right
+
+
+@pytest.mark.parametrize("key", ["n", "quorum", "pbft_2f_plus_1", "two_f_plus_1_is_safe"])
+def test_every_number_of_a_quorum_is_compared(key: str) -> None:
+    document = json.loads((DATA / "bft_quorum.json").read_bytes())
+    for entry in document["cases"]:
+        step = (
+            entry["n"] if key == "pbft_2f_plus_1" else 3
+        )  # one vote more or less may still be on the same side
+        entry[key] = not entry[key] if isinstance(entry[key], bool) else entry[key] + step
+        if key == "pbft_2f_plus_1" and entry["two_f_plus_1_is_safe"]:
+            entry[key] = 0
+    outcomes = list(run_plan(FORMATS["bft_quorum"](document)))
+    assert None not in outcomes
+
+
 class TestWire:
     def test_every_section_is_run_or_explained_once(self) -> None:
         tables = [set(NOTES), set(SECTIONS), set(WHOLE), set(NOT_RUN)]
