@@ -234,7 +234,11 @@ class TestProgram:
     @pytest.mark.parametrize(
         ("name", "content", "reason"),
         [
-            ("unheard.json", "{}", "no vector format is named 'unheard'; known are ed25519_cctv"),
+            (
+                "unheard.json",
+                "{}",
+                "no vector format is named 'unheard'; known are bft_quorum, double_sign_guard, ed25519_cctv",
+            ),
             (".json", "{}", "no vector format is named ''"),
             ("WIRE.json", "{}", "no vector format is named 'WIRE'"),
             ("wire.json", "", "is not JSON"),
