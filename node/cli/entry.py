@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from node.cli.outcome import explain_error
+from node.cli.outcome import ADVICE, explain_error
 from node.cli.root import root
 from node.config import ExitCode
 
@@ -50,6 +50,8 @@ def _report(error: Exception) -> int:
         return ExitCode.ERROR
     code, message = explained
     click.echo(f"Error: {message}", err=True)
+    if code in ADVICE:
+        click.echo(ADVICE[code], err=True)
     return code
 
 

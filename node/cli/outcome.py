@@ -25,6 +25,14 @@ KNOWN_ERRORS = (
     ("runtime.primitives.keys", "UriError", ExitCode.USAGE),
     ("runtime.primitives.ss58", "Ss58Error", ExitCode.USAGE),
 )
+ADVICE = {
+    ExitCode.DATABASE_CORRUPT: "The database is damaged: put back a copy that `loam db backup` made, or begin"
+    " anew with `loam purge-chain`.",
+    ExitCode.WRONG_GENESIS: "Remove the old chain's database with `loam purge-chain`, or take another"
+    " --base-path.",
+    ExitCode.DISK_FULL: "Free some space and start again; nothing that was final is lost.",
+}
+"""What the operator can do next, where the error itself does not say."""
 ERRNO_CODES = {
     errno.ENOSPC: ExitCode.DISK_FULL,
     errno.EDQUOT: ExitCode.DISK_FULL,

@@ -235,6 +235,27 @@ def test_known_errors_have_their_exit_codes(error: Exception, code: ExitCode) ->
     assert explained.message
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (CorruptionError("block checksum mismatch"), "loam purge-chain"),
+        (WrongGenesisError(bytes(32), bytes(32)), "loam purge-chain"),
+        (DiskFullError("full"), "Free some space"),
+    ],
+)
+def test_error_says_what_to_do_next(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(root.root, "main", fail)
+    assert entry.run([]) > ExitCode.ERROR
+    first, second = capfd.readouterr().err.splitlines()
+    assert first == f"Error: {error}"
+    assert words in second
+
+
 def test_bugs_are_not_explained_away() -> None:
     assert explain_error(KeyError("x")) is None
     assert explain_error(ExceptionGroup("x", [OSError(errno.EIO, "a"), KeyError("b")])) is None
