@@ -228,7 +228,8 @@ async def _start(
 
 
 def _check_role(config: Config, spec: ChainSpec, host: ChainHost) -> None:
-    """ConfigError where this node cannot be what it is told to be on this chain."""
+    """ConfigError where this node cannot be what it is told to be on this chain; a warning where its key
+    cannot."""
     if isinstance(config.get_seal(), ManualSeal) and not spec.is_dev:
         raise ConfigError("blocks are sealed by hand on development chains only")
     count = len(host.chain.api.authority_set().authorities)
@@ -236,6 +237,10 @@ def _check_role(config: Config, spec: ChainSpec, host: ChainHost) -> None:
         raise ConfigError(
             f"{spec.name} has {count} authorities, which agree by PBFT; this release makes blocks for a lone"
             " authority: take --dev or a chain specification with one, or leave out --validator"
+        )
+    if config.validator and not host.is_authority:
+        log.warning(
+            "key_is_no_authority", reason="the chain's authority is another key; no block will be made"
         )
 
 

@@ -134,6 +134,12 @@ def test_validator_among_several_authorities_is_refused(tmp_path: Path) -> None:
         assert "Traceback" not in loam.output()
 
 
+def test_validator_whose_key_is_not_the_authority_says_so(tmp_path: Path) -> None:
+    with running(tmp_path / "log", "--dev", "--bob", "--rpc-port", "0", "--no-prometheus") as loam:
+        assert "no block will be made" in loam.wait_for("key_is_no_authority")
+        assert loam.wait_for("Role").split()[-1] == "FULL"
+
+
 def test_logs_may_be_json_from_the_first_line(tmp_path: Path) -> None:
     flags = ("--dev", "--rpc-port", "0", "--no-prometheus", "--log-format", "json", "--seal", "manual")
     with running(tmp_path / "log", *flags) as loam:
