@@ -30,7 +30,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """Collects the configurations that the node would start with."""
     configs: list[Config] = []
 
-    def start(config: Config, _: object) -> int:
+    def start(config: Config, *_: object) -> int:
         configs.append(config)
         return 0
 
