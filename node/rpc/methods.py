@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
 
 from node.rpc.jsonrpc import INVALID_PARAMS, Json, RpcError
-from node.rpc.params import Field, ParamError, Signature, converter_of
+from node.rpc.params import Field, ParamError
+from node.rpc.signatures import Signature, converter_of
 
 Handler: TypeAlias = Callable[..., object]
 F = TypeVar("F", bound=Handler)

@@ -23,11 +23,10 @@ from node.rpc.params import (
     Integer,
     Number,
     ParamError,
-    Signature,
-    converter_of,
     parse_hex,
     shown,
 )
+from node.rpc.signatures import Signature, converter_of
 
 
 @dataclasses.dataclass(frozen=True)
