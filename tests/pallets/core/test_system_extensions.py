@@ -171,8 +171,10 @@ def test_nonce_is_used_whether_the_call_succeeds_or_not(shop: SHOP, name: str) -
     refuses(shop, extrinsic, InvalidReason.Stale)
 
 
-def test_account_that_does_not_exist_pays_for_no_nonce(shop: SHOP) -> None:
-    refuses(shop, unsigned_by(shop, FERDIE), InvalidReason.Payment)
+@pytest.mark.parametrize("call", ["fill", "free"])
+def test_account_that_does_not_exist_has_no_nonce_even_for_free_calls(shop: SHOP, call: str) -> None:
+    asked = shop.call("Work.free") if call == "free" else None
+    refuses(shop, unsigned_by(shop, FERDIE, call=asked), InvalidReason.Payment)
     assert not system(shop).exists(FERDIE)
 
 
