@@ -264,12 +264,8 @@ def test_validity_of_a_transaction_is_what_all_extensions_agree_on() -> None:
         (InvalidTransaction(InvalidReason.Stale), "0003", "Transaction is outdated"),
         (InvalidTransaction(InvalidReason.Custom, 9), "000709", "Custom error: 9"),
         (InvalidTransaction(InvalidReason.BadSigner), "000a", "Invalid signing address"),
-        (
-            UnknownTransaction(UnknownReason.CannotLookup),
-            "0100",
-            "Could not lookup information required to validate the transaction",
-        ),
-        (UnknownTransaction(UnknownReason.Custom, 200), "0102c8", "Custom error: 200"),
+        (UnknownTransaction(UnknownReason.CannotLookup), "0100", "CannotLookup"),
+        (UnknownTransaction(UnknownReason.Custom, 200), "0102c8", "Custom(200)"),
     ],
 )
 def test_refusals_have_substrates_bytes_and_texts(
