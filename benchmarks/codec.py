@@ -70,7 +70,7 @@ def measure_pair(
 def measure_events(machine: Machine, count: int) -> dict[str, Any]:
     """Return the costs of one event in a block's vector of them."""
     events = machine.api.runtime.events.codec
-    records = tuple(make_event(number) for number in range(count))
+    records: Sequence[EventRecord] = tuple(make_event(number) for number in range(count))
     figures = measure_pair([records], events.encode, events.decode)
     costs = {name: round(figures[name] / count, 3) for name in ("encode_us", "decode_us")}
     return {"bytes": figures["bytes"] // count, **costs}

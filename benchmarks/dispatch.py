@@ -92,8 +92,7 @@ def run_block(machine: Machine, number: int, raws: list[bytes]) -> Stages:
     stages.run("apply", lambda: apply_all(machine, taken))
     stages.run("finalize", api.finalize_block)
     changes = stages.run("drain", state.drain)
-    pairs = [(change.key, change.new) for change in changes]
-    stages.run("tree", lambda: machine.tree.update(pairs))
+    stages.run("tree", lambda: machine.tree.update_hashed([change.hashed for change in changes]))
     stages.run("extrinsics_root", lambda: compute_extrinsics_root(tuple(raws)))
     hashes = [transaction.hash for transaction in taken]
     stages.run("leave_pool", lambda: pool.on_block_included(bytes(32), number, hashes))

@@ -164,7 +164,7 @@ def count_keys(scene: Scene, act: Act, proof_bytes: int) -> tuple[int, int, int]
     backend.read.clear()
     mark = state.mark()
     act()
-    written = dict.fromkeys(item.raw_key(node) for item, node, _ in state.journal[mark.entries :])
+    written = dict.fromkeys(entry.key for entry, _ in state.journal[mark.entries :])
     state.rollback(mark)
     touched = dict.fromkeys([*backend.read, *written])
     proof = sum(proof_bytes + len(backend.entries.get(key, b"")) for key in touched)

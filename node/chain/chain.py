@@ -154,7 +154,8 @@ class Chain:
         changes = yield from self.api.state.drain_steps(SLICE_KEYS)
         self.open = None
         layer = {change.key: change.new for change in changes}
-        root = yield from self.tree.update_steps(layer.items(), SLICE_KEYS)
+        hashed = [change.hashed for change in changes]
+        root = yield from self.tree.update_hashed_steps(hashed, SLICE_KEYS)
         body = tuple(extrinsic.data for extrinsic in block.extrinsics)
         header = Header(block.parent.hash, block.number, root, compute_extrinsics_root(body), Digest(digest))
         yield

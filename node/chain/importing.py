@@ -101,7 +101,8 @@ class BlockImport(Generic[T]):
         yield
         tree = yield from self._ground.tree_steps()
         try:
-            root = yield from uninterrupted(tree.update_steps(layer.items(), KEYS_PER_STEP))
+            hashed = [change.hashed for change in changes]
+            root = yield from uninterrupted(tree.update_hashed_steps(hashed, KEYS_PER_STEP))
         except GeneratorExit:
             exhaust(_undo_steps(tree, changes))
             raise

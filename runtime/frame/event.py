@@ -6,19 +6,22 @@ particular pallet. Source: frame_system::EventRecord.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, TypeAlias, overload
 
 import msgspec
 
 from runtime.primitives.scale import (
+    ENCODE_FAULTS,
     Codec,
     DecodeError,
     EncodeError,
+    Encoder,
     Enum,
     Struct,
     codec,
     compile_codec,
+    compile_encoder,
     decode_compact,
     encode_compact,
     u32,
@@ -57,13 +60,37 @@ class EventRecord(msgspec.Struct, frozen=True, gc=False):
     topics: tuple[Hash, ...]
 
 
-class EncodedEvents(tuple[EventRecord, ...]):
-    """The events of a block with their SCALE bytes, gathered while the block was executed."""
+class EncodedEvents(Sequence[EventRecord]):
+    """The events of a block as their SCALE bytes, decoded when somebody looks into them.
 
-    encoded: bytes
+    A block has tens of thousands, and the runtime never reads them again; kept decoded until the next block
+    replaces them, they would take ten times the memory and push accounts out of the processor's cache.
+    """
+
+    __slots__ = ("_codec", "_count", "encoded")
+
+    def __init__(self, codec: Codec[Sequence[EventRecord]], count: int, encoded: bytes) -> None:
+        self._codec = codec
+        self._count = count
+        self.encoded = encoded
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> EventRecord: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[EventRecord]: ...
+
+    def __getitem__(self, index: int | slice) -> EventRecord | Sequence[EventRecord]:
+        return self._codec.decode(self.encoded)[index]
+
+    def __iter__(self) -> Iterator[EventRecord]:
+        return iter(self._codec.decode(self.encoded))
 
 
-EventRecords: TypeAlias = Annotated[tuple[EventRecord, ...], Foreign("EventRecords")]
+EventRecords: TypeAlias = Annotated[Sequence[EventRecord], Foreign("EventRecords")]
 """The type of System.Events in whatever runtime it is composed into."""
 
 _PHASE = codec(Phase)
@@ -88,15 +115,14 @@ class EventTable:
     def __init__(self) -> None:
         self.unions: dict[int, TaggedUnion] = {}
         self.foreign: dict[str, Codec[Any]] = {}
-        self.codec: Codec[tuple[EventRecord, ...]] = Codec(
-            Foreign("EventRecords"), self._encode, self._decode
-        )
+        self.codec: Codec[Sequence[EventRecord]] = Codec(Foreign("EventRecords"), self._encode, self._decode)
         self._codecs: dict[int, Codec[Any]] = {}
-        self._encoders: dict[tuple[int, type], tuple[bytes, Callable[[Any], bytes]]] = {}
+        self._encoders: dict[int, dict[type, Encoder]] = {}
 
     def add(self, pallet_index: int, union: TaggedUnion) -> None:
         """Register a pallet instance's events."""
         self.unions[pallet_index] = union
+        self._encoders[pallet_index] = {}
 
     def codec_of(self, pallet_index: int) -> Codec[Any]:
         """Return the codec of a pallet's event enum, compiled on first use; DecodeError for an unknown
@@ -109,43 +135,47 @@ class EventTable:
             self._codecs[pallet_index] = found
         return found
 
-    def _encoder_of(self, pallet: int, event: Event) -> tuple[bytes, Callable[[Any], bytes]]:
-        """Return the index bytes of an event and the encoder of its fields."""
+    def _encoder_of(self, pallet: int, event: Event) -> Encoder:
+        """Return what encodes an event of a pallet between its indices and an empty list of topics, compiled
+        on first use."""
         for variant in self.unions[pallet].variants:
             if variant.record.cls is type(event):
-                fields = compile_codec(variant.record, self.foreign)
-                found = (bytes((pallet, variant.index)), fields.encode)
-                self._encoders[pallet, type(event)] = found
+                indices = bytes((pallet, variant.index))
+                found = compile_encoder(variant.record, self.foreign, indices, _NO_TOPICS)
+                self._encoders[pallet][type(event)] = found
                 return found
         raise EncodeError(f"{event!r} is no event of pallet {pallet}")
 
     def encode_each(self, records: Sequence[EventRecord]) -> bytes:
         """Return the SCALE bytes of records one after another, without a count."""
+        try:
+            return b"".join(self._encode_parts(records))
+        except ENCODE_FAULTS as error:
+            raise EncodeError(f"an event does not fit: {error}") from error
+
+    def _encode_parts(self, records: Sequence[EventRecord]) -> list[bytes]:
         parts: list[bytes] = []
         append = parts.append
         encoders = self._encoders
-        phases: dict[Any, bytes] = {}
+        last, phase = None, b""
         for record in records:
-            phase, pallet, event, topics = record.phase, record.pallet, record.event, record.topics
-            head = phases.get(phase)
-            if head is None:
-                head = phases[phase] = _PHASE.encode(phase)
-            found = encoders.get((pallet, type(event)))
-            if found is None:
-                found = self._encoder_of(pallet, event)
-            append(head)
-            append(found[0])
-            append(found[1](event))
-            append(_TOPICS.encode(topics) if topics else _NO_TOPICS)
-        return b"".join(parts)
+            if record.phase is not last:
+                last = record.phase
+                phase = _PHASE.encode(last)
+            event = record.event
+            encode = encoders[record.pallet].get(type(event)) or self._encoder_of(record.pallet, event)
+            append(phase)
+            append(encode(event))
+            if record.topics:
+                parts[-1] = parts[-1].removesuffix(_NO_TOPICS) + _TOPICS.encode(record.topics)
+        return parts
 
-    def seal(self, records: tuple[EventRecord, ...], encoded: list[bytes]) -> EncodedEvents:
+    def seal(self, records: Sequence[EventRecord], encoded: list[bytes]) -> EncodedEvents:
         """Return the events of a block whose bytes were gathered piece by piece."""
-        sealed = EncodedEvents(records)
-        sealed.encoded = encode_compact(len(records)) + b"".join(encoded)
-        return sealed
+        count = len(records)
+        return EncodedEvents(self.codec, count, encode_compact(count) + b"".join(encoded))
 
-    def _encode(self, records: tuple[EventRecord, ...]) -> bytes:
+    def _encode(self, records: Sequence[EventRecord]) -> bytes:
         if isinstance(records, EncodedEvents):
             return records.encoded
         return encode_compact(len(records)) + self.encode_each(records)

@@ -186,6 +186,7 @@ class Executive:
         for settle, prepared in settlements:
             settle(extrinsic, prepared, post, error)
         self.system.note_applied(info, post, error)
+        self.state.settle()
         self.index += 1
         self.phases.current = ApplyExtrinsic(self.index)
         return _SUCCESS if error is None else Applied(error)

@@ -5,8 +5,8 @@ entry for each write, iteration in key order. A raw key is twox128(pallet prefix
 hasher(key)…. It knows no particular pallet. Declared in a pallet with an annotation and `storage(...)`,
 bound to a state at composition.
 
-Absent entries are None in the live values; `get` then answers the declared default, or None for an item
-whose value type is optional.
+Every entry that was touched has an `Entry`, whose value is None where the entry is absent; `get` then answers
+the declared default, or None for an item whose value type is optional.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from runtime.frame.state import State, Undecoded
+from runtime.frame.state import Entry, State, Undecoded
 from runtime.primitives.hashing import (
     blake2_128,
     blake2_128_concat,
@@ -30,8 +30,6 @@ K = TypeVar("K")
 K1 = TypeVar("K1")
 K2 = TypeVar("K2")
 V = TypeVar("V")
-
-_MISSING: Any = object()
 
 
 class Hasher(NamedTuple):
@@ -100,15 +98,14 @@ class Item(Generic[V]):
 
     __slots__ = (
         "codec",
-        "committed",
         "default",
         "encode_value",
-        "first",
+        "live",
         "name",
         "pallet",
         "prefix",
         "state",
-        "values",
+        "written",
     )
 
     def __init__(
@@ -120,56 +117,54 @@ class Item(Generic[V]):
         self.codec = codec
         self.default = default
         self.encode_value = codec.encode
-        self.committed: dict[Any, tuple[bytes, bytes | None]] = {}
-        self.values: dict[Any, Any] = {}
-        self.first: dict[Any, Any] = {}
+        self.live: dict[Any, Entry] = {}
+        self.written: list[Entry] = []
         state.register(self)
 
     def raw_key(self, node: Any) -> bytes:
         """Return the raw storage key of an entry."""
         raise NotImplementedError
 
+    def load(self, node: Any) -> Entry:
+        """Make the live entry of a Python key that has none, decoding what is stored."""
+        key = self.raw_key(node)
+        raw = self.state.backend.get(key)
+        value = None if raw is None else self.codec.decode(raw)
+        entry = self.live[node] = Entry(node, key, raw, value)
+        return entry
+
     def read(self, node: Any) -> V | None:
         """Return the live value of an entry, None when absent; decoded on first touch."""
-        value = self.values.get(node, _MISSING)
-        if value is _MISSING:
-            key = self.raw_key(node)
-            raw = self.state.backend.get(key)
-            value = None if raw is None else self.codec.decode(raw)
-            self.values[node] = value
-            self.committed[node] = (key, raw)
-        return value  # type: ignore[no-any-return]  # live values hold V or None
+        entry = self.live.get(node) or self.load(node)
+        return entry.value  # type: ignore[no-any-return]  # live values hold V or None
 
     def write(self, node: Any, value: V | None) -> None:
         """Set or (None) remove an entry, journalled."""
-        values = self.values
-        old = values.get(node, _MISSING)
-        if old is _MISSING:
-            old = self.read(node)
+        entry = self.live.get(node) or self.load(node)
+        old = entry.value
         state = self.state
-        state.journal.append((self, node, old))
-        first = self.first
-        if node not in first:
-            if not first:
+        state.journal.append((entry, old))
+        if not entry.written:
+            entry.written = True
+            if not self.written:
                 state.touch(self)
-            first[node] = old
-        values[node] = value
+            self.written.append(entry)
+        entry.value = value
 
     def _translate(self, node: Any, convert: Callable[[bytes], V | None]) -> bool:
         """Replace stored bytes of an older type; tell whether there were any. Before the entry is read."""
-        assert node not in self.values, f"{self.name} was read before its migration"
+        assert node not in self.live, f"{self.name} was read before its migration"
         key = self.raw_key(node)
         raw = self.state.backend.get(key)
         if raw is None:
             return False
-        value = convert(raw)
-        self.committed[node] = (key, raw)
-        first = Undecoded(raw)
-        self.state.journal.append((self, node, first))
-        if not self.first:
+        entry = Entry(node, key, raw, convert(raw))
+        entry.written = True
+        self.state.journal.append((entry, Undecoded(self)))
+        if not self.written:
             self.state.touch(self)
-        self.first[node] = first
-        self.values[node] = value
+        self.written.append(entry)
+        self.live[node] = entry
         return True
 
 
@@ -184,9 +179,7 @@ class Value(Item[V]):
 
     def get(self) -> V:
         """Return the value, or the declared default when absent."""
-        value = self.values.get(None, _MISSING)
-        if value is _MISSING:
-            value = self.read(None)
+        value = (self.live.get(None) or self.load(None)).value
         return self.default if value is None else value  # type: ignore[no-any-return]  # default is a V
 
     def put(self, value: V) -> None:
@@ -259,10 +252,10 @@ class Keyed(Item[V]):
         included."""
         fresh: list[bytes] = []
         gone: dict[bytes, None] = {}
-        for node in self.first:
-            raw = self.raw_key(node)
-            if raw.startswith(prefix) and (after is None or raw > after):
-                if self.values[node] is None:
+        for entry in self.written:
+            raw = entry.key
+            if entry.written and raw.startswith(prefix) and (after is None or raw > after):
+                if entry.value is None:
                     gone[raw] = None
                 else:
                     fresh.append(raw)
@@ -338,9 +331,7 @@ class Map(Keyed[V], Generic[K, V]):
 
     def get(self, key: K) -> V:
         """Return the value under a key, or the declared default when absent."""
-        value = self.values.get(key, _MISSING)
-        if value is _MISSING:
-            value = self.read(key)
+        value = (self.live.get(key) or self.load(key)).value
         return self.default if value is None else value  # type: ignore[no-any-return]  # default is a V
 
     def put(self, key: K, value: V) -> None:

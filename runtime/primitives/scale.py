@@ -8,17 +8,18 @@ particular type. Format: the SCALE codec as parity-scale-codec encodes it.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Generic, NoReturn, TypeVar
 
+from runtime.primitives.scale_encoding import COMPACT_TABLE, Encoder, Encodings, recalling
 from runtime.primitives.shape import (
     Array,
     Blob,
     Bool,
     Compact,
     CompactInt,
-    CompactUnit,
     Custom,
     Enum,
     FixedBlob,
@@ -38,7 +39,6 @@ from runtime.primitives.shape import (
     TaggedUnion,
     Text,
     Tuple,
-    Unit,
     UnitResult,
     UnitResultMark,
     describe,
@@ -61,10 +61,12 @@ from runtime.primitives.shape import (
 )
 
 __all__ = [
+    "ENCODE_FAULTS",
     "Codec",
     "Compact",
     "DecodeError",
     "EncodeError",
+    "Encoder",
     "Enum",
     "LazyCodec",
     "Length",
@@ -75,6 +77,7 @@ __all__ = [
     "UnitResultMark",
     "codec",
     "compile_codec",
+    "compile_encoder",
     "decode_compact",
     "describe",
     "encode_compact",
@@ -106,6 +109,10 @@ class EncodeError(ValueError):
     """A value does not fit its type: out of range, too long, or of another type."""
 
 
+ENCODE_FAULTS = (OverflowError, TypeError, AttributeError, KeyError, IndexError, struct.error)
+"""What generated code raises for a value that does not fit."""
+
+
 class Codec(Generic[T]):
     """Encoder and decoder of one type."""
 
@@ -120,7 +127,7 @@ class Codec(Generic[T]):
         """Return the SCALE bytes of a value; EncodeError when it does not fit the type."""
         try:
             return self._encode(value)
-        except (OverflowError, TypeError, AttributeError, KeyError, IndexError) as error:
+        except ENCODE_FAULTS as error:
             raise EncodeError(f"{value!r:.80} does not fit: {error}") from error
 
     def decode(self, data: bytes) -> T:
@@ -176,16 +183,28 @@ def compile_codec(shape: Shape, foreign: Mapping[str, Codec[Any]]) -> Codec[Any]
     return Codec(shape, encode, decode)
 
 
+def compile_encoder(
+    record: Record, foreign: Mapping[str, Codec[Any]], prefix: bytes, suffix: bytes
+) -> Encoder:
+    """Return a function that encodes a record between constant bytes, such as a variant's indices.
+
+    It is for values made in great numbers, of which a nested record is often the very one of the value
+    before, and raises ENCODE_FAULTS beside EncodeError.
+    """
+    return _Generator(foreign, recall=True).encoder(record, prefix, suffix)
+
+
 # --- compact integers
 
 _COMPACT_SMALL = tuple(
-    (n << 2).to_bytes(1, "little") if n < 64 else (n << 2 | 1).to_bytes(2, "little") for n in range(1024)
+    (n << 2).to_bytes(1, "little") if n < 64 else (n << 2 | 1).to_bytes(2, "little")
+    for n in range(COMPACT_TABLE)
 )
 
 
 def encode_compact(value: int) -> bytes:
     """Return the shortest compact encoding of 0 ≤ value < 2^536."""
-    if 0 <= value < 1024:
+    if 0 <= value < COMPACT_TABLE:
         return _COMPACT_SMALL[value]
     if value < 0:
         raise EncodeError(f"compact integers are unsigned, got {value}")
@@ -298,8 +317,9 @@ def _plain_decoder(shape: PlainEnum) -> Callable[[int], Any]:
 class _Generator:
     """Writes the source of one codec; constants and nested enums become names in its namespace."""
 
-    def __init__(self, foreign: Mapping[str, Codec[Any]]) -> None:
+    def __init__(self, foreign: Mapping[str, Codec[Any]], *, recall: bool = False) -> None:
         self.foreign = foreign
+        self.encodings = Encodings(self, recall=recall)
         self.count = 0
         self.enums: dict[TaggedUnion, tuple[str, str]] = {}
         self.names: dict[str, Any] = {
@@ -317,6 +337,7 @@ class _Generator:
             "blob": _blob,
             "joined": _joined,
             "BOOLS": {False: b"\0", True: b"\1"},
+            "SMALL": _COMPACT_SMALL,
             "JOIN": b"".join,
         }
 
@@ -334,61 +355,19 @@ class _Generator:
         exec(compile(source, f"<scale {name}>", "exec"), self.names)  # our own source, never input
         return self.names[name]
 
-    # --- encoding: every shape is an expression over the text of a value
-
-    def encoder(self, shape: Shape) -> Callable[[Any], bytes]:
+    def encoder(self, shape: Shape, prefix: bytes = b"", suffix: bytes = b"") -> Encoder:
         name = self.fresh("encode")
-        return self.function(name, f"def {name}(v):\n    return {self.encoding(shape, 'v')}\n")  # type: ignore[no-any-return]  # exec
+        body = self.encodings.encoding(shape, "v", prefix, suffix)
+        return self.function(name, f"def {name}(v):\n    return {body}\n")  # type: ignore[no-any-return]  # exec
 
-    def encoding(self, shape: Shape, v: str) -> str:  # noqa: C901, PLR0911, PLR0912  # one arm per shape
+    def function_of(self, shape: Record | TaggedUnion | Foreign) -> str:
         match shape:
-            case Int(width, signed):
-                return f"{v}.to_bytes({width}, 'little'{', signed=True' if signed else ''})"
-            case CompactInt(width):
-                return f"compact_of({v}, {(1 << (8 * width)) - 1})"
-            case Bool():
-                return f"BOOLS[{v}]"
-            case Unit() | CompactUnit():
-                return "b''"
-            case Text(limit):
-                return f"blob({v}.encode(), {limit})"
-            case Blob(limit):
-                return f"blob({v}, {limit})"
-            case FixedBlob(length):
-                return f"({v} if len({v}) == {length} else misfit({v}, {length}))"
-            case Sequence(item, limit):
-                x = self.fresh("x")
-                return f"joined([{self.encoding(item, x)} for {x} in {v}], {limit})"
-            case Array(item, length):
-                x = self.fresh("x")
-                inner = f"JOIN([{self.encoding(item, x)} for {x} in {v}])"
-                return f"({inner} if len({v}) == {length} else misfit({v}, {length}))"
-            case Tuple(items):
-                inner = self.concat([self.encoding(item, f"{v}[{i}]") for i, item in enumerate(items)])
-                return f"({inner} if len({v}) == {len(items)} else misfit({v}, {len(items)}))"
-            case Option(item):
-                return f"(b'\\0' if {v} is None else b'\\1' + {self.encoding(item, v)})"
-            case UnitResult(error):
-                return f"(b'\\0' if {v} is None else b'\\1' + {self.encoding(error, v)})"
             case Record():
-                return self.concat([self.encoding(field, f"{v}.{name}") for name, field in shape.fields])
+                return self.name(recalling(self.encoder(shape)))
             case TaggedUnion():
-                return f"{self.enum(shape)[0]}({v})"
-            case PlainEnum(cls):
-                return f"{self.name({member: bytes([member]) for member in cls})}[{v}]"
-            case Named(_, inner_shape):
-                return self.encoding(inner_shape, v)
+                return self.enum(shape)[0]
             case Foreign(name):
-                return f"{self.name(self.bound(name).encode)}({v})"
-            case Custom():
-                return f"{self.name(shape.encode)}({v})"
-
-    @staticmethod
-    def concat(parts: list[str]) -> str:
-        parts = [part for part in parts if part != "b''"]
-        if len(parts) > 3:
-            return f"JOIN(({', '.join(parts)}))"
-        return f"({' + '.join(parts)})" if parts else "b''"
+                return self.name(self.bound(name).encode)
 
     def bound(self, name: str) -> Codec[Any]:
         if name not in self.foreign:
@@ -562,11 +541,11 @@ class _Generator:
         """Return the names of the functions that encode and decode an enum, writing them on first use."""
         if shape in self.enums:
             return self.enums[shape]
-        encoders: dict[type, Callable[[Any], bytes]] = {}
+        encoders: dict[type, Encoder] = {}
         decoders: list[Callable[[bytes, int, int], Any] | None] = [None] * 256
         self.enums[shape] = (self.fresh("enum"), self.fresh("enum"))
         for variant in shape.variants:
-            encoders[variant.record.cls] = self.variant_encoder(variant.index, variant.record)
+            encoders[variant.record.cls] = self.encoder(variant.record, bytes([variant.index]))
             decoders[variant.index] = self.decoder(variant.record)
         label = shape.path or "variant"
 
@@ -584,11 +563,6 @@ class _Generator:
         self.names[self.enums[shape][0]] = encode
         self.names[self.enums[shape][1]] = decode
         return self.enums[shape]
-
-    def variant_encoder(self, index: int, record: Record) -> Callable[[Any], bytes]:
-        name = self.fresh("encode")
-        body = self.encoding(record, "v")
-        return self.function(name, f"def {name}(v):\n    return {bytes([index])!r} + {body}\n")  # type: ignore[no-any-return]  # exec
 
 
 def _has_long_array(shape: Shape) -> bool:

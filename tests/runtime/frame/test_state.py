@@ -1,7 +1,7 @@
 """State and storage items against a model of plain dicts: writes, nested rollbacks, iteration, clearing,
 draining."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from runtime.frame.storage import (
     NMap,
     Value,
 )
-from runtime.primitives.hashing import twox128
+from runtime.primitives.hashing import blake3_256, identity, twox128
 from runtime.primitives.scale import EncodeError, codec, u8, u32
 from tests.support.chain import ALICE, consortium_chain
 
@@ -38,9 +38,15 @@ STEP = st.one_of(
     st.tuples(st.just("clear"), st.integers(1, 4), st.booleans()),
     st.tuples(st.just("drain"), st.booleans()),
     st.tuples(st.just("abandon")),
+    st.tuples(st.just("settle")),
     st.tuples(st.just("after"), KEYS),
 )
 Flat = dict[Any, int]
+
+
+def change(key: bytes, old: bytes | None, new: bytes | None) -> Change:
+    """The change that a block must report; the hashes are those of the state tree."""
+    return Change(key, old, new, blake3_256(key) + (b"" if new is None else blake3_256(new)))
 
 
 class Items:
@@ -126,15 +132,19 @@ class Machine:
 
     def do_drain(self, forget: bool) -> None:
         old, new = self.items.encoded(self.committed), self.items.encoded(self.model)
-        expected = [Change(k, old.get(k), new.get(k)) for k in sorted(old | new) if old.get(k) != new.get(k)]
+        expected = [change(k, old.get(k), new.get(k)) for k in sorted(old | new) if old.get(k) != new.get(k)]
         pending = self.items.state.pending()
         assert pending == self.items.state.drain()
-        assert [change for change in pending if change.key != b"C"] == expected
+        assert [each for each in pending if each.key != b"C"] == expected
         self.backend.apply(pending)
         self.committed = dict(self.model)
         self.marks.clear()
         if forget:
             self.items.state.retarget(self.backend)
+
+    def do_settle(self) -> None:
+        self.items.state.settle()
+        self.marks.clear()
 
     def do_abandon(self) -> None:
         self.items.state.abandon()
@@ -166,14 +176,16 @@ def test_items_behave_as_dicts_do(steps: list[tuple[Any, ...]]) -> None:
     machine.run(("drain", True))
 
 
-def in_one_go(steps: Generator[None, None, list[Change]]) -> list[Change]:
+def in_one_go(
+    steps: Generator[None, None, list[Change]], after_each: Callable[[], object] = lambda: None
+) -> list[Change]:
     found: list[Change] = []
 
     def run() -> Iterator[None]:
         found.extend((yield from steps))
 
     for _ in run():
-        pass
+        after_each()
     return found
 
 
@@ -208,7 +220,7 @@ def test_block_can_be_abandoned_until_its_collected_changes_are_committed(
     steps = items.state.collect_steps(per_step)
     if data.draw(st.booleans()):
         changes = in_one_go(steps)
-        assert changes == sorted(changes)
+        assert changes == sorted(changes, key=lambda change: change.key)
         assert changes == items.state.pending()
     else:
         next(steps, None)
@@ -247,6 +259,136 @@ def test_rolled_back_write_is_no_change_and_leaves_the_block_usable() -> None:
     assert [change.old for change in items.state.drain()] == [None, None]
 
 
+def test_collected_changes_stay_with_commit_and_go_with_abandon() -> None:
+    backend = MemoryBackend()
+    items = Items(backend)
+    items.map.put(1, 5)
+    collected = in_one_go(items.state.collect_steps(1))
+    items.state.abandon()
+    assert items.map.get(1) == 7
+    items.map.put(1, 5)
+    assert in_one_go(items.state.collect_steps(1)) == collected
+    items.state.commit()
+    backend.apply(collected)
+    assert items.state.journal == []
+    items.map.put(1, 6)
+    raw = items.map.raw_key(1)
+    assert items.state.drain() == [change(raw, codec(u32).encode(5), codec(u32).encode(6))]
+
+
+def test_only_what_was_collected_last_is_committed() -> None:
+    items = Items(MemoryBackend())
+    items.value.put(1)
+    items.state.drain()
+    with pytest.raises(AssertionError, match="collected"):
+        items.state.commit()
+    start = items.state.mark()
+    items.value.put(2)
+    items.state.pending()
+    items.state.rollback(start)
+    with pytest.raises(AssertionError, match="collected"):
+        items.state.commit()
+    assert items.state.pending() == []
+    items.state.commit()
+    items.value.put(3)
+    items.state.pending()
+    items.value.put(4)
+    with pytest.raises(AssertionError, match="collected"):
+        items.state.commit()
+    assert [each.old for each in items.state.drain()] == [codec(u32).encode(1)]
+
+
+def test_changes_of_a_failed_collection_can_be_abandoned() -> None:
+    backend = MemoryBackend()
+    items = Items(backend)
+    for key in range(4):
+        items.map.put(key, 1)
+    backend.apply(items.state.drain())
+    for key in range(4):
+        items.map.put(key, 2 if key < 3 else 1 << 32)
+    with pytest.raises(EncodeError):
+        in_one_go(items.state.drain_steps(1))
+    items.state.abandon()
+    items.map.put(0, 3)
+    assert [each.old for each in items.state.drain()] == [codec(u32).encode(1)]
+
+
+def test_settled_writes_go_only_with_the_block() -> None:
+    backend = MemoryBackend()
+    items = Items(backend)
+    items.map.put(1, 5)
+    backend.apply(items.state.drain())
+    before = items.state.mark()
+    items.map.put(1, 6)
+    items.map.put(2, 6)
+    items.state.settle()
+    with pytest.raises(AssertionError, match="undone"):
+        items.state.rollback(before)
+    mark = items.state.mark()
+    items.map.put(1, 7)
+    items.map.remove(2)
+    items.state.rollback(mark)
+    assert items.model() == {1: 6, 2: 6}
+    items.state.pending()
+    items.state.settle()
+    with pytest.raises(AssertionError, match="collected"):
+        items.state.commit()
+    items.state.abandon()
+    assert items.model() == {1: 5}
+    assert items.state.drain() == []
+
+
+def test_many_changes_of_an_item_leave_by_raw_key_in_bounded_slices() -> None:
+    state = State(MemoryBackend())
+    item: Map[int, int] = Map(state, ("P", "M"), b"M", codec(u8), None, ((TWOX_64_CONCAT, codec(u32)),))
+    encoded: list[int] = []
+
+    def encode_and_note(value: int) -> bytes:
+        encoded.append(value)
+        return bytes([value])
+
+    item.encode_value = encode_and_note
+    for key in range(2_000):
+        item.put(key, 1)
+    slices: list[int] = []
+    changes = in_one_go(state.drain_steps(100), lambda: slices.append(len(encoded)))
+    assert [each.key for each in changes] == sorted(item.raw_key(key) for key in range(2_000))
+    collecting, distributing, sorting, forgetting = 20, 3, 4, 3 + 3
+    assert slices[:collecting] == [100 * (n + 1) for n in range(collecting)]
+    assert len(slices) == collecting + distributing + sorting + forgetting
+
+
+def test_items_share_no_keys() -> None:
+    state = State(MemoryBackend())
+    Value(state, ("P", "V"), b"item", codec(u8), 0)
+    Value(state, ("P", "W"), b"other", codec(u8), 0)
+    for prefix in (b"item", b"items", b"i"):
+        with pytest.raises(AssertionError, match="distinct"):
+            Value(state, ("P", "X"), prefix, codec(u8), 0)
+
+
+def test_a_migration_is_undone_with_what_was_written_after_it() -> None:
+    backend = MemoryBackend({b"M" + identity(bytes([n])): bytes([n]) for n in range(3)})
+    state = State(backend)
+    item: Map[int, int] = Map(state, ("P", "M"), b"M", codec(u32), None, ((IDENTITY, codec(u8)),))
+    start = state.mark()
+    assert item.translate(u8, lambda key, old: 100 * old if key else None) == 3
+    item.put(2, 7)
+    assert dict(item.items()) == {1: 100, 2: 7}
+    state.rollback(start)
+    assert item.live == {}
+    assert state.pending() == []
+    assert list(item.raw_keys(b"M")) == sorted(backend.entries)
+    assert item.translate(u8, lambda _key, old: 10 * old) == 3
+    assert dict(item.items()) == {0: 0, 1: 10, 2: 20}
+    state.abandon()
+    assert item.live == {}
+    assert state.pending() == []
+    item.translate(u8, lambda _key, old: old + 1)
+    changes = state.drain()
+    assert changes == [change(b"M" + bytes([n]), bytes([n]), codec(u32).encode(n + 1)) for n in range(3)]
+
+
 def test_order_of_changes_is_that_of_raw_keys_not_of_writes() -> None:
     forward, backward = Items(MemoryBackend()), Items(MemoryBackend())
     for key in range(10):
@@ -271,7 +413,7 @@ def test_trimmed_values_are_read_again() -> None:
     items.map.put(1, 5)
     backend.apply(items.state.drain())
     items.state.trim(0)
-    assert items.map.values == {}
+    assert items.map.live == {}
     assert items.map.get(1) == 5
 
 
