@@ -4,6 +4,7 @@ It must not know how blocks are stored: it asks the chain that the service lends
 """
 
 import asyncio
+import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -27,7 +28,7 @@ from node.config import ConfigError, OperatorError, UsageError
 from node.service import count_workers, open_chain
 from node.verifier import Verifier
 from runtime.frame.executive import InvalidBlock
-from runtime.primitives.block import encode_header, hash_header
+from runtime.primitives.block import Block, encode_header, hash_header
 from runtime.primitives.certificate import (
     ENGINE_ID,
     Certificate,
@@ -96,6 +97,7 @@ def export_blocks(
 @click.option("--binary", is_flag=True, help="Accepted: the file is always binary.")
 @progress_option
 @chain_options
+@setting_options("workers")
 def import_blocks(source: Path | None, *, binary: bool, no_progress: bool, **values: Any) -> None:
     """Execute and store the blocks of INPUT, or of standard input."""
     del binary
@@ -105,7 +107,10 @@ def import_blocks(source: Path | None, *, binary: bool, no_progress: bool, **val
         blocks = read_blocks(file, count)
         with show_progress("Imported", count, SystemClock().monotonic, quiet=no_progress) as advance:
             ahead = None if spec.is_dev else AHEAD_MAX_MS
-            imported = asyncio.run(import_all(chain, blocks, advance, workers=workers, ahead_max_ms=ahead))
+            with chain.store.unsynced():
+                imported = asyncio.run(
+                    import_all(chain, blocks, advance, workers=workers, ahead_max_ms=ahead)
+                )
         head, final = chain.head, chain.finalized
         click.echo(
             f"Imported {imported} of {count} blocks; best #{head.number} (0x{head.hash.hex()}),"
@@ -121,8 +126,9 @@ def check_block(block: str, **values: Any) -> None:
     """Execute one stored block again and compare the outcome with its header."""
     with borrow_chain(values) as (_, chain):
         block_hash = find_block(chain, block)
-        execute_again(chain, block_hash)
-        click.echo(f"Block 0x{block_hash.hex()} is right.")
+        checked = execute_again(chain, block_hash)
+        count = len(checked.extrinsics)
+        click.echo(f"Block #{checked.header.number} (0x{block_hash.hex()}) of {count} extrinsics is right.")
 
 
 @click.command("revert")
@@ -221,8 +227,10 @@ async def import_one(importer: Importer, block: SignedBlock, finalized: int) -> 
         raise OperatorError(
             f"block {number}: its parent is not known; import those before it first"
         ) from error
-    except (InvalidBlock, BlockAhead) as error:
+    except InvalidBlock as error:
         raise OperatorError(f"block {number} is invalid: {error}") from error
+    except BlockAhead as error:
+        raise OperatorError(f"block {number} cannot be imported yet: {error}") from error
     except InvalidCertificate as error:
         raise OperatorError(f"block {number} has an invalid certificate: {error}") from error
     except ConflictingCertificate as error:
@@ -262,8 +270,10 @@ def find_block(chain: Chain, text: str) -> Hash:
     return block_hash
 
 
-def execute_again(chain: Chain, block_hash: Hash) -> None:
-    """Execute a stored block on its parent's state; OperatorError unless header, body and root agree."""
+def execute_again(chain: Chain, block_hash: Hash) -> Block:
+    """Execute a stored block on its parent's state and return it; OperatorError unless header, body and root
+    agree.
+    """
     block = chain.block(block_hash)
     if block is None:
         raise OperatorError(f"the body of block 0x{block_hash.hex()} is not kept by this node")
@@ -283,6 +293,7 @@ def execute_again(chain: Chain, block_hash: Hash) -> None:
         view.close()
     if root != block.header.state_root:
         raise OperatorError(f"block #{block.header.number} gives another state root than its header says")
+    return block
 
 
 def take_back(chain: Chain, count: int, *, may_unfinalize: bool) -> int:
@@ -290,8 +301,8 @@ def take_back(chain: Chain, count: int, *, may_unfinalize: bool) -> int:
     unfinalized = chain.head.number - chain.finalized.number
     if count > unfinalized and not may_unfinalize:
         raise OperatorError(
-            f"only {unfinalized} blocks stand above the last finalized block #{chain.finalized.number},"
-            " which stays; on a development chain --finalized takes it back too"
+            f"above the last finalized block #{chain.finalized.number}, which stays, there are {unfinalized}"
+            " blocks to take back; on a development chain --finalized takes it back too"
         )
     target = max(chain.head.number - count, 0)
     kept = [load_block(chain, number) for number in range(chain.finalized.number + 1, target + 1)]
@@ -304,13 +315,26 @@ def take_back(chain: Chain, count: int, *, may_unfinalize: bool) -> int:
 
 @contextmanager
 def open_output(path: Path | None) -> Iterator[BinaryIO]:
-    """Open the file to write, or standard output."""
+    """Open the file to write, or standard output; a file gets its name only when all of it is written."""
     if path is None or str(path) == "-":
+        if sys.stdout.isatty():
+            raise UsageError("blocks are no text for a terminal: name a file, or send standard output to one")
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    with path.open("wb") as file:
-        yield file
+    if path.exists() and not path.is_file():  # a device or a pipe
+        with path.open("wb") as file:
+            yield file
+        return
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent} is no directory")
+    unfinished = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ block changed is in its own branch; a branch that died with the finalization mus
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import NamedTuple, Self
 
@@ -124,6 +125,7 @@ class BlockStore:
         if stale:
             kv.write(chain.from_iterable(map(_drop_block, stale)), sync=True)
         self._writer = Writer()
+        self._is_synced = True
 
     @classmethod
     def create(
@@ -164,6 +166,7 @@ class BlockStore:
             return _completed()
         block = self._attach(block_hash, header)
         batch = chain(_store_block(block.ref, header, body), _store_unfinalized(block))
+        sync = sync and self._is_synced
         done = self._writer.submit(f"insert block {block.number}", lambda: self._kv.write(batch, sync=sync))
         self._hold(block_hash, header, body, done)
         return done
@@ -229,6 +232,19 @@ class BlockStore:
             return target
 
         return self._writer.submit(f"revert to block {target.number}", job)
+
+    @contextmanager
+    def unsynced(self) -> Iterator[None]:
+        """Sync nothing for a while, and everything at its end; for bulk imports, in which nobody votes.
+
+        A kill in between may lose the newest writes, never one in the middle.
+        """
+        self._is_synced = False
+        try:
+            yield
+        finally:
+            self._is_synced = True
+            self._writer.submit("sync", lambda: self._kv.write((), sync=True)).result()
 
     def room(self) -> Future[None]:
         """Return a future that is done when the next write would not block the caller."""
@@ -345,6 +361,7 @@ class BlockStore:
         self, finality: Finality, block_records: Iterable[Change], *, sync: bool
     ) -> Future[tuple[BlockRef, ...]]:
         dead = tuple(self._forks.finalize(finality.block.hash))
+        sync = sync and self._is_synced
 
         def job() -> tuple[BlockRef, ...]:
             head = self._advance(finality.block)

@@ -63,25 +63,25 @@ class Loam:
         return outcome.err
 
 
-def make_chain(base: Path, *, blocks: int, finalized: int) -> list[Hash]:
+def make_chain(base: Path, *, blocks: int, finalized: int, chain: str = "dev") -> list[Hash]:
     """Make a dev chain's database with some blocks, the first of them finalized; return the hashes from
     block 1.
     """
     hashes = []
-    with open_chain(Config(chain="dev", base_path=str(base))) as (_, chain):
+    with open_chain(Config(chain=chain, base_path=str(base))) as (_, opened):
         pair = Keypair.from_uri("//Alice", Scheme.ED25519)
-        signer = GuardedSigner(pair, chain.genesis_hash, GuardFile(base / "chains" / "dev" / "guard"))
-        driver = FinalityDriver(chain, Solo(250), signer, SystemClock(), chain.finalize)
+        signer = GuardedSigner(pair, opened.genesis_hash, GuardFile(base / "chains" / "dev" / "guard"))
+        driver = FinalityDriver(opened, Solo(250), signer, SystemClock(), opened.finalize)
         for number in range(1, blocks + 1):
             time_ms = START_MS + number * 1000
             logs = (
                 PreRuntime(TIME_ENGINE, time_ms.to_bytes(8, "little")),
                 PreRuntime(AUTHOR_ENGINE, bytes([AUTHOR_TAG]) + bytes(4) + number.to_bytes(8, "little")),
             )
-            chain.open_block(logs).push_inherents({TIMESTAMP_INHERENT: time_ms.to_bytes(8, "little")})
-            hashes.append(chain.seal().info.hash)
+            opened.open_block(logs).push_inherents({TIMESTAMP_INHERENT: time_ms.to_bytes(8, "little")})
+            hashes.append(opened.seal().info.hash)
         if finalized:
             asyncio.run(driver.finalize_now(hashes[finalized - 1]))
         elif blocks:
-            asyncio.run(chain.wait_stored(hashes[-1]))
+            asyncio.run(opened.wait_stored(hashes[-1]))
     return hashes

@@ -2,6 +2,7 @@
 back.
 """
 
+import errno
 import io
 import json
 from pathlib import Path
@@ -123,12 +124,53 @@ def test_damaged_file_is_refused_and_nothing_wrong_is_stored(
 def test_unreadable_input_and_unwritable_output_are_errors(loam: Loam, base: Path, tmp_path: Path) -> None:
     loam.fail(ExitCode.ERROR, "import-blocks", tmp_path / "missing", *dev(base))
     loam.fail(ExitCode.USAGE, "import-blocks", tmp_path, *dev(base))
-    loam.fail(ExitCode.ERROR, "export-blocks", tmp_path / "missing" / "x", *dev(base))
+    assert "is no directory" in loam.fail(
+        ExitCode.USAGE, "export-blocks", tmp_path / "missing" / "x", *dev(base)
+    )
+
+
+def test_export_does_not_write_to_a_terminal(loam: Loam, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert "terminal" in loam.fail(ExitCode.USAGE, "export-blocks", *dev(base))
+
+
+def test_export_that_fails_leaves_the_file_of_before(
+    loam: Loam, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "blocks"
+    file.write_text("before")
+
+    def fail(_: object) -> bytes:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("node.cli.blocks.encode_block", fail)
+    loam.fail(ExitCode.DISK_FULL, "export-blocks", file, *dev(base))
+    assert file.read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["blocks"]
+
+
+def test_blocks_ahead_of_the_clock_are_for_chains_that_travel_in_time(
+    loam: Loam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = json.loads(loam.ok("build-spec", "--dev"))
+    document["chainType"] = "Live"
+    document["genesis"]["runtimeGenesis"]["config"].pop("sudo")
+    (tmp_path / "live.json").write_text(json.dumps(document))
+    monkeypatch.setattr("tests.node.cli.running.START_MS", 4_000_000_000_000)
+    for name in ("dev", str(tmp_path / "live.json")):
+        made, file = tmp_path / f"made-{len(name)}", tmp_path / f"blocks-{len(name)}"
+        make_chain(made, blocks=2, finalized=1, chain=name)
+        loam.ok("export-blocks", file, "--chain", name, "-d", made)
+        command = ("import-blocks", file, "--chain", name, "-d", tmp_path / f"other-{len(name)}")
+        if name == "dev":
+            loam.ok(*command)
+        else:
+            assert "this node's clock allows" in loam.fail(ExitCode.ERROR, *command)
 
 
 def test_stored_block_is_checked_by_number_and_hash(loam: Loam, base: Path) -> None:
     shown = info(loam, base)
-    assert "is right" in loam.ok("check-block", str(BLOCKS), *dev(base))
+    assert f"Block #{BLOCKS} (0x" in loam.ok("check-block", str(BLOCKS), *dev(base))
     assert "is right" in loam.ok("check-block", "2", *dev(base))
     assert "is right" in loam.ok("check-block", str(shown["best_hash"]), *dev(base))
 
@@ -142,7 +184,7 @@ def test_revert_takes_back_unfinalized_blocks_only(loam: Loam, base: Path) -> No
     assert "best block is #5" in loam.ok("revert", "1", "--finalized", *dev(base))
     assert (base / "chains" / "dev" / "guard").exists(), "nothing final went, so every vote counts"
     assert info(loam, base)["best_number"] == 5
-    assert "only 1 blocks stand above" in loam.fail(ExitCode.ERROR, "revert", "2", *dev(base))
+    assert "there are 1 blocks to take back" in loam.fail(ExitCode.ERROR, "revert", "2", *dev(base))
     assert "best block is #4" in loam.ok("revert", "1", *dev(base))
     assert info(loam, base)["best_number"] == FINALIZED
     loam.ok("db", "verify", *dev(base))

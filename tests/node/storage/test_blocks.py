@@ -13,7 +13,7 @@ from node.storage.blocks import (
     PruningMismatchError,
 )
 from node.storage.columns import BlockRef, compute_block_hash
-from node.storage.kv import KeyValue, WrongGenesisError
+from node.storage.kv import Batch, KeyValue, WrongGenesisError
 from node.storage.memory import MemoryKeyValue
 from node.storage.states import StateDiscarded
 from tests.node.storage.support import (
@@ -73,6 +73,39 @@ def test_unfinalized_blocks_are_read_at_once_and_in_order(store: BlockStore) -> 
         (2, second),
     ]
     assert store.hash_by_number(1) is None
+
+
+class Syncing(MemoryKeyValue):
+    """Notes which writes were to survive power loss."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.syncs: list[bool] = []
+
+    def write(self, batch: Batch, *, sync: bool) -> None:
+        super().write(batch, sync=sync)
+        self.syncs.append(sync)
+
+
+def test_bulk_import_is_synced_at_its_end_also_when_it_fails() -> None:
+    kv = Syncing()
+    store = create_store(kv)
+
+    def load(number: int) -> None:
+        kv.syncs.clear()
+        with store.unsynced():
+            grow(store, {b"alice": b"%d" % number})
+            if number == 2:
+                raise ZeroDivisionError
+
+    load(1)
+    assert kv.syncs == [False, False, True]
+    with pytest.raises(ZeroDivisionError):
+        load(2)
+    assert kv.syncs == [False, False, True]
+    grow(store, {})
+    assert kv.syncs[3:] == [True, True]
+    store.close()
 
 
 def test_finalizing_drops_the_other_branches(store: BlockStore) -> None:
