@@ -204,6 +204,9 @@ class Author:
         for position, transaction in enumerate(taken):
             extrinsic = transaction.payload
             assert isinstance(extrinsic, Extrinsic)
+            if not self.chain.api.has_decoded(extrinsic):  # an upgrade came between: its signature is void
+                self.intake.pool.remove_invalid([transaction.hash], self._clock.now_ms())
+                continue
             try:
                 block.push(extrinsic)
             except TransactionError as error:

@@ -156,9 +156,11 @@ class Intake:
         return self._verified.has(extrinsic.hash, job.message) or self._mock_accepts(job)
 
     def get_pooled(self, transaction: bytes) -> Extrinsic | None:
-        """Return the extrinsic of this hash if it is in the pool, as the head's runtime decoded it."""
+        """Return the extrinsic of this hash if it is in the pool and the head's runtime decoded it."""
         found = self.pool.get(transaction)
-        return found.payload if found is not None and isinstance(found.payload, Extrinsic) else None
+        if found is None or not isinstance(found.payload, Extrinsic):
+            return None
+        return found.payload if self.chain.api.has_decoded(found.payload) else None
 
     def pump(self) -> None:
         """Hand pending status events to their watchers."""

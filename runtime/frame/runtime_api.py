@@ -255,6 +255,12 @@ class RuntimeApi:
         self.inherents = runtime.inherents
         self.try_state = runtime.executive.try_state
 
+    def has_decoded(self, extrinsic: Extrinsic) -> bool:
+        """Tell whether an extrinsic was decoded by this very runtime; what another one decoded runs on that
+        one's state."""
+        spec = extrinsic.call.spec
+        return self.runtime.calls.specs.get(spec.prefix) is spec
+
     def call(self, name: str, data: bytes) -> bytes:
         """Return the SCALE result of an exported function; UnknownApi or DecodeError when it is asked
         wrongly."""

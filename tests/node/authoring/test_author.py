@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from msgspec import structs
 from structlog.testing import capture_logs
 
 from node.config import InstantSeal, Seal
 from runtime.primitives.types import AccountId
 from tests.support.chain import FERDIE, keypair
-from tests.support.node_chain import TRANSFER_AMOUNT, sign, transfer
+from tests.support.node_chain import TRANSFER_AMOUNT, open_chain, sign, transfer
 from tests.support.node_rpc import DevNode
 
 BOB = AccountId(keypair("//Bob").account_id)
@@ -75,3 +76,22 @@ async def test_other_transactions_are_sealed_where_each_makes_a_block(seal: Seal
             subscription = await node.call("author_submitAndWatchExtrinsic", "0x" + raw.hex())
             results = await node.wait_results(subscription, 2)
         assert "inBlock" in results[1]
+
+
+async def test_transaction_that_another_runtime_decoded_is_never_executed() -> None:
+    """Its calls are bound to the state of that runtime, as after an upgrade, which its signature ends too."""
+    other = open_chain()
+    other.open_block(())
+    raw = transfer(other.api, "//Alice", BOB, nonce=0)
+    async with DevNode() as node:
+        await node.call("author_submitExtrinsic", "0x" + raw.hex())
+        pool = node.host.pool
+        (pooled,) = pool.ready()
+        assert node.host.intake.get_pooled(pooled.hash) is pooled.payload
+        pool.remove_invalid([pooled.hash], 0)
+        foreign = structs.replace(pooled, payload=other.api.decode_extrinsic(raw))
+        pool.submit(foreign, 10**15)
+        assert node.host.intake.get_pooled(pooled.hash) is None
+        block = await node.block()
+        assert len((await node.call("chain_getBlock", block))["block"]["extrinsics"]) == 1
+        assert pooled.hash not in pool
