@@ -95,6 +95,15 @@ def test_bad_password_files_are_refused(tmp_path: Path, content: bytes) -> None:
         read_password(Config(password_filename=str(file)), never_ask)
 
 
+def test_password_file_larger_than_any_password_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(b"x" * 4096)
+    assert read_password(Config(password_filename=str(file)), never_ask) == "x" * 4096
+    file.write_bytes(b"x" * 4097)
+    with pytest.raises(KeystoreError, match="larger than 4096 bytes"):
+        read_password(Config(password_filename=str(file)), never_ask)
+
+
 def test_missing_password_file_and_empty_answer_are_refused(tmp_path: Path) -> None:
     with pytest.raises(KeystoreError, match="cannot read the password file"):
         read_password(Config(password_filename=str(tmp_path)), never_ask)

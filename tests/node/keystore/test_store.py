@@ -4,6 +4,7 @@ noticed.
 
 import json
 import os
+import stat
 from pathlib import Path
 
 import msgspec
@@ -108,6 +109,29 @@ def test_file_open_to_others_is_refused(tmp_path: Path, mode: int) -> None:
     assert f"(mode {mode:04o}); run: chmod 600 {tmp_path}" in text
 
 
+def test_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_private_file(tmp_path / "file", b"secret")
+    real = os.fstat
+
+    def owned_by_another(descriptor: int) -> os.stat_result:
+        fields = list(real(descriptor))
+        fields[stat.ST_UID] = os.geteuid() + 1
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(os, "fstat", owned_by_another)
+    with pytest.raises(KeystoreError, match=rf"belongs to another user \(uid {os.geteuid() + 1}\)"):
+        read_private_file(tmp_path / "file")
+
+
+def test_file_larger_than_any_key_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_private_file(path, b"x" * SECRET_BYTES_MAX)
+    assert len(read_private_file(path)) == SECRET_BYTES_MAX
+    write_private_file(path, b"x" * (SECRET_BYTES_MAX + 1))
+    with pytest.raises(KeystoreError, match="larger than 16384 bytes"):
+        read_private_file(path)
+
+
 @pytest.mark.parametrize("mode", [0o750, 0o705, 0o710, 0o755])
 def test_directory_open_to_others_is_refused(tmp_path: Path, mode: int) -> None:
     (tmp_path / "keys").mkdir()
@@ -171,6 +195,29 @@ def test_other_files_in_the_directory_are_not_keys(tmp_path: Path) -> None:
     ):
         (tmp_path / "keys" / name).write_text("")
     assert store.list_keys() == ()
+
+
+def test_keystore_takes_keys_up_to_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.keystore.store.KEYS_MAX", 3)
+    store = Keystore(tmp_path / "keys", plain=True)
+    for name in ("//Alice", "//Bob", "//Charlie"):
+        store.insert("gran", name, Scheme.ED25519)
+    with pytest.raises(KeystoreError, match=r"keys holds 3 keys, which is the limit$"):
+        store.insert("gran", "//Dave", Scheme.ED25519)
+    assert len(list((tmp_path / "keys").iterdir())) == 3
+
+
+def test_directory_of_far_too_many_keys_is_not_walked_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.keystore.store.KEYS_MAX", 3)
+    store = Keystore(tmp_path / "keys", plain=True)
+    for number in range(6):
+        (tmp_path / "keys" / KeyId("gran", bytes([number]) * 32).get_file_name()).touch()
+    assert len(store.list_keys()) == 6
+    (tmp_path / "keys" / KeyId("gran", bytes([6]) * 32).get_file_name()).touch()
+    with pytest.raises(KeystoreError, match=r"keys holds more than 3 keys$"):
+        store.list_keys()
 
 
 def test_keys_are_listed_in_order_and_by_type(tmp_path: Path) -> None:

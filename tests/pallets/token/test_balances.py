@@ -531,6 +531,8 @@ def test_withdraw_and_deposit_change_the_issuance(chain: LOCAL) -> None:
     assert chain.events()[-1] == events.Deposit(CHARLIE, UNIT)
     pallet.deposit_creating(FERDIE, ED - 1)
     assert (issuance(chain), chain.pallets.system.exists(FERDIE)) == (before, False)
+    pallet.deposit_creating(FERDIE, ED)
+    assert (issuance(chain), chain.pallets.system.exists(FERDIE)) == (before + ED, True)
     with raises(NOT_EXPENDABLE):
         pallet.withdraw(ALICE, ENDOWMENT - UNIT, PRESERVE)
 
