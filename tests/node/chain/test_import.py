@@ -317,6 +317,7 @@ def test_import_that_is_given_up_at_any_step_leaves_no_trace(*, is_aside: bool) 
         make_block(pair.target, time_ms=time_of(2) + 1)
         make_block(pair.target)
     before = snapshot(pair.target)
+    steps_taken = 0
     for steps_taken in count():
         with begin(pair) as block:
             steps = steps_of(block)
