@@ -177,7 +177,7 @@ def test_events_are_those_of_the_last_block_alone(shop: SHOP) -> None:
     take(shop, work(shop))
     shop.next_block()
     shop.close_block()
-    assert system(shop).events.get() == ()
+    assert tuple(system(shop).events.get()) == ()
     assert system(shop).event_count.get() == 0
 
 
