@@ -54,7 +54,7 @@ class FakeState:
 
 def make_methods() -> Methods:
     """Return the two hot methods without a chain."""
-    context = cast(ChainContext, SimpleNamespace(intake=FakeIntake()))
+    context = cast(ChainContext, SimpleNamespace(intake=FakeIntake(), author=None))
     return Methods(AuthorMethods(context), FakeState())
 
 
