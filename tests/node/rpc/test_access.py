@@ -72,6 +72,11 @@ def test_host_name_is_without_port_and_brackets() -> None:
     assert [host_name(h) for h in ("A:1", "[::1]:2", "b")] == ["a", "::1", "b"]
 
 
+def test_host_header_is_at_most_255_characters_long() -> None:
+    assert host_name("a" * 253 + ":1") == "a" * 253
+    assert host_name("a" * 254 + ":1") is None
+
+
 @pytest.mark.parametrize(
     ("address", "expected"), [("127.0.0.1", True), ("::1", True), ("10.0.0.1", False), ("x", False)]
 )

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from node.rpc import jsonrpc
 from node.rpc.jsonrpc import (
     MAX_CONTAINERS,
+    MAX_DEPTH,
     MAX_ELEMENTS,
     TOGETHER_MAX,
     UNCOUNTED_BYTES,
@@ -181,6 +182,14 @@ def test_containers_are_counted_before_parsing() -> None:
 
 def test_batch_of_too_many_arrays_is_refused_as_a_batch() -> None:
     assert refused(b" [" + b"[]," * MAX_CONTAINERS + b"1]").code == jsonrpc.BATCH_TOO_LONG
+
+
+@pytest.mark.parametrize(
+    ("depth", "code"), [(MAX_DEPTH, jsonrpc.BATCH_TOO_LONG), (MAX_DEPTH + 1, jsonrpc.PARSE_ERROR)]
+)
+def test_refused_body_that_is_too_deep_is_malformed_rather_than_too_long(depth: int, code: int) -> None:
+    deep = b"[" * (depth - 1) + b"]" * (depth - 1)
+    assert refused(b"[" + deep + b",[]" * MAX_CONTAINERS + b"]").code == code
 
 
 def test_elements_are_counted_before_parsing() -> None:

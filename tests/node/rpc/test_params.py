@@ -52,6 +52,8 @@ Numbers: TypeAlias = BlockNumber | Annotated[list[BlockNumber], Bound(3)] | None
         (bytes, "00FF", b"\x00\xff"),
         (bytes, "0x", b""),
         (bytes, "", b""),
+        (Annotated[bytes, Hex(limit=2)], "0x00ff", b"\x00\xff"),
+        (str, "x" * MAX_TEXT, "x" * MAX_TEXT),
         (Hash32, HASH, b"\xab" * 32),
         (BlockNumber, 5, 5),
         (BlockNumber, "0x1F", 31),
@@ -149,7 +151,9 @@ def test_decoded_text_reports_why_the_decoder_refused() -> None:
 
     with pytest.raises(ParamError, match="must be an address, got 'abc': the checksum is wrong"):
         Decoded(decode, "an address").convert("abc")
-    with pytest.raises(ParamError, match="must be an address"):
+    with pytest.raises(ParamError, match="got 'abc': the checksum"):
+        Decoded(decode, "an address", limit=3).convert("abc")
+    with pytest.raises(ParamError, match="must be an address, got 'abcd'$"):
         Decoded(decode, "an address", limit=3).convert("abcd")
 
 
