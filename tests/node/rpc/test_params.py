@@ -153,7 +153,7 @@ def test_decoded_text_reports_why_the_decoder_refused() -> None:
         Decoded(decode, "an address").convert("abc")
     with pytest.raises(ParamError, match="got 'abc': the checksum"):
         Decoded(decode, "an address", limit=3).convert("abc")
-    with pytest.raises(ParamError, match="must be an address, got 'abcd'$"):
+    with pytest.raises(ParamError, match=r"must be an address, got 'abcd'$"):
         Decoded(decode, "an address", limit=3).convert("abcd")
 
 

@@ -5,7 +5,7 @@ from enum import IntEnum
 from typing import Annotated, Any, Optional
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runtime.primitives.scale import (
@@ -107,6 +107,7 @@ def test_compact_in_a_longer_form_is_refused(data: str) -> None:
 
 
 @given(st.integers(0, (1 << 536) - 1) | st.sampled_from([2**6, 2**14, 2**30, 2**32, 2**64]))
+@example((1 << 536) - 1)
 def test_compact_is_the_shortest_form(value: int) -> None:
     raw = encode_compact(value)
     assert decode_compact(raw, 0, len(raw)) == (value, len(raw))
@@ -173,3 +174,18 @@ def test_whatever_decodes_encodes_to_the_same_bytes(data: bytes) -> None:
 def test_value_that_does_not_fit_is_refused(kind: Any, value: object) -> None:
     with pytest.raises(EncodeError):
         codec(kind).encode(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (Compact[u8], 255),
+        (Compact[u32], (1 << 32) - 1),
+        (Annotated[bytes, MaxLen(2)], b"12"),
+        (Annotated[str, MaxLen(2)], "12"),
+        (Annotated[tuple[u8, ...], MaxLen(2)], (1, 2)),
+        (Annotated[tuple[str, ...], MaxLen(2)], ("1", "2")),
+    ],
+)
+def test_value_exactly_at_its_limit_is_taken(kind: Any, value: object) -> None:
+    assert codec(kind).decode(codec(kind).encode(value)) == value

@@ -32,6 +32,7 @@ def test_alice_on_the_generic_prefix() -> None:
 def test_prefix_takes_one_byte_below_64_and_two_above(prefix: int, first_bytes: str) -> None:
     raw = base58.b58decode(encode_address(ALICE, prefix))
     assert raw[: -len(ALICE) - 2].hex() == first_bytes
+    assert decode_address(encode_address(ALICE, prefix)) == (prefix, ALICE)
 
 
 @given(account_ids, prefixes)
