@@ -10,7 +10,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv devnet test check lint fast wallet-clients bench lock clean
+.PHONY: help venv devnet test check lint lint-mypy lint-pyright lint-rest fast wallet-clients bench lock clean
 
 help:
 	@echo "make devnet          start a development chain; ARGS='--rpc-port 9955' passes flags on"
@@ -39,10 +39,17 @@ test: venv
 check: lint fast
 
 lint: venv
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint-pyright lint-mypy lint-rest
+
+lint-mypy:
+	@$(BIN)/mypy $(SOURCES)
+
+lint-pyright:
+	@bash tools/run-pyright "$(BIN)"
+
+lint-rest:
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy $(SOURCES)
-	@bash tools/run-pyright "$(BIN)"
 	@$(BIN)/lint-imports --no-logo
 	@$(PY) -m tests.test_tidy
 

@@ -5,6 +5,7 @@ Everybody knows the secrets of these accounts; nothing of value may ever live on
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from genesis.consortium import TOKEN_DECIMALS, TOKEN_SYMBOL, UNIT, WATT_ID, WATT_MINIMUM
@@ -35,6 +36,7 @@ class Preset(NamedTuple):
     properties: dict[str, Any]
 
 
+@cache
 def dev_accounts() -> tuple[DevAccount, ...]:
     """Return the funded accounts of dev and local chains: each name and its stash, sr25519 then ed25519."""
     return tuple(

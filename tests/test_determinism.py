@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from node.chain.chain import Chain
 from runtime.frame.dispatch import Weight
 from runtime.primitives.crypto import Keypair, Scheme
@@ -62,6 +64,7 @@ def run() -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 def test_roots_do_not_depend_on_the_hash_seed() -> None:
     here = "\n".join(run())
     for seed in SEEDS:

@@ -108,6 +108,7 @@ def test_pallet_of_the_guide_is_in_the_metadata(tree: Path) -> None:
     run(tree, "look")
 
 
+@pytest.mark.slow
 def test_weights_of_the_guide_are_measured_and_checked(tree: Path) -> None:
     run(tree, "benchmarks.weights", "energy", "metering")
     text = (tree / "pallets" / "energy" / "weights.py").read_text()

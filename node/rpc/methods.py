@@ -6,7 +6,6 @@ document. Knows nothing of transports, and holds no state outside the table.
 """
 
 import inspect
-import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
@@ -14,6 +13,7 @@ from typing import Final, TypeAlias, TypeVar
 from node.rpc.jsonrpc import INVALID_PARAMS, Json, RpcError
 from node.rpc.params import Field, ParamError
 from node.rpc.signatures import Signature, converter_of
+from runtime.primitives.hints import read_hints
 
 Handler: TypeAlias = Callable[..., object]
 F = TypeVar("F", bound=Handler)
@@ -229,7 +229,7 @@ def _method(mark: MethodMark, handler: Handler, batch: Handler | None) -> Method
         listed=mark.listed,
         is_async=inspect.iscoroutinefunction(handler),
         description=inspect.getdoc(handler) or "",
-        result=typing.get_type_hints(handler).get("return", object),
+        result=read_hints(handler).get("return", object),
         batch=batch,
         batch_is_async=inspect.iscoroutinefunction(batch),
         dev=mark.dev,
@@ -251,7 +251,7 @@ def _subscription(mark: SubscriptionMark, handler: Handler) -> Subscription:
 
 
 def _parameters(handler: Handler, *, skip: int) -> Signature:
-    hints = typing.get_type_hints(handler, include_extras=True)
+    hints = read_hints(handler)
     fields: list[Field] = []
     for parameter in list(inspect.signature(handler).parameters.values())[skip:]:
         required = parameter.default is inspect.Parameter.empty

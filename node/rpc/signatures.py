@@ -31,6 +31,7 @@ from node.rpc.params import (
     shown,
     take,
 )
+from runtime.primitives.hints import read_hints
 
 
 class Signature:
@@ -141,7 +142,7 @@ def _array(annotation: object, limit: int) -> Converter:
 
 
 def _record(cls: type) -> Converter:
-    hints = typing.get_type_hints(cls, include_extras=True)
+    hints = read_hints(cls)
     fields: list[Field] = []
     for field in dataclasses.fields(cls):
         required = field.default is dataclasses.MISSING

@@ -9,9 +9,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
 
 from runtime.frame.dispatch import DispatchClass, DispatchInfo, Pays, PostDispatchInfo, Weight
+from runtime.primitives.hints import read_hints
 from runtime.primitives.scale import Codec, DecodeError, EncodeError, compile_codec
 from runtime.primitives.shape import Foreign, Shape, ShapeError, Tuple, shape_of
 
@@ -87,7 +88,7 @@ class CallSpec:
         declaration: CallDeclaration,
         foreign: Mapping[str, Codec[Any]],
     ) -> None:
-        hints = get_type_hints(method, include_extras=True)
+        hints = read_hints(method)
         names = [name for name in inspect.signature(method).parameters if name not in {"self", "origin"}]
         self.parameters: tuple[tuple[str, Shape], ...] = tuple(
             (name, shape_of(hints[name])) for name in names

@@ -8,14 +8,15 @@ pallet.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin
 
 from runtime.frame.call import CallDeclaration
 from runtime.frame.dispatch import PalletError, Weight
 from runtime.frame.event import Event
 from runtime.frame.storage import CountedMap, DoubleMap, Map, NMap, StorageDeclaration, Value
+from runtime.primitives.hints import read_hints
 from runtime.primitives.scale import EncodeError, codec
 from runtime.primitives.shape import (
     Blob,
@@ -214,9 +215,9 @@ def _check_docs(place: str, docs: str | None) -> None:
         raise DeclarationError(f"{place} needs a docstring: wallets show it to their users")
 
 
-def _hints(place: str, thing: Any) -> dict[str, Any]:
+def _hints(place: str, thing: Any) -> Mapping[str, Any]:
     try:
-        return get_type_hints(thing, include_extras=True)
+        return read_hints(thing)
     except NameError as error:
         raise DeclarationError(
             f"{place}: {error}; annotations are read at run time, so import what they name"

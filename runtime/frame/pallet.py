@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from types import ModuleType
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_origin
 
 from runtime.frame.call import Call, CallTable
 from runtime.frame.declarations import check_pallet, declared, in_order, nested
@@ -31,6 +31,7 @@ from runtime.frame.storage import (
     Value,
 )
 from runtime.primitives.hashing import twox128
+from runtime.primitives.hints import read_hints
 from runtime.primitives.scale import Codec, LazyCodec, compile_codec, u32
 from runtime.primitives.shape import Option, Shape, TaggedUnion, shape_of
 
@@ -204,7 +205,7 @@ class Pallet(Generic[C]):
         for attribute, method in declared(type(self)):
             declaration = getattr(method, "__constant_declaration__", None)
             if declaration is not None:
-                hints = get_type_hints(method, include_extras=True)
+                hints = read_hints(method)
                 name = declaration.name or _camel(attribute)
                 docs = inspect.getdoc(method) or ""
                 found.append(Constant(name, shape_of(hints["return"]), method(self), docs))
@@ -217,7 +218,7 @@ class Pallet(Generic[C]):
             setattr(self, cls.__name__, bound)
 
     def _bind_storage(self, binding: Binding) -> None:
-        hints = get_type_hints(type(self), include_extras=True)
+        hints = read_hints(type(self))
         for attribute, declaration in declared(type(self)):
             if isinstance(declaration, StorageDeclaration):
                 bound = _bind_item(binding, attribute, declaration, hints[attribute])

@@ -120,13 +120,14 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
 
 class Entries(Protocol):
-    """What the state needs of a storage item: how its raw keys begin, its touched entries by Python key,
-    those that the open block wrote, and its codec."""
+    """What the state needs of a storage item: how its raw keys begin, its touched entries by Python key, the
+    lately touched and the aged ones, those that the open block wrote, and its codec."""
 
     pallet: str
     name: str
     prefix: bytes
     live: dict[Any, Entry]
+    aged: dict[Any, Entry]
     written: list[Entry]
 
     def encode_value(self, value: Any) -> bytes:
@@ -262,18 +263,23 @@ class State:
         self.backend = backend
         for item in self._items:
             item.live.clear()
+            item.aged.clear()
 
     def rebase(self, backend: Backend) -> None:
         """Read below the live values from another backend that holds the same state."""
         self.backend = backend
 
     def trim(self, entries_max: int) -> None:
-        """Forget the live values of items that hold more than `entries_max`; they are read again when
-        touched."""
+        """Let no item hold many more than `entries_max` live values.
+
+        Once half as many were touched they age; those still untouched when the next half ages are forgotten,
+        and read again when touched.
+        """
         assert not self._dirty, "the open block must be drained or abandoned first"
         for item in self._items:
-            if len(item.live) > entries_max:
-                item.live.clear()
+            if len(item.live) > entries_max // 2:
+                item.aged = item.live
+                item.live = {}
 
     def _last_write(self) -> tuple[Entry, Any] | None:
         return self.journal[-1] if self.journal else None

@@ -97,6 +97,7 @@ class Item(Generic[V]):
     """What every storage item shares: its place in the state, its live values and their codec."""
 
     __slots__ = (
+        "aged",
         "codec",
         "default",
         "encode_value",
@@ -118,6 +119,7 @@ class Item(Generic[V]):
         self.default = default
         self.encode_value = codec.encode
         self.live: dict[Any, Entry] = {}
+        self.aged: dict[Any, Entry] = {}
         self.written: list[Entry] = []
         state.register(self)
 
@@ -126,11 +128,14 @@ class Item(Generic[V]):
         raise NotImplementedError
 
     def load(self, node: Any) -> Entry:
-        """Make the live entry of a Python key that has none, decoding what is stored."""
-        key = self.raw_key(node)
-        raw = self.state.backend.get(key)
-        value = None if raw is None else self.codec.decode(raw)
-        entry = self.live[node] = Entry(node, key, raw, value)
+        """Make an entry live that is not, taking it from the aged ones or decoding what is stored."""
+        entry = self.aged.pop(node, None)
+        if entry is None:
+            key = self.raw_key(node)
+            raw = self.state.backend.get(key)
+            value = None if raw is None else self.codec.decode(raw)
+            entry = Entry(node, key, raw, value)
+        self.live[node] = entry
         return entry
 
     def read(self, node: Any) -> V | None:
@@ -153,7 +158,7 @@ class Item(Generic[V]):
 
     def _translate(self, node: Any, convert: Callable[[bytes], V | None]) -> bool:
         """Replace stored bytes of an older type; tell whether there were any. Before the entry is read."""
-        assert node not in self.live, f"{self.name} was read before its migration"
+        assert node not in self.live and node not in self.aged, f"{self.name} was read before its migration"
         key = self.raw_key(node)
         raw = self.state.backend.get(key)
         if raw is None:

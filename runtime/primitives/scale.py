@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
+from types import CodeType
 from typing import Any, Generic, NoReturn, TypeVar
 
 from runtime.primitives.scale_encoding import COMPACT_TABLE, Encoder, Encodings, recalling
@@ -183,6 +184,12 @@ def compile_codec(shape: Shape, foreign: Mapping[str, Codec[Any]]) -> Codec[Any]
     return Codec(shape, encode, decode)
 
 
+@lru_cache(maxsize=4096)
+def _code(name: str, source: str) -> CodeType:
+    """Return the compiled source; runtimes composed one after another have most of their codecs in common."""
+    return compile(source, f"<scale {name}>", "exec")
+
+
 def compile_encoder(
     record: Record, foreign: Mapping[str, Codec[Any]], prefix: bytes, suffix: bytes
 ) -> Encoder:
@@ -352,7 +359,7 @@ class _Generator:
         return f"{prefix}{self.count}"
 
     def function(self, name: str, source: str) -> Any:
-        exec(compile(source, f"<scale {name}>", "exec"), self.names)  # our own source, never input
+        exec(_code(name, source), self.names)  # our own source, never input
         return self.names[name]
 
     def encoder(self, shape: Shape, prefix: bytes = b"", suffix: bytes = b"") -> Encoder:

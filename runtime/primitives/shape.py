@@ -23,10 +23,11 @@ from typing import (
     dataclass_transform,
     get_args,
     get_origin,
-    get_type_hints,
 )
 
 import msgspec
+
+from runtime.primitives.hints import read_hints
 
 T = TypeVar("T")
 E = TypeVar("E", bound=IntEnum)
@@ -366,7 +367,7 @@ def _class(cls: type) -> Shape:
 
 
 def _record(cls: type[Struct]) -> Record:
-    hints = get_type_hints(cls, include_extras=True)
+    hints = read_hints(cls)
     fields = tuple((name, shape_of(hints[name])) for name in cls.__struct_fields__)
     params = tuple((name, None if p is None else shape_of(p)) for name, p in cls.__scale_params__)
     return Record(cls, cls.__scale_path__, fields, params)

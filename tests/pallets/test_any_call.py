@@ -3,6 +3,7 @@ call changes nothing, and nothing but a dispatch error comes out of a call."""
 
 from random import Random  # noqa: TID251  # only the type; hypothesis seeds it
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,6 +85,7 @@ def forged(chain: LOCAL, who: AccountId, call: Call, tip: int) -> bytes:
     return seal_envelope(who, Scheme.SR25519, bytes(64), extra, call.encoded())
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(rng=SEEDS)
 def test_no_sequence_of_extrinsics_breaks_the_state(rng: Random) -> None:

@@ -11,6 +11,7 @@ from tests.processes.running import kill_round
 ROUNDS_SLOW = 30
 
 
+@pytest.mark.slow
 @pytest.mark.net
 def test_killed_node_comes_back_with_every_finalized_block(tmp_path: Path) -> None:
     known: dict[int, tuple[str, str]] = {}

@@ -40,6 +40,7 @@ def scrape(port: int) -> dict[tuple[str, str], float]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.net
 def test_metrics_of_a_node_at_work_move(tmp_path: Path) -> None:
     port = free_port()

@@ -398,6 +398,7 @@ async def test_connections_of_one_address_can_be_limited() -> None:
             writer.close()
 
 
+@pytest.mark.slow
 async def test_long_batches_of_many_clients_do_not_hold_up_others() -> None:
     body = json.dumps([call("test_busy", 60_000, id_=n) for n in range(100)]).encode()
     async with attacked() as scene:
@@ -480,6 +481,7 @@ async def test_unfinished_requests_have_a_common_limit(monkeypatch: pytest.Monke
         assert scene.server._connections.unfinished < 1000
 
 
+@pytest.mark.slow
 async def test_stopping_server_does_not_wait_for_answers_to_be_read() -> None:
     async with running() as (server, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)

@@ -135,6 +135,7 @@ def check_references(purse: Purse) -> None:
             assert part.free == 0 or part.free >= ED or part.reserved > 0
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(STEP, max_size=30))
 def test_value_is_conserved_and_references_are_right(steps: list[tuple[bool, tuple[str, Move]]]) -> None:

@@ -49,6 +49,18 @@ def change(key: bytes, old: bytes | None, new: bytes | None) -> Change:
     return Change(key, old, new, blake3_256(key) + (b"" if new is None else blake3_256(new)))
 
 
+class CountingBackend(MemoryBackend):
+    """Notes which keys are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: list[bytes] = []
+
+    def get(self, key: bytes) -> bytes | None:
+        self.reads.append(key)
+        return super().get(key)
+
+
 class Items:
     """A counted map of bytes to bytes-wide numbers, and a value, on one state."""
 
@@ -141,6 +153,8 @@ class Machine:
         self.marks.clear()
         if forget:
             self.items.state.retarget(self.backend)
+        else:
+            self.items.state.trim(2)
 
     def do_settle(self) -> None:
         self.items.state.settle()
@@ -407,14 +421,56 @@ def test_retarget_with_an_open_block_is_refused() -> None:
         items.state.trim(0)
 
 
-def test_trimmed_values_are_read_again() -> None:
+def test_values_not_touched_for_two_generations_are_read_again() -> None:
+    backend = CountingBackend()
+    items = Items(backend)
+    items.map.put(1, 5)
+    items.map.put(2, 6)
+    backend.apply(items.state.drain())
+    backend.reads.clear()
+    items.state.trim(2)
+    assert items.map.get(1) == 5
+    items.state.trim(0)
+    assert items.map.get(1) == 5
+    assert backend.reads == []
+    assert items.map.get(2) == 6
+    assert backend.reads == [items.map.raw_key(2)]
+
+
+def test_aged_value_is_written_rolled_back_and_abandoned_like_any_other() -> None:
     backend = MemoryBackend()
     items = Items(backend)
     items.map.put(1, 5)
     backend.apply(items.state.drain())
     items.state.trim(0)
-    assert items.map.live == {}
+    mark = items.state.mark()
+    items.map.put(1, 7)
+    items.state.rollback(mark)
     assert items.map.get(1) == 5
+    items.map.put(1, 8)
+    items.state.abandon()
+    assert items.map.get(1) == 5
+    items.map.put(1, 9)
+    assert [(c.old, c.new) for c in items.state.drain()] == [(codec(u32).encode(5), codec(u32).encode(9))]
+
+
+def test_trim_leaves_items_with_few_values_alone() -> None:
+    items = Items(MemoryBackend())
+    items.map.put(1, 5)
+    items.state.drain()
+    live = items.map.live
+    items.state.trim(2)
+    assert items.map.live is live
+    assert items.map.aged == {}
+
+
+def test_retargeted_state_forgets_aged_values_too() -> None:
+    items = Items(MemoryBackend())
+    items.map.put(1, 5)
+    items.state.drain()
+    items.state.trim(0)
+    items.state.retarget(MemoryBackend())
+    assert items.map.get(1) == items.map.default
 
 
 # --- several keys

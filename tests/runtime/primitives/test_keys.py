@@ -168,6 +168,13 @@ class TestSeed:
     def test_dev_phrase_has_the_published_seed(self) -> None:
         assert "0x" + seed_from_phrase(DEV_PHRASE, "").hex() == DEV_SEED
 
+    def test_seed_kept_for_the_dev_phrase_is_what_pbkdf2_makes_of_it(self) -> None:
+        spaced = DEV_PHRASE.replace(" ", "  ")
+        assert seed_from_phrase(DEV_PHRASE, "") == seed_from_phrase(spaced, "")
+        assert (
+            seed_from_phrase(DEV_PHRASE, "x") == seed_from_phrase(spaced, "x") != seed_from_phrase(spaced, "")
+        )
+
     # substrate-bip39's own vector: BIP-39 entropy with the password "Substrate".
     def test_password_salts_the_mnemonic(self) -> None:
         seed = seed_from_phrase(ABANDON[12], "Substrate")

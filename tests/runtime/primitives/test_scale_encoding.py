@@ -69,6 +69,7 @@ def define_sequence(parts: list[bytes]) -> bytes:
     return define_compact(len(parts)) + b"".join(parts)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(CASES)
 def test_generated_types_are_encoded_as_defined(case: Case) -> None:

@@ -71,6 +71,7 @@ def test_every_changed_bit_is_refused(key: bytes, count: int) -> None:
             assert get_fault(tree.root, key, bytes(changed)) is not None, (place, bit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("present", [True, False])
 def test_every_other_byte_at_every_place_is_refused(present: bool) -> None:
     content = dict.fromkeys(POOL[:20], b"v")
