@@ -158,7 +158,8 @@ class Item(Generic[V]):
 
     def _translate(self, node: Any, convert: Callable[[bytes], V | None]) -> bool:
         """Replace stored bytes of an older type; tell whether there were any. Before the entry is read."""
-        assert node not in self.live and node not in self.aged, f"{self.name} was read before its migration"
+        assert node not in self.live, f"{self.name} was read before its migration"
+        assert node not in self.aged, f"{self.name} was read before its migration"
         key = self.raw_key(node)
         raw = self.state.backend.get(key)
         if raw is None:
