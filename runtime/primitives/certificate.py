@@ -12,7 +12,7 @@ faulty.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Protocol, TypeAlias
 
 from runtime.primitives.crypto import Scheme, verify
 from runtime.primitives.scale import Length, MaxLen, Struct, codec, u8, u16, u32, u64
@@ -60,22 +60,51 @@ class _Vote(Struct):
     block_hash: Hash
 
 
+class Ballot(Protocol):
+    """What a vote is about, whether it stands alone or in a certificate."""
+
+    @property
+    def set_id(self) -> int:
+        """The authority set that votes."""
+        ...
+
+    @property
+    def instance(self) -> int:
+        """Which decision this is."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """The block's number."""
+        ...
+
+    @property
+    def view(self) -> int:
+        """The attempt at the decision."""
+        ...
+
+    @property
+    def block_hash(self) -> Hash:
+        """The block voted for."""
+        ...
+
+
 _CERTIFICATE = codec(Certificate)
 _VOTE = codec(_Vote)
 
 
-def vote_message(genesis: Hash, certificate: Certificate, step: int = STEP_COMMIT) -> bytes:
-    """Return the bytes that a vote for this certificate's block signs."""
+def vote_message(genesis: Hash, ballot: Ballot, step: int = STEP_COMMIT) -> bytes:
+    """Return the bytes that a vote for a ballot's block signs."""
     return _VOTE.encode(
         _Vote(
             VOTE_DOMAIN,
             genesis,
-            certificate.set_id,
-            certificate.instance,
-            certificate.number,
-            certificate.view,
+            ballot.set_id,
+            ballot.instance,
+            ballot.number,
+            ballot.view,
             step,
-            certificate.block_hash,
+            ballot.block_hash,
         )
     )
 
@@ -83,6 +112,11 @@ def vote_message(genesis: Hash, certificate: Certificate, step: int = STEP_COMMI
 def is_quorum(signed: int, total: int) -> bool:
     """Tell whether a signed weight certifies against a total weight."""
     return 3 * signed > 2 * total
+
+
+def compute_quorum(total: int) -> int:
+    """Return the least weight that certifies against a total weight."""
+    return 2 * total // 3 + 1
 
 
 def encode_certificate(certificate: Certificate) -> bytes:

@@ -3,6 +3,7 @@
 from functools import partial
 from itertools import count
 
+from node.consensus.committee import Committee, rotate
 from node.consensus.guard import RECORD, GuardRecord, MaySign, MustNotSign, Position, SignedBefore, judge
 from runtime.primitives.certificate import (
     Certificate,
@@ -16,7 +17,6 @@ from runtime.primitives.types import ZERO_HASH
 from tests.vectors.case import Case, Document, Entry, Plan, ensure_equal, get_cases, get_entries
 
 ANSWERS = {MaySign: "sign", SignedBefore: "resend stored signature", MustNotSign: "refuse"}
-LATER = "a threshold of the PBFT engine, which is not written yet"
 OTHERS = "what other engines count, for comparison"
 
 
@@ -44,13 +44,16 @@ def check_sequence(entry: Entry) -> None:
 def plan_quorum(document: Document) -> Plan:
     """Return one case for each number of equal authorities."""
     cases = tuple(Case(f"n = {entry['n']}", partial(check_quorum, entry)) for entry in get_cases(document))
-    return Plan(cases, {"f, weak": LATER, "ceil_2n_over_3": OTHERS})
+    return Plan(cases, {"ceil_2n_over_3": OTHERS})
 
 
 def check_quorum(entry: Entry) -> None:
     """Compare the least number of votes that certifies, by the rule and by a certificate with that many."""
     total, quorum = entry["n"], entry["quorum"]
     ensure_equal(next(signed for signed in count() if is_quorum(signed, total)), quorum, "quorum")
+    committee = Committee(ZERO_HASH, 0, [(bytes(32), 1)] * total, rotate)
+    ensure_equal((committee.quorum, committee.faulty), (quorum, entry["f"]), "quorum and f of a committee")
+    ensure_equal(next(weight for weight in count() if committee.is_weak(weight)), entry["weak"], "weak")
     ensure_equal(is_quorum(entry["pbft_2f_plus_1"], total), entry["two_f_plus_1_is_safe"], "2f + 1")
     for votes in (quorum - 1, quorum):
         ensure_equal(_is_certified(votes, total), votes == quorum, f"certificate of {votes} votes")
