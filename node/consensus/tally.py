@@ -79,6 +79,10 @@ class Tally:
             return self._report(claim.index, Evidence(earlier.claim, claim))
         return self._report(claim.index, find_amnesia(_commits_in(said), [claim]))
 
+    def voters(self, view: int, step: int, value: Value) -> list[int]:
+        """Return who voted for a value at a step of a view, ascending."""
+        return sorted(self._groups.get((view, step, value), ()))
+
     def has_quorum(self, view: int, step: int, value: Value) -> bool:
         """Tell whether a quorum voted for a value at a step of a view."""
         group = self._groups.get((view, step, value), {})
