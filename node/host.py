@@ -10,6 +10,7 @@ import asyncio
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -22,13 +23,16 @@ from node.chain.events import Imported, NewBest
 from node.clock import Clock
 from node.config import InstantSeal, IntervalSeal, ManualSeal, Seal
 from node.consensus.solo import Solo
+from node.driver.agreement import AgreementDriver, AgreementSettings, Wire
 from node.driver.finality import FinalityDriver
 from node.driver.signer import GuardedSigner
+from node.driver.work import ChainWork
 from node.pool.pool import Pool
 from node.pool.transaction import PoolLimits
 from node.telemetry.metrics import ChainMetrics
 from node.telemetry.status import Status, report_status
 from node.verifier import Verifier
+from runtime.primitives.types import Hash
 
 FINALITY_DELAY_MS = 250
 """Between a block and its certificate: wallets lose the inclusion notice when finality follows at once."""
@@ -52,6 +56,36 @@ class HostSettings:
     check_state: bool
 
 
+class Finality(Protocol):
+    """What makes blocks of a chain final."""
+
+    @property
+    def public(self) -> bytes | None:
+        """The public key that votes are signed with; None for an observer."""
+        ...
+
+    def authority_index(self) -> int | None:
+        """Return this node's place among the authorities, None for an observer."""
+        ...
+
+    async def run(self) -> None:
+        """Work for ever."""
+        ...
+
+    async def finalize_now(self, block_hash: Hash) -> None:
+        """Make a block final at once, where one authority may; UnknownBlock or GuardRefused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How the authorities of a chain reach one another and agree; `on_rejected` hears of bad messages."""
+
+    wire: Wire
+    settings: AgreementSettings
+    on_rejected: Callable[[str, str], None]
+
+
 class ChainHost:
     """One running chain."""
 
@@ -64,7 +98,9 @@ class ChainHost:
         clock: Clock,
         settings: HostSettings,
         metrics: ChainMetrics,
+        agreement: Agreement | None = None,
     ) -> None:
+        """Host an opened chain; without `agreement` its one authority finalizes alone."""
         self.settings = settings
         self.metrics = metrics
         self.chain = chain
@@ -90,14 +126,27 @@ class ChainHost:
             is_verified=self.intake.is_verified,
             known=self.intake.get_pooled,
         )
-        self.finality = FinalityDriver(
-            self.chain,
-            Solo(FINALITY_DELAY_MS),
-            signs,
-            clock,
-            self.importer.finalize,
-            automatic=not isinstance(settings.seal, ManualSeal),
-        )
+        self.finality: Finality
+        self.agreement: AgreementDriver | None = None
+        if agreement is not None:
+            self.finality = self.agreement = AgreementDriver(
+                self.chain,
+                ChainWork(self.author, self.importer),
+                agreement.wire,
+                signs,
+                clock,
+                agreement.settings,
+                on_rejected=agreement.on_rejected,
+            )
+        else:
+            self.finality = FinalityDriver(
+                self.chain,
+                Solo(FINALITY_DELAY_MS),
+                signs,
+                clock,
+                self.importer.finalize,
+                automatic=not isinstance(settings.seal, ManualSeal),
+            )
         self.author.stand_by()
         self.chain.on_imported(self._on_imported)
         self.chain.on_best(self._on_best)
@@ -118,8 +167,8 @@ class ChainHost:
         tasks.create_task(self.intake.run(), name="intake")
         tasks.create_task(self.finality.run(), name="finality")
         tasks.create_task(report_status(self.read_status), name="status")
-        if not self.is_authority:
-            return
+        if self.agreement is not None or not self.is_authority:
+            return  # where several agree, the engine says who makes a block
         match self.settings.seal:
             case IntervalSeal(period_ms):
                 period = self.settings.block_time_ms if period_ms is None else period_ms

@@ -19,6 +19,7 @@ from typing import TypeVar
 import structlog
 
 from node.authoring.intake import Intake
+from node.chain.branches import BlockInfo
 from node.chain.chain import Chain, OpenBlock
 from node.chain.events import Imported
 from node.chain.execution import CONTENT_FAULTS
@@ -110,6 +111,17 @@ class Author:
             if not create_empty and not self.intake.pool.status.ready:
                 raise EmptyBlock("the pool has no ready transaction; ask for an empty block to get one")
             return await self._make()
+
+    async def build_on(self, parent: Hash) -> BlockInfo:
+        """Make a block on a live block, letting the head go back there, or return the one that is on it and
+        best."""
+        async with self.lock:
+            head = self.chain.head
+            if head.header.parent_hash == parent:
+                return head
+            if head.hash != parent:
+                await in_turns(self.chain.switch_steps(parent))
+            return (await self._make()).info
 
     async def remove(self, transactions: Sequence[Hash]) -> list[Hash]:
         """Remove transactions from the pool, and from the open block, and ban them; return those that were

@@ -58,14 +58,18 @@ class Importer:
         self._known = known
         self._ahead_max_ms = ahead_max_ms
 
-    async def import_block(self, header: Header, body: tuple[bytes, ...]) -> Imported | None:
+    async def import_block(
+        self, header: Header, body: tuple[bytes, ...], *, at_any_time: bool = False
+    ) -> Imported | None:
         """Execute a block and take it in; None when it is known already.
 
-        InvalidBlock, UnknownBlock or BlockAhead when it cannot be; then nothing has happened.
+        InvalidBlock, UnknownBlock or, unless it may have any time, BlockAhead when it cannot be; then nothing
+        has happened.
         """
         async with self._hold():
             await asyncio.wrap_future(self._chain.store.room())
-            latest = None if self._ahead_max_ms is None else self._clock.now_ms() + self._ahead_max_ms
+            ahead_max_ms = None if at_any_time else self._ahead_max_ms
+            latest = None if ahead_max_ms is None else self._clock.now_ms() + ahead_max_ms
             block = self._chain.begin_import(header, body, time_max_ms=latest, known=self._known)
             if block is None:
                 return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple, TypeAlias
 
+from runtime.primitives.certificate import Certificate
 from runtime.primitives.scale import MaxLen, Struct, codec, u8, u64
 
 MESSAGE_BYTES_MAX = 1024
@@ -38,6 +39,14 @@ class GuardRecord(Struct):
         return Position(self.instance, self.view, self.step)
 
 
+class GuardState(Struct):
+    """What a validator must find again after any crash: the last message it signed, and the PREPAREs of the
+    latest block that it saw prepared, without which it must not have committed."""
+
+    last: GuardRecord
+    prepared: Certificate | None
+
+
 class MaySign(NamedTuple):
     """Sign, make the record durable, then send."""
 
@@ -61,6 +70,7 @@ class GuardRefused(Exception):
 Verdict: TypeAlias = MaySign | SignedBefore | MustNotSign
 
 RECORD = codec(GuardRecord)
+STATE = codec(GuardState)
 
 
 def judge(last: GuardRecord | None, position: Position, message: bytes) -> Verdict:

@@ -1,22 +1,29 @@
-"""Signing votes under the guard: the record is durable before the signature leaves this module.
+"""Signing under the guard: the record is durable before the signature leaves this module.
 
-Responsible for one authority key. The rule is node.consensus.guard's, the file node.storage.guard's.
+Responsible for one authority key. The rule is node.consensus.guard's, the file node.storage.guard's. With the
+last signature goes what its author has seen prepared, in one file that is replaced whole: a COMMIT and the
+PREPAREs that it stands on are never found without each other.
 """
 
 from __future__ import annotations
 
 import asyncio
 
+from msgspec import structs
+
 from node.consensus.guard import (
     RECORD,
+    STATE,
     GuardRecord,
     GuardRefused,
+    GuardState,
     MaySign,
     MustNotSign,
     Position,
     SignedBefore,
     judge,
 )
+from node.consensus.messages import Statement, position_of, signed_bytes
 from node.storage.guard import GuardFile
 from node.storage.kv import CorruptionError
 from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote, vote_message
@@ -26,45 +33,64 @@ from runtime.primitives.types import Hash
 
 
 class GuardedSigner:
-    """Signs commit votes with one ed25519 key."""
+    """Signs with one ed25519 key."""
 
     def __init__(self, keypair: Keypair, genesis: Hash, guard: GuardFile | None) -> None:
         """Read the guard; None keeps it in memory, for chains that leave nothing behind."""
         self.public = keypair.public
+        self.last: GuardRecord | None = None
+        self.prepared: Certificate | None = None
         self._keypair = keypair
         self._genesis = genesis
         self._guard = guard
-        stored = None if guard is None else guard.load()
-        self._last: GuardRecord | None = None if stored is None else _decode(stored)
         self._signing = asyncio.Lock()
+        stored = None if guard is None else guard.load()
+        if stored is not None:
+            self.last, self.prepared = _decode(stored)
 
     async def sign(self, wanted: Certificate, index: int) -> Certificate:
         """Return the certificate with this key's vote; GuardRefused when an earlier signature forbids it."""
         message = vote_message(self._genesis, wanted)
         position = Position(wanted.instance, wanted.view, STEP_COMMIT)
-        async with self._signing:  # two at once could store their records in the wrong order
-            vote = IndexedVote(index, await self._signature(position, message))
+        vote = IndexedVote(index, await self._sign(position, message))
         return Certificate(
             wanted.set_id, wanted.instance, wanted.number, wanted.view, wanted.block_hash, (vote,)
         )
 
-    async def _signature(self, position: Position, message: bytes) -> bytes:
-        match judge(self._last, position, message):
-            case MaySign():
-                record = GuardRecord(*position, message, self._keypair.sign(message))
-                if self._guard is not None:
-                    await asyncio.to_thread(self._guard.store, RECORD.encode(record))
-                self._last = record
-                return record.signature
-            case SignedBefore(signature):
-                return signature
-            case MustNotSign(reason):
-                raise GuardRefused(reason)
+    async def sign_statement(self, statement: Statement) -> Statement:
+        """Return a statement with this key's signature; GuardRefused when an earlier one forbids it."""
+        message = signed_bytes(self._genesis, statement)
+        return structs.replace(statement, signature=await self._sign(position_of(statement), message))
+
+    async def keep_prepared(self, prepared: Certificate) -> None:
+        """Keep the PREPAREs of a block; durable before the next signature leaves, as the engine needs it."""
+        async with self._signing:
+            self.prepared = prepared
+
+    async def _sign(self, position: Position, message: bytes) -> bytes:
+        async with self._signing:  # two at once could store their records in the wrong order
+            match judge(self.last, position, message):
+                case MaySign():
+                    record = GuardRecord(*position, message, self._keypair.sign(message))
+                    if self._guard is not None:
+                        state = GuardState(record, self.prepared)
+                        await asyncio.to_thread(self._guard.store, STATE.encode(state))
+                    self.last = record
+                    return record.signature
+                case SignedBefore(signature):
+                    return signature
+                case MustNotSign(reason):
+                    raise GuardRefused(reason)
 
 
-def _decode(stored: bytes) -> GuardRecord:
+def _decode(stored: bytes) -> tuple[GuardRecord, Certificate | None]:
+    """Read a record of this release, or one of a release that had one authority and nothing prepared."""
     try:
-        record: GuardRecord = RECORD.decode(stored)
-    except DecodeError as error:
-        raise CorruptionError(f"the signing guard holds no record of this program: {error}") from error
-    return record
+        state: GuardState = STATE.decode(stored)
+    except DecodeError:
+        try:
+            record: GuardRecord = RECORD.decode(stored)
+        except DecodeError as error:
+            raise CorruptionError(f"the signing guard holds no record of this program: {error}") from error
+        return record, None
+    return state.last, state.prepared

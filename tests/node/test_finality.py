@@ -19,6 +19,7 @@ from node.consensus.effects import (
 )
 from node.consensus.guard import (
     RECORD,
+    STATE,
     GuardRecord,
     GuardRefused,
     MaySign,
@@ -200,7 +201,7 @@ async def test_votes_at_once_leave_the_highest_in_the_file(tmp_path: Path) -> No
     await asyncio.gather(*(signer.sign(wanted(number), 0) for number in range(1, 9)))
     stored = guard.load()
     assert stored is not None
-    assert RECORD.decode(stored).instance == 8
+    assert STATE.decode(stored).last.instance == 8
 
 
 def test_record_that_does_not_decode_is_damage(tmp_path: Path) -> None:

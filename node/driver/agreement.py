@@ -1,0 +1,449 @@
+"""The driver of agreement among several authorities: feeds the PBFT engine of one chain, and performs its
+effects.
+
+Responsible for what the engine must not see or do: signatures, blocks, timers, durability, and peers who are
+behind. A message reaches the engine only when `checks` and its signatures are right; a block is durable
+before its verdict is handed in; a statement is signed under the guard before it leaves; a certificate is
+carried out before the next instance begins. It knows no rule of agreement and no transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol, TypeAlias
+
+import structlog
+
+from node.chain.branches import BlockInfo
+from node.chain.chain import Chain
+from node.chain.errors import BlockAhead, ConflictingCertificate, UnknownBlock
+from node.chain.rules import get_time
+from node.clock import Clock
+from node.consensus.checks import Rejected, check_message
+from node.consensus.committee import Committee, LeaderRule, rotate
+from node.consensus.early import EarlyMessages, instance_of
+from node.consensus.effects import (
+    Begun,
+    Broadcast,
+    Build,
+    Built,
+    Certified,
+    Decide,
+    Judge,
+    Judged,
+    PbftEffect,
+    PbftInput,
+    Persist,
+    Received,
+    Report,
+    Resume,
+    SetTimer,
+    Sign,
+    Signed,
+    TimerFired,
+)
+from node.consensus.guard import GuardRefused
+from node.consensus.messages import (
+    STEP_VIEW_CHANGE,
+    Decided,
+    Proposal,
+    Status,
+    Value,
+    ViewChange,
+    Vote,
+    decode_message,
+    encode_message,
+)
+from node.consensus.pbft import Pbft, Times
+from node.driver.signer import GuardedSigner
+from runtime.frame.executive import InvalidBlock
+from runtime.primitives.block import Block
+from runtime.primitives.certificate import STEP_COMMIT, Certificate, InvalidCertificate, verify_certificate
+from runtime.primitives.crypto import verify
+from runtime.primitives.scale import DecodeError
+from runtime.primitives.types import Hash
+
+INPUTS_MAX: Final = 4_096
+"""Messages that may wait; a sender whose message finds no place is told so."""
+VERIFIED_MAX: Final = 8_192
+"""Signatures known to be right, so that repeated messages and justifications cost nothing."""
+FETCH_TRIES: Final = 10
+FETCH_PAUSE_S: Final = 0.1
+
+log = structlog.get_logger("agreement")
+
+Peer: TypeAlias = str
+
+
+class Wire(Protocol):
+    """The peers, as far as agreement needs them."""
+
+    def broadcast(self, data: bytes) -> None:
+        """Send a consensus message to all peers."""
+        ...
+
+    def send(self, peer: Peer, data: bytes) -> None:
+        """Send a consensus message to one peer."""
+        ...
+
+    async def fetch_block(self, block_hash: Hash, hint: Peer | None) -> Block | None:
+        """Get a block from a peer, the hinted one first; None when none has it in time."""
+        ...
+
+
+class Work(Protocol):
+    """What is done to the chain: building, importing and finalizing, one at a time."""
+
+    async def build(self, parent: Hash) -> BlockInfo:
+        """Make a block on a parent, or return one on it that is known and best."""
+        ...
+
+    async def import_block(self, block: Block, *, is_binding: bool) -> None:
+        """Take a block in; InvalidBlock, UnknownBlock or BlockAhead."""
+        ...
+
+    async def finalize(self, certificate: Certificate) -> None:
+        """Carry a certificate out, durably."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementSettings:
+    """The chain's timing and who leads."""
+
+    block_time_ms: int
+    times: Times
+    leader: LeaderRule = rotate
+
+
+class _Heard(NamedTuple):
+    peer: Peer
+    message: Vote | ViewChange | Proposal | Status | Decided
+
+
+_Event: TypeAlias = _Heard | tuple[int, PbftInput]
+"""What a peer said, or an answer to the engine with the instance that it is for."""
+
+
+class AgreementDriver:
+    """Runs the engine for one chain; see the module."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        work: Work,
+        wire: Wire,
+        signer: GuardedSigner | None,
+        clock: Clock,
+        settings: AgreementSettings,
+        *,
+        on_rejected: Callable[[Peer, str], None],
+    ) -> None:
+        """`on_rejected` hears of peers that sent what no honest one sends."""
+        self._chain = chain
+        self._work = work
+        self._wire = wire
+        self._signer = signer
+        self._clock = clock
+        self._settings = settings
+        self._on_rejected = on_rejected
+        self._engine = Pbft(settings.times)
+        self._events: asyncio.Queue[_Event] = asyncio.Queue(INPUTS_MAX)
+        self._early: EarlyMessages[Peer] = EarlyMessages()
+        self._verified: dict[tuple[bytes, bytes, bytes], None] = {}
+        self._committee: Committee | None = None
+        self._deadline_ms: int | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._hint: Peer | None = None
+
+    @property
+    def instance(self) -> int:
+        """What is being decided: the block above the last final one."""
+        return self._chain.finalized.number + 1
+
+    @property
+    def view(self) -> int:
+        """The attempt at it."""
+        return self._engine.view
+
+    @property
+    def public(self) -> bytes | None:
+        """The public key that votes are signed with; None for an observer."""
+        return None if self._signer is None else self._signer.public
+
+    def authority_index(self) -> int | None:
+        """Return this node's place in the set that decides the next block, None for an observer."""
+        return self._index_in(self._load_committee())
+
+    async def finalize_now(self, block_hash: Hash) -> None:
+        """GuardRefused: no authority finalizes a block of this chain alone."""
+        raise GuardRefused(f"0x{block_hash.hex()}: the authorities of this chain agree on its blocks")
+
+    def hear(self, peer: Peer, data: bytes) -> bool:
+        """Take in what a peer says; false when there is no room for it at the moment."""
+        try:
+            message = decode_message(data)
+        except DecodeError as error:
+            self._on_rejected(peer, str(error))
+            return True
+        try:
+            self._events.put_nowait(_Heard(peer, message))
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    def forget(self, peer: Peer) -> None:
+        """Drop what is kept of a peer that has gone."""
+        self._early.forget(peer)
+
+    async def run(self) -> None:
+        """Drive the engine for ever."""
+        async with asyncio.TaskGroup() as self._tasks:
+            await self._perform(self._engine.start(self._now()))
+            await self._begin()
+            while True:
+                match await self._next_event():
+                    case _Heard(peer, message):
+                        await self._on_heard(peer, message)
+                    case (instance, event):
+                        if instance == self._engine.instance:
+                            await self._give(event)
+
+    # --- from peers
+
+    async def _on_heard(self, peer: Peer, message: Vote | ViewChange | Proposal | Status | Decided) -> None:
+        match message:
+            case Status():
+                self._on_status(peer, message)
+            case Decided():
+                await self._on_decided(peer, message.certificate)
+            case _:
+                await self._on_statement(peer, message)
+
+    def _on_status(self, peer: Peer, status: Status) -> None:
+        """Help a peer that is behind with the next certificate it needs."""
+        if not 0 < status.instance < self.instance:
+            return
+        block_hash = self._chain.hash_at(status.instance)
+        certificate = None if block_hash is None else self._chain.certificate(block_hash)
+        if certificate is not None:
+            self._wire.send(peer, encode_message(Decided(certificate)))
+
+    async def _on_decided(self, peer: Peer, certificate: Certificate) -> None:
+        if certificate.instance != self._engine.instance or self._committee is None:
+            return
+        committee = self._committee
+        try:
+            _ensure_own_number(certificate)
+            verify_certificate(certificate, committee.genesis, committee.set_id, committee.authorities)
+        except InvalidCertificate as error:
+            self._on_rejected(peer, str(error))
+            return
+        self._hint = peer
+        await self._give(Certified(certificate))
+        self._wire.send(peer, encode_message(Status(self.instance, 0)))
+
+    async def _on_statement(self, peer: Peer, message: Vote | ViewChange | Proposal) -> None:
+        instance = instance_of(message)
+        if instance != self._engine.instance or self._committee is None:
+            self._early.keep(peer, message, self.instance - 1 if self._committee is None else self.instance)
+            return
+        try:
+            checks = check_message(message, instance, self._committee)
+        except Rejected as error:
+            self._on_rejected(peer, str(error))
+            return
+        if not all(self._is_right(*check) for check in checks):
+            self._on_rejected(peer, "a signature is wrong")
+            return
+        if isinstance(message, Proposal):
+            self._hint = peer
+        await self._give(Received(message))
+
+    def _is_right(self, scheme: int, key: bytes, signature: bytes, message: bytes) -> bool:
+        known = (key, signature, message)
+        if known in self._verified:
+            return True
+        if not verify(scheme, key, signature, message):
+            return False
+        if len(self._verified) >= VERIFIED_MAX:
+            self._verified.clear()
+        self._verified[known] = None
+        return True
+
+    # --- the engine
+
+    async def _begin(self) -> None:
+        """Begin the instance above the last final block, with what came early for it."""
+        parent = self._chain.finalized
+        self._committee = committee = self._load_committee()
+        authority = self._index_in(committee)
+        instance = parent.number + 1
+        resume = self._resume(instance)
+        if self._signer is not None and authority is not None and self._has_lost_prepared(instance):
+            log.error(
+                "guard_incomplete", number=instance, reason="what was committed to is not known: watching"
+            )
+            authority = None
+        begun = Begun(instance, committee, authority, self._compute_due(parent), resume)
+        await self._give(begun)
+        for peer, message in self._early.take(instance):
+            await self._on_statement(peer, message)
+
+    async def _give(self, event: PbftInput) -> None:
+        await self._perform(self._engine.handle(event, self._now()))
+
+    async def _perform(self, effects: list[PbftEffect]) -> None:
+        pending = list(effects)
+        while pending:
+            effect = pending.pop(0)
+            match effect:
+                case SetTimer(at_ms):
+                    self._deadline_ms = at_ms
+                case Sign():
+                    pending = self._engine.handle(await self._sign(effect), self._now()) + pending
+                case Persist(prepared):
+                    assert self._signer is not None, "only an authority prepares"
+                    await self._signer.keep_prepared(prepared)
+                case Broadcast(message):
+                    self._wire.broadcast(encode_message(message))
+                case Build(view):
+                    self._spawn(self._build(self._chain.finalized, view))
+                case Judge(value, is_binding):
+                    self._spawn(self._judge(self._chain.finalized, value, is_binding=is_binding))
+                case Report(evidence):
+                    log.error("authority_misbehaved", evidence=repr(evidence))
+                case Decide(certificate):
+                    await self._decide(certificate)
+
+    async def _sign(self, effect: Sign) -> Signed:
+        assert self._signer is not None, "only an authority is asked to sign"
+        try:
+            return Signed(await self._signer.sign_statement(effect.statement))
+        except GuardRefused as refused:
+            log.warning("signature_refused", reason=str(refused))
+            return Signed(None)
+
+    async def _decide(self, certificate: Certificate) -> None:
+        """Carry a certificate out; while its block cannot be had, nothing else is of use."""
+        value = Value(certificate.number, certificate.block_hash)
+        while not await self._obtain(self._chain.finalized, value, is_binding=True):
+            log.warning("decided_block_missing", number=value.number, hash=value.hash)
+            await asyncio.sleep(FETCH_PAUSE_S)
+        try:
+            await self._work.finalize(certificate)
+        except ConflictingCertificate as broken:
+            log.error("finality_broken", number=certificate.number, reason=str(broken))  # noqa: TRY400  # no fault here
+            raise
+        await self._begin()
+
+    # --- blocks
+
+    async def _build(self, parent: BlockInfo, view: int) -> None:
+        made = await self._work.build(parent.hash)
+        await self._chain.wait_stored(made.hash)
+        await self._answer(parent, Built(view, Value(made.number, made.hash)))
+
+    async def _judge(self, parent: BlockInfo, value: Value, *, is_binding: bool) -> None:
+        is_valid = await self._obtain(parent, value, is_binding=is_binding)
+        await self._answer(parent, Judged(value, is_valid))
+
+    async def _obtain(self, parent: BlockInfo, value: Value, *, is_binding: bool) -> bool:
+        """Have a block executed and durable here; tell whether it is valid and stands on the parent."""
+        if value.number != parent.number + 1:
+            return False
+        if not self._chain.is_known(value.hash):
+            block = await self._fetch(value.hash)
+            if block is None or block.header.parent_hash != parent.hash:
+                return False
+            try:
+                await self._work.import_block(block, is_binding=is_binding)
+            except (InvalidBlock, BlockAhead, UnknownBlock) as error:
+                log.warning("proposal_refused", number=value.number, hash=value.hash, reason=str(error))
+                return False
+        header = self._chain.header(value.hash)
+        await self._chain.wait_stored(value.hash)
+        return header is not None and header.parent_hash == parent.hash
+
+    async def _fetch(self, block_hash: Hash) -> Block | None:
+        for _ in range(FETCH_TRIES):
+            block = await self._wire.fetch_block(block_hash, self._hint)
+            if block is not None:
+                return block
+            await asyncio.sleep(FETCH_PAUSE_S)
+        return None
+
+    async def _answer(self, parent: BlockInfo, event: PbftInput) -> None:
+        await self._events.put((parent.number + 1, event))
+
+    # --- leaves of the above
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        assert self._tasks is not None, "run() is running"
+        self._tasks.create_task(_await(work))
+
+    def _load_committee(self) -> Committee:
+        with self._chain.runtime_at(self._chain.finalized.hash) as api:
+            current = api.authority_set()
+        members = [(authority.key, authority.weight) for authority in current.authorities]
+        return Committee(self._chain.genesis_hash, current.set_id, members, self._settings.leader)
+
+    def _index_in(self, committee: Committee) -> int | None:
+        if self._signer is None:
+            return None
+        keys = [key for key, _ in committee.authorities]
+        return keys.index(self._signer.public) if self._signer.public in keys else None
+
+    def _resume(self, instance: int) -> Resume | None:
+        """Return where the guard says that this node stands in an instance, None where it signed nothing."""
+        signer = self._signer
+        if signer is None or signer.last is None or signer.last.instance != instance:
+            return None
+        seen = signer.prepared
+        prepared = seen if seen is not None and seen.instance == instance else None
+        view = signer.last.view
+        return Resume(view + 1 if signer.last.step == STEP_VIEW_CHANGE else view, prepared)
+
+    def _has_lost_prepared(self, instance: int) -> bool:
+        signer = self._signer
+        if signer is None or signer.last is None or signer.last.instance != instance:
+            return False
+        if signer.last.step != STEP_COMMIT:
+            return False
+        seen = signer.prepared
+        return seen is None or (seen.instance, seen.view) != (instance, signer.last.view)
+
+    def _compute_due(self, parent: BlockInfo) -> int:
+        """Return when the next block is due by the monotonic clock: a block time after its parent's time, at
+        most a block time from now, should this clock be behind."""
+        since_parent = self._clock.now_ms() - get_time(parent.header)
+        wait = self._settings.block_time_ms - max(0, since_parent)
+        return self._now() + max(0, wait)
+
+    async def _next_event(self) -> _Event:
+        if self._deadline_ms is None:
+            return await self._events.get()
+        left = (self._deadline_ms - self._now()) / 1000
+        if left > 0:
+            try:
+                async with asyncio.timeout(left):
+                    return await self._events.get()
+            except TimeoutError:
+                pass
+        self._deadline_ms = None
+        return self._engine.instance or 0, TimerFired()
+
+    def _now(self) -> int:
+        return int(self._clock.monotonic() * 1000)
+
+
+async def _await(work: Awaitable[None]) -> None:
+    await work
+
+
+def _ensure_own_number(certificate: Certificate) -> None:
+    """InvalidCertificate unless the instance is the block's number, as it is where each block is decided."""
+    if certificate.instance != certificate.number:
+        raise InvalidCertificate(f"instance {certificate.instance} for block {certificate.number}")

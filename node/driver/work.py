@@ -1,0 +1,30 @@
+"""What agreement asks to be done to a chain, by its author and its importer."""
+
+from __future__ import annotations
+
+from node.authoring.author import Author
+from node.authoring.importer import Importer
+from node.chain.branches import BlockInfo
+from runtime.primitives.block import Block
+from runtime.primitives.certificate import Certificate
+from runtime.primitives.types import Hash
+
+
+class ChainWork:
+    """Builds, imports and finalizes blocks of one chain."""
+
+    def __init__(self, author: Author, importer: Importer) -> None:
+        self._author = author
+        self._importer = importer
+
+    async def build(self, parent: Hash) -> BlockInfo:
+        """Make a block on a parent, or return one on it that is known and best."""
+        return await self._author.build_on(parent)
+
+    async def import_block(self, block: Block, *, is_binding: bool) -> None:
+        """Take a block in; InvalidBlock, UnknownBlock or BlockAhead, the last never for one that binds."""
+        await self._importer.import_block(block.header, block.extrinsics, at_any_time=is_binding)
+
+    async def finalize(self, certificate: Certificate) -> None:
+        """Carry a certificate out, durably."""
+        await self._importer.finalize(certificate)

@@ -1,0 +1,105 @@
+"""Four validators of the local preset agree on real blocks, in one process."""
+
+import asyncio
+
+from node.chain.chain import Chain
+from runtime.primitives.block import PreRuntime
+from runtime.primitives.certificate import verify_certificate
+from tests.support.chain import account
+from tests.support.network import LocalNetwork
+from tests.support.node_chain import transfer
+
+
+def check_certificates(chain: Chain, upto: int) -> None:
+    for number in range(1, upto + 1):
+        block_hash = chain.hash_at(number)
+        assert block_hash is not None
+        found = chain.certificate(block_hash)
+        assert found is not None
+        with chain.runtime_at(block_hash) as api:
+            current = api.authority_set()
+        pairs = [(one.key, one.weight) for one in current.authorities]
+        verify_certificate(found, chain.genesis_hash, current.set_id, pairs)
+        assert found.number == found.instance == number
+
+
+async def test_validators_make_certified_blocks_in_turn() -> None:
+    async with LocalNetwork() as network:
+        await network.reach(9)
+        assert network.ensure_agreed() >= 9
+        chain = network.seats[2].host.chain
+        check_certificates(chain, 9)
+        authors = []
+        for number in range(1, 9):
+            block_hash = chain.hash_at(number)
+            assert block_hash is not None
+            header = chain.header(block_hash)
+            assert header is not None
+            item = header.digest.logs[0]
+            assert isinstance(item, PreRuntime)
+            authors.append(item.field_1[1])
+        assert authors == [1, 2, 3, 0, 1, 2, 3, 0]
+        assert not any(seat.rejected for seat in network.seats)
+
+
+async def test_chain_goes_on_without_one_validator_and_it_catches_up() -> None:
+    async with LocalNetwork(observers=1) as network:
+        alice, *rest = network.seats
+        await network.reach(2)
+        alice.is_cut = True
+        await network.reach(alice.final + 6, *rest)
+        behind = alice.final
+        alice.is_cut = False
+        await network.reach(max(seat.final for seat in rest) + 2)
+        assert network.ensure_agreed() > behind + 6
+        check_certificates(network.seat("observer0").host.chain, 6)
+
+
+async def test_nothing_is_final_without_a_quorum_and_goes_on_with_one() -> None:
+    async with LocalNetwork() as network:
+        await network.reach(2)
+        for name in ("Alice", "Bob"):
+            network.seat(name).is_cut = True
+        await asyncio.sleep(1.0)
+        stuck = max(seat.final for seat in network.seats)
+        await asyncio.sleep(1.0)
+        assert max(seat.final for seat in network.seats) == stuck
+        for seat in network.seats:
+            seat.is_cut = False
+        await network.reach(stuck + 3)
+        network.ensure_agreed()
+
+
+async def test_restarted_validator_joins_again() -> None:
+    async with LocalNetwork() as network:
+        await network.reach(2)
+        dave = network.seat("Dave")
+        await dave.stop()
+        await network.reach(5, *network.seats[:3])
+        await network.start(dave)
+        await network.reach(dave.final + 6)
+        network.ensure_agreed()
+
+
+async def test_transaction_is_included_and_final_everywhere() -> None:
+    async with LocalNetwork() as network:
+        await network.reach(1)
+        bob = network.seat("Bob")
+        raw = transfer(bob.host.chain.api, "//Alice", account("//Ferdie"), nonce=0)
+        (outcome,) = await bob.host.intake.submit([raw])
+        assert not isinstance(outcome, Exception)
+
+        def is_final_everywhere() -> bool:
+            return all(_contains(seat.host.chain, raw) for seat in network.seats)
+
+        await network.wait(is_final_everywhere)
+        network.ensure_agreed()
+
+
+def _contains(chain: Chain, raw: bytes) -> bool:
+    for number in range(1, chain.finalized.number + 1):
+        block_hash = chain.hash_at(number)
+        block = None if block_hash is None else chain.block(block_hash)
+        if block is not None and raw in block.extrinsics:
+            return True
+    return False
