@@ -163,7 +163,8 @@ class ChainHost:
         return self._authority_index() is not None
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
-        """Run author, finality and status reports in a task group."""
+        """Run author, finality and status reports in a task group, which the first failed write ends."""
+        tasks.create_task(self._stand_on_storage(), name="storage")
         tasks.create_task(self.intake.run(), name="intake")
         tasks.create_task(self.finality.run(), name="finality")
         tasks.create_task(report_status(self.read_status), name="status")
@@ -194,6 +195,10 @@ class ChainHost:
         metrics.validations_scheduled.set(self.intake.validations_scheduled)
         metrics.validations_finished.set(self.intake.validations_finished)
         metrics.database_cache_bytes.set(self.chain.store.memory_bytes())
+
+    async def _stand_on_storage(self) -> None:
+        """Wait for ever, or for the failure of a write: nothing can be made or answered after one."""
+        await asyncio.wrap_future(self.chain.store.broken())
 
     def _authority_index(self) -> int | None:
         return self.finality.authority_index()

@@ -53,6 +53,7 @@ from node.storage.blocks import BlockStore
 from node.storage.directory import measure_directory
 from node.storage.guard import GuardFile
 from node.storage.kv import (
+    ClosedError,
     CorruptionError,
     DiskFullError,
     LockedError,
@@ -453,22 +454,32 @@ def _faults_named() -> Iterator[None]:
     """Turn the faults that have an exit code of their own into StartError."""
     try:
         yield
-    except tuple(kind for kind, _ in _EXIT_CODES) as error:
-        raise _named(error) from error
-    except BaseExceptionGroup as group:
-        for kind, _ in _EXIT_CODES:
-            found = group.subgroup(kind)
-            if found is not None:
-                raise _named(_first(found)) from group
-        raise
+    except (StorageError, InvalidBlock, UnknownRuntime, SpecError, BaseExceptionGroup) as error:
+        named = _name_fault(error)
+        if named is None:
+            raise
+        raise named from error
 
 
-def _first(group: BaseException) -> BaseException:
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group
+def _name_fault(error: BaseException) -> StartError | None:
+    """Return the fault with the most telling exit code; what came after a failed write is not told."""
+    causes = [_find_origin(one) for one in _flatten(error)]
+    for kind, code in _EXIT_CODES:
+        for cause in causes:
+            if isinstance(cause, kind):
+                return StartError(str(cause), code)
+    return None
 
 
-def _named(error: BaseException) -> StartError:
-    code = next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
-    return StartError(str(error), code)
+def _flatten(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _flatten(inner)
+    else:
+        yield error
+
+
+def _find_origin(error: BaseException) -> BaseException:
+    while isinstance(error, ClosedError) and error.failure is not None:
+        error = error.failure
+    return error

@@ -17,7 +17,8 @@ KNOWN_ERRORS = (
     ("node.storage.kv", "WrongGenesisError", ExitCode.WRONG_GENESIS),
     ("node.storage.kv", "MissingError", ExitCode.CONFIG),
     ("node.storage.blocks", "PruningMismatchError", ExitCode.CONFIG),
-    ("node.storage.kv", "StorageError", ExitCode.DATABASE_CORRUPT),
+    ("node.storage.kv", "CorruptionError", ExitCode.DATABASE_CORRUPT),
+    ("node.storage.kv", "StorageError", ExitCode.ERROR),
     ("node.chain.errors", "UnknownRuntime", ExitCode.UNKNOWN_RUNTIME),
     ("node.chain.errors", "UnknownBlock", ExitCode.ERROR),
     ("genesis.config", "SpecError", ExitCode.CONFIG),
@@ -36,6 +37,7 @@ ADVICE = {
 ERRNO_CODES = {
     errno.ENOSPC: ExitCode.DISK_FULL,
     errno.EDQUOT: ExitCode.DISK_FULL,
+    errno.EFBIG: ExitCode.DISK_FULL,
     errno.EADDRINUSE: ExitCode.PORT_IN_USE,
 }
 

@@ -34,6 +34,7 @@ from node.rpc.jsonrpc import (
 )
 from node.rpc.methods import Entry, Method, Methods, Subscription, Unsubscription, bind, bind_many
 from node.rpc.subscriptions import Sink, SubscriptionTable
+from node.storage.kv import ClosedError
 
 # How long one connection may work before the others get their turn.
 SLICE_S: Final = 0.002
@@ -197,7 +198,12 @@ class Dispatcher:
         return [self._encode(run, position, outcome) for position, outcome in enumerate(outcomes)]
 
     def report(self, name: str, error: Exception) -> RpcError:
-        """Log what a handler let out, for one name once a minute, and return what the caller sees."""
+        """Log what a handler let out, for one name once a minute, and return what the caller sees.
+
+        A closed database is no fault of the handler: the node is ending, and says itself why.
+        """
+        if isinstance(error, ClosedError):
+            return RpcError(INTERNAL_ERROR, "Internal error", "the node is ending; its log has the reason")
         now_s = self._now()
         logged_s, unlogged = self._failures.get(name, (now_s - REPEATED_LOG_S, 0))
         if now_s - logged_s >= REPEATED_LOG_S:

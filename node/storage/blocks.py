@@ -250,6 +250,10 @@ class BlockStore:
         """Return a future that is done when the next write would not block the caller."""
         return self._writer.room()
 
+    def broken(self) -> Future[None]:
+        """Return a future that never ends but with the exception of the first write that failed."""
+        return self._writer.broken()
+
     def close(self) -> None:
         """Finish the queued writes and close the key-value store."""
         self._writer.close()

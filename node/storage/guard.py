@@ -11,6 +11,7 @@ import os
 import zlib
 from pathlib import Path
 
+from node.storage.failed_writes import os_errors_translated
 from node.storage.kv import CorruptionError
 from node.storage.marker import sync_directory
 
@@ -37,14 +38,17 @@ class GuardFile:
         return record
 
     def store(self, record: bytes) -> None:
-        """Replace the record; durable on return."""
+        """Replace the record; durable on return. Raises DiskFullError or WriteFailedError."""
         temporary = self._path.with_suffix(".new")
         check = zlib.crc32(record).to_bytes(CHECK_BYTES, "little")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            os.write(descriptor, record + check)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(self._path)
-        sync_directory(self._path.parent)
+        with os_errors_translated(self._path):
+            with open(temporary, "wb", opener=_open_private) as file:
+                file.write(record + check)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._path)
+            sync_directory(self._path.parent)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -13,7 +13,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
@@ -22,20 +22,19 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import plyvel
 from plyvel._plyvel import Snapshot
 
+from node.storage.failed_writes import name_failure, os_errors_translated
 from node.storage.kv import (
     KEY_FIRST,
     RESERVED_FIRST_BYTE,
     Batch,
     ClosedError,
     CorruptionError,
-    DiskFullError,
     Entry,
     LockedError,
     LostWritesError,
     MissingError,
     ReadFailedError,
     StorageError,
-    WriteFailedError,
     WrongGenesisError,
 )
 from node.storage.lock import DirectoryLock
@@ -71,7 +70,6 @@ SEQUENCE_BYTES = 8
 
 _Item = TypeVar("_Item")
 
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _USED_ELSEWHERE = os.strerror(errno.EAGAIN)
 
 
@@ -152,7 +150,10 @@ class LevelDbKeyValue:
             self._sequence += 1
             if sync:
                 self._store_head()
-        except (plyvel.Error, OSError, RuntimeError) as error:
+        except StorageError as error:
+            self._failure = error
+            raise
+        except (plyvel.Error, RuntimeError) as error:
             self._failure = _translate(error, is_write=True)
             raise self._failure from error
 
@@ -191,7 +192,8 @@ class LevelDbKeyValue:
         self.close()
 
     def _store_head(self) -> None:
-        self._head.store(Head(self._sequence, self._manifest.update()))
+        with os_errors_translated(self.path / HEAD_NAME):
+            self._head.store(Head(self._sequence, self._manifest.update()))
 
     def _ensure_usable(self) -> None:
         if self._failure is not None:
@@ -367,15 +369,6 @@ def _drain(cursor: "Cursor[_Item]") -> Iterator[_Item]:
         cursor.close()
 
 
-@contextmanager
-def os_errors_translated() -> Iterator[None]:
-    """Turn OSError inside the block into the StorageError that says the same."""
-    try:
-        yield
-    except OSError as error:
-        raise _translate(error, is_write=True) from error
-
-
 def _translate(error: Exception, *, is_write: bool) -> StorageError:
     text = _describe(error)
     if isinstance(error, plyvel.CorruptionError):
@@ -384,9 +377,7 @@ def _translate(error: Exception, *, is_write: bool) -> StorageError:
         return ClosedError(text)
     if not is_write:
         return ReadFailedError(text)
-    # LevelDB passes on the text alone, and plyvel's IOError is an OSError without a number.
-    is_full = any(os.strerror(code) in text for code in _NO_SPACE)
-    return DiskFullError(text) if is_full else WriteFailedError(text)
+    return name_failure(text)  # plyvel's IOError is an OSError without a number
 
 
 def _describe(error: Exception) -> str:

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from node.storage.failed_writes import os_errors_translated
 from node.storage.kv import CorruptionError, KeyValue
 from node.storage.leveldb import (
     HEAD_NAME,
@@ -25,7 +26,6 @@ from node.storage.leveldb import (
     LevelDbKeyValue,
     load_sequence,
     open_leveldb,
-    os_errors_translated,
     rebuild_contents,
 )
 from node.storage.lock import DirectoryLock

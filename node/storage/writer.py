@@ -30,6 +30,8 @@ class Writer:
         self._waiting: list[Future[None]] = []
         self._failed_job = ""
         self._failure: BaseException | None = None
+        self._broken: Future[None] = Future()
+        self._broken.set_running_or_notify_cancel()  # from here on nobody who waits can cancel it
 
     def submit(self, name: str, job: Callable[[], _Result]) -> Future[_Result]:
         """Queue the job; its future carries its result or its exception.
@@ -53,6 +55,10 @@ class Writer:
                 self._waiting.append(future)
         return future
 
+    def broken(self) -> Future[None]:
+        """Return a future that never ends but with the exception of the first job that failed."""
+        return self._broken
+
     def close(self) -> None:
         """Finish the queued jobs and end the thread; closing twice is allowed."""
         self._executor.shutdown(wait=True)
@@ -66,6 +72,7 @@ class Writer:
             with self._changed:
                 if failure is not None and self._failure is None:
                     self._failed_job, self._failure = name, failure
+                    self._broken.set_exception(failure)
                 self._in_flight -= 1
                 waiting, self._waiting = self._waiting, []
                 self._changed.notify_all()

@@ -1,6 +1,9 @@
 """Finality of a lone authority: the engine's timing, the guard's rule and file, the signer, certificates."""
 
 import asyncio
+import errno
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -31,7 +34,7 @@ from node.consensus.guard import (
 from node.consensus.solo import WAITING_MAX, Solo
 from node.driver.signer import GuardedSigner
 from node.storage.guard import GuardFile
-from node.storage.kv import CorruptionError
+from node.storage.kv import CorruptionError, DiskFullError, WriteFailedError
 from runtime.primitives.certificate import (
     Certificate,
     IndexedVote,
@@ -211,16 +214,27 @@ def test_record_that_does_not_decode_is_damage(tmp_path: Path) -> None:
         GuardedSigner(PAIRS[0], GENESIS, guard)
 
 
-class FullDisk(GuardFile):
-    def store(self, record: bytes) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ENOSPC, DiskFullError),
+        (errno.EDQUOT, DiskFullError),
+        (errno.EFBIG, DiskFullError),
+        (errno.EIO, WriteFailedError),
+    ],
+)
+async def test_signature_that_could_not_be_recorded_never_leaves(
+    number: int, kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number))
 
-
-async def test_signature_that_could_not_be_recorded_never_leaves(tmp_path: Path) -> None:
-    signer = GuardedSigner(PAIRS[0], GENESIS, FullDisk(tmp_path / "guard"))
+    signer = GuardedSigner(PAIRS[0], GENESIS, GuardFile(tmp_path / "guard"))
+    monkeypatch.setattr("node.storage.guard.os.fsync", fail)
     for _ in range(2):
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(kind, match=re.escape(f"{tmp_path / 'guard'}: {os.strerror(number)}")):
             await signer.sign(wanted(5), 0)
+    assert not (tmp_path / "guard").exists()
 
 
 # --- certificates

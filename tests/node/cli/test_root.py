@@ -17,7 +17,13 @@ from node.config import Config, ExitCode, StartError, load_config
 from node.config.descriptions import SETTINGS
 from node.config.rules import find_name_fault
 from node.config.settings import DEV_ACCOUNTS, KEYS
-from node.storage.kv import CorruptionError, DiskFullError, LockedError, WrongGenesisError
+from node.storage.kv import (
+    CorruptionError,
+    DiskFullError,
+    LockedError,
+    WriteFailedError,
+    WrongGenesisError,
+)
 from runtime.frame.declarations import DeclarationError
 from tests.node.cli.running import Loam
 
@@ -221,7 +227,9 @@ def test_file_limit_is_raised_without_complaint() -> None:
         (LockedError("/x", 5), ExitCode.DATABASE_LOCKED),
         (CorruptionError("bad"), ExitCode.DATABASE_CORRUPT),
         (WrongGenesisError(bytes(32), bytes(32)), ExitCode.WRONG_GENESIS),
+        (WriteFailedError("Input/output error"), ExitCode.ERROR),
         (OSError(errno.ENOSPC, "No space left on device"), ExitCode.DISK_FULL),
+        (OSError(errno.EFBIG, "File too large"), ExitCode.DISK_FULL),
         (OSError(errno.EADDRINUSE, "in use"), ExitCode.PORT_IN_USE),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), ExitCode.ERROR),
         (ExceptionGroup("tasks", [DiskFullError("full")]), ExitCode.DISK_FULL),

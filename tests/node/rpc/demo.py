@@ -12,6 +12,7 @@ from node.rpc.openrpc import Introspection
 from node.rpc.params import BlockNumber, Bound, Hash32
 from node.rpc.server import Page, RpcConfig, RpcServer, serve
 from node.rpc.subscriptions import Publisher, Sink
+from node.storage.kv import ClosedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,11 @@ class Demo:
     def fail(self) -> None:
         """Raise what nobody expects."""
         raise ZeroDivisionError("planted")
+
+    @method("test_failClosed")
+    def fail_closed(self) -> None:
+        """Find the database closed."""
+        raise ClosedError("the database may not be used any more")
 
     @method("test_failLater")
     async def fail_later(self) -> None:

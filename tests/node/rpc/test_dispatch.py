@@ -130,6 +130,18 @@ async def test_repeated_failure_is_logged_once_a_minute() -> None:
     assert [(entry["method"], entry["unlogged"]) for entry in logs] == [("test_fail", 0), ("test_fail", 2)]
 
 
+async def test_calls_while_the_node_ends_after_a_failed_write_fill_no_log() -> None:
+    bench = Bench()
+    with structlog.testing.capture_logs() as logs:
+        error = await bench.call("test_failClosed")
+    assert error == {
+        "code": -32603,
+        "message": "Internal error",
+        "data": "the node is ending; its log has the reason",
+    }
+    assert logs == []
+
+
 async def test_error_of_a_handler_keeps_code_message_and_data() -> None:
     assert await Bench().call("author_submitExtrinsic", "0xff") == {
         "code": 1010,

@@ -82,3 +82,26 @@ def test_first_failure_is_the_one_that_is_kept() -> None:
             writer.submit("later", lambda: None)
         assert str(caught.value.failure) == "first"
     writer.close()
+
+
+def test_failure_is_told_to_who_only_waits_for_one() -> None:
+    writer, failure = Writer(), WriteFailedError("first")
+
+    def fail() -> None:
+        raise failure
+
+    broken = writer.broken()
+    assert not broken.cancel()
+    writer.submit("good", lambda: None).result(TIMEOUT_SECONDS)
+    assert not broken.done()
+    writer.submit("bad", fail).exception(TIMEOUT_SECONDS)
+    assert broken.exception(TIMEOUT_SECONDS) is failure
+    assert writer.broken().exception(TIMEOUT_SECONDS) is failure
+    writer.close()
+
+
+def test_writer_that_is_closed_has_not_failed() -> None:
+    writer = Writer()
+    writer.submit("good", lambda: None)
+    writer.close()
+    assert not writer.broken().done()
