@@ -35,20 +35,62 @@ def free_port() -> int:
         return port
 
 
+class Ended(NamedTuple):
+    """How a node ended by itself: its exit code, and the lines that it wrote."""
+
+    code: int
+    lines: list[str]
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines that tell of an error."""
+        return [line for line in self.lines if "Error" in line or "Traceback" in line]
+
+
+class DidNotStart(AssertionError):
+    """The node ended before it answered, or never answered."""
+
+    def __init__(self, ended: Ended) -> None:
+        super().__init__("\n".join(["the node did not start:", *ended.lines[-40:]]))
+        self.ended = ended
+
+
+def run_loam(*arguments: str | Path) -> Ended:
+    """Run a command until its end."""
+    command = [sys.executable, "-m", "node", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=START_S)
+    return Ended(done.returncode, (done.stdout + done.stderr).splitlines())
+
+
+def build_command(base: Path, port: int, *flags: str, module: Sequence[str] = ("node",)) -> list[str]:
+    """Return the command line of a node on the base path, with Alice's keys."""
+    command = [sys.executable, "-m", *module, "--chain", "dev", "--alice", "--base-path", str(base)]
+    command += ["--rpc-port", str(port), "--keystore-plain", "--unsafe-force-node-key-generation"]
+    return [*command, *flags]
+
+
+def run_to_end(base: Path) -> Ended:
+    """Start a node that cannot stay up; return how it ended."""
+    return run_loam(*build_command(base, free_port(), "--no-prometheus")[3:])
+
+
 class RunningNode:
     """One node on a base path; use it as a context manager."""
 
-    def __init__(self, base: Path, *flags: str, metrics_port: int | None = None) -> None:
+    def __init__(
+        self, base: Path, *flags: str, metrics_port: int | None = None, module: Sequence[str] = ("node",)
+    ) -> None:
+        """Start the node and wait until it answers; `module` may name another that runs it."""
         self.port = free_port()
         self.base = base
-        command = [sys.executable, "-m", "node", "--chain", "dev", "--alice", "--base-path", str(base)]
-        command += ["--rpc-port", str(self.port), "--keystore-plain"]
-        command += ["--no-prometheus"] if metrics_port is None else ["--prometheus-port", str(metrics_port)]
-        command += ["--unsafe-force-node-key-generation", *flags]
+        metrics = ["--no-prometheus"] if metrics_port is None else ["--prometheus-port", str(metrics_port)]
+        command = build_command(base, self.port, *metrics, *flags, module=module)
         self.log = base.parent / f"{base.name}.log"
         self._output = self.log.open("ab")
         started = time.perf_counter()
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self._output, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=self._output, stderr=subprocess.STDOUT
+        )
         with ExitStack() as stack:
             stack.callback(self.stop)
             self._wait_up()
@@ -91,6 +133,11 @@ class RunningNode:
             time.sleep(0.05)
         return found
 
+    def wait_end(self, timeout_s: float = 30.0) -> Ended:
+        """Return how the node ended by itself."""
+        code = self.process.wait(timeout_s)
+        return Ended(code, self.log.read_text(encoding="utf-8").splitlines())
+
     def kill(self) -> None:
         """End the process as a crash would."""
         self.process.send_signal(signal.SIGKILL)
@@ -102,6 +149,8 @@ class RunningNode:
             self.process.terminate()
         code = self.process.wait(15)
         self._output.close()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         return code
 
     def _wait_up(self) -> None:
@@ -115,7 +164,8 @@ class RunningNode:
                 time.sleep(0.05)
             else:
                 return
-        raise AssertionError(f"the node did not start:\n{self.log.read_text(encoding='utf-8')[-3000:]}")
+        self.process.kill()
+        raise DidNotStart(self.wait_end())
 
 
 class Load:

@@ -1,7 +1,5 @@
 """What was confirmed survives the death of the process, a full disk and a failed sync."""
 
-import os
-import shutil
 import subprocess
 import sys
 import time
@@ -17,8 +15,12 @@ from node.storage.kv import DiskFullError
 from node.storage.verify import walk
 from tests.node.storage.crash_child import compute_states, open_store
 from tests.node.storage.support import STATE_GENESIS, open_leveldb
+from tests.support.refused_syncs import MODULE, refuse_syncs
+from tests.support.small_disk import fill, small_disk
 
-COMMAND = [sys.executable, "-m", "tests.node.storage.crash_child"]
+CHILD = "tests.node.storage.crash_child"
+COMMAND = [sys.executable, "-m", CHILD]
+SYNCS_REFUSED = [sys.executable, "-m", MODULE, CHILD]
 ROUNDS_FAST = 4
 ROUNDS_SLOW = 30
 FILE_BYTES_MAX = 3 << 20
@@ -109,53 +111,36 @@ def test_file_size_limit_ends_as_full_disk(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = shutil.which("mount")
-    if mount is None or os.geteuid() != 0:
-        pytest.skip("mounting needs root")
-    if subprocess.run(
-        [mount, "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "none", place], check=False
-    ).returncode:
-        pytest.skip("mounting is not allowed here")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "small", DISK_BYTES) as place:
+        yield place
 
 
-def test_full_disk_stops_the_node_and_loses_nothing(small_disk: Path) -> None:
-    filler = small_disk / "filler"
+def test_full_disk_stops_the_node_and_loses_nothing(disk: Path) -> None:
+    filler = disk / "filler"
     filler.write_bytes(bytes(1 << 20))
-    path = small_disk / "db"
+    path = disk / "db"
     done = subprocess.run([*COMMAND, path], stdout=subprocess.PIPE, text=True, check=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "DiskFullError"
     filler.unlink()
     ensure_ended_with(done.stdout, "DiskFullError", path)
 
 
-def test_disk_full_from_the_start_is_told(small_disk: Path) -> None:
-    with pytest.raises(OSError, match="No space"):
-        (small_disk / "filler").write_bytes(bytes(DISK_BYTES + 1))
+def test_disk_full_from_the_start_is_told(disk: Path) -> None:
+    filler = fill(disk)
     with pytest.raises(DiskFullError):
-        open_leveldb(small_disk / "db")
-    (small_disk / "filler").unlink()
-    open_leveldb(small_disk / "db").close()
+        open_leveldb(disk / "db")
+    filler.unlink()
+    open_leveldb(disk / "db").close()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("when", [12, 40, 41, 42, 43])
-def test_failed_sync_stops_the_node_at_once(when: int, tmp_path: Path) -> None:
-    strace = shutil.which("strace")
-    if strace is None:
-        pytest.skip("needs strace")
+@pytest.mark.parametrize("file", [r"/leveldb/\d+\.log", r"/head"], ids=["log", "head"])
+@pytest.mark.parametrize("lines", [1, 4, 17])
+def test_failed_sync_stops_the_node_at_once(lines: int, file: str, tmp_path: Path) -> None:
     path = tmp_path / "db"
-    open_store(path).close()
-    inject = ["-f", "-qq", "-e", "trace=fdatasync", "-e", f"inject=fdatasync:error=EIO:when={when}+"]
-    done = subprocess.run(
-        [strace, *inject, "-o", os.devnull, *COMMAND, path],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    ensure_ended_with(done.stdout, "WriteFailedError", path)
+    with subprocess.Popen([*SYNCS_REFUSED, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        confirmed = b"".join(child.stdout.readline() for _ in range(lines))
+        refuse_syncs(child, "fdatasync", file)
+        confirmed += child.stdout.read()
+    ensure_ended_with(confirmed.decode(), "WriteFailedError", path)
