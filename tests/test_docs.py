@@ -3,6 +3,7 @@ somewhere."""
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,10 @@ def test_settings_have_the_three_names_that_are_told() -> None:
     assert "rpc-port" in KEYS.values()
     assert f"{ENVIRONMENT_PREFIX}RPC_PORT" in section("Settings")
     assert CONFIG_VARIABLE in section("Settings")
+
+
+def test_license_is_the_one_that_the_package_names() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["license"] == "Apache-2.0"
+    title, version = (ROOT / "LICENSE").read_text(encoding="utf-8").split("\n")[1:3]
+    assert (title.strip(), version.strip()) == ("Apache License", "Version 2.0, January 2004")
