@@ -18,7 +18,7 @@ from node.keystore import Keystore, parse_node_key, read_password
 from node.keystore.files import read_private_file, write_private_file
 from node.keystore.node_key import get_node_key_path
 from node.network.identity import compute_peer_id
-from runtime.primitives.crypto import Keypair, Scheme, verify
+from runtime.primitives.crypto import Keypair, Scheme, compute_seed, verify
 from runtime.primitives.keys import UriError, generate_mnemonic
 from runtime.primitives.ss58 import Ss58Error, decode_address
 
@@ -258,7 +258,7 @@ def _print_secret(
     text: str, scheme: Scheme, password: str | None, network: Network, output_type: str
 ) -> None:
     pair = Keypair.from_uri(text, scheme, password)
-    print_key(describe_secret(text, pair, network), output_type)
+    print_key(describe_secret(text, pair, compute_seed(text, scheme, password), network), output_type)
 
 
 def _print_address(text: str, error: UriError, output_type: str) -> None:

@@ -41,15 +41,17 @@ def parse_network(text: str) -> Network:
     return Network(prefix)
 
 
-def describe_secret(text: str, pair: Keypair, network: Network) -> dict[str, str]:
-    """Return the fields of a secret: a bare phrase is shown as such, anything else as a key URI."""
+def describe_secret(text: str, pair: Keypair, seed: bytes | None, network: Network) -> dict[str, str]:
+    """Return the fields of a secret: a bare phrase is shown as such, anything else as a key URI.
+
+    `seed` is the seed of the pair, None where no seed has its key.
+    """
     is_phrase = "/" not in text and not text.startswith("0x")
     head = {"secretPhrase" if is_phrase else "secretKeyUri": text}
-    seed = NOT_AVAILABLE if pair.seed is None else f"0x{pair.seed.hex()}"
     return {
         **head,
         "networkId": str(network),
-        "secretSeed": seed,
+        "secretSeed": NOT_AVAILABLE if seed is None else f"0x{seed.hex()}",
         **_describe_key(pair.public, pair.scheme, network),
     }
 

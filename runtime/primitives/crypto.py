@@ -23,7 +23,15 @@ from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypai
 from nacl.exceptions import BadSignatureError
 
 from runtime.primitives.hashing import blake2_256
-from runtime.primitives.keys import SEED_LENGTH, Junction, UriError, derive_seed, parse_uri, seed_from_phrase
+from runtime.primitives.keys import (
+    SEED_LENGTH,
+    Junction,
+    UriError,
+    derive_seed,
+    derive_sr25519_seed,
+    parse_uri,
+    seed_from_phrase,
+)
 from runtime.primitives.types import AccountId
 
 PUBLIC_LENGTH = 32
@@ -76,7 +84,8 @@ class Keypair:
     scheme: Scheme
     public: bytes
     seed: bytes | None = field(repr=False, compare=False)
-    """The 32-byte secret seed, which no sr25519 key has once it is derived by a path."""
+    """The 32-byte secret seed, which no sr25519 key has once it is derived by a path; `compute_seed` finds
+    it."""
     _secret: bytes = field(repr=False, compare=False)
 
     @classmethod
@@ -140,6 +149,24 @@ class Keypair:
         assert self.seed is not None, "only sr25519 keys lose their seed"
         tag = "Ed25519HDKD" if self.scheme is Scheme.ED25519 else "Secp256k1HDKD"
         return self.from_seed(derive_seed(tag, self.seed, junction.chain_code), self.scheme)
+
+
+def compute_seed(uri: str, scheme: Scheme, password: str | None = None) -> bytes | None:
+    """Return the 32-byte seed that has the key of a secret URI without its path; raises UriError.
+
+    None where there is no such seed, after a soft junction. About a millisecond for each hard one of sr25519.
+    """
+    pair = Keypair.from_uri(uri, scheme, password)
+    if scheme is not Scheme.SR25519:
+        return pair.seed
+    parsed = parse_uri(uri)
+    seed = seed_from_phrase(parsed.phrase, parsed.password if password is None else password)
+    for junction in parsed.junctions:
+        if not junction.is_hard:
+            return None
+        _, secret = sr25519.pair_from_seed(seed)
+        seed = derive_sr25519_seed(secret[:SEED_LENGTH], junction.chain_code)
+    return seed
 
 
 def _verify_ed25519(public: bytes, signature: bytes, message: bytes) -> bool:

@@ -17,6 +17,7 @@ from bip39 import bip39_generate, bip39_to_mini_secret
 
 from runtime.primitives.arithmetic import U64_MAX
 from runtime.primitives.hashing import blake2_256
+from runtime.primitives.merlin import Transcript
 from runtime.primitives.scale import encode_compact
 
 DEV_PHRASE = "bottom drive obey lake curtain smoke basket hold race lonely fit walk"
@@ -123,6 +124,17 @@ def seed_from_phrase(phrase: str, password: str) -> bytes:
 def derive_seed(tag: str, seed: bytes, chain_code: bytes) -> bytes:
     """Return the hard child of a 32-byte seed of a curve by its tag, `Ed25519HDKD` or `Secp256k1HDKD`."""
     return blake2_256(encode_compact(len(tag)) + tag.encode() + seed + chain_code)
+
+
+def derive_sr25519_seed(scalar: bytes, chain_code: bytes) -> bytes:
+    """Return the hard child of an sr25519 key, given the 32-byte scalar of its secret key: schnorrkel's
+    `hard_derive_mini_secret_key`.
+    """
+    transcript = Transcript(b"SchnorrRistrettoHDKD")
+    transcript.append(b"sign-bytes", b"")
+    transcript.append(b"chain-code", chain_code)
+    transcript.append(b"secret-key", scalar)
+    return transcript.challenge(b"HDKD-hard", SEED_LENGTH)
 
 
 def generate_mnemonic(words: int) -> str:

@@ -57,6 +57,17 @@ def test_uri_address_seed_and_public_key_are_inspected(loam: Loam) -> None:
     assert seed["ss58Address"] == PHRASE_JSON["ss58Address"]
 
 
+def test_secret_seed_is_shown_where_there_is_one(loam: Loam) -> None:
+    alice = json.loads(loam.ok("key", "inspect", "//Alice", "--output-type", "json"))
+    assert alice["secretSeed"] == "0xe5be9a5092b81bca64be81d212e7f2f9eba183bb7a90954f7b76361f6edb5c0a"
+    again = json.loads(loam.ok("key", "inspect", alice["secretSeed"], "--output-type", "json"))
+    assert again["ss58Address"] == ALICE
+    assert f"  Secret seed:       {alice['secretSeed']}" in loam.ok("key", "inspect", "//Alice").splitlines()
+    assert "  Secret seed:       n/a" in loam.ok("key", "inspect", "//Alice/soft").splitlines()
+    salted = json.loads(loam.ok("key", "inspect", "//Alice", "--password", "pw", "--output-type", "json"))
+    assert salted["secretSeed"] != alice["secretSeed"]
+
+
 def test_scheme_network_and_password_change_the_key(loam: Loam) -> None:
     ed25519 = json.loads(loam.ok("key", "inspect", "//Alice", "--scheme", "Ed25519", "--output-type", "json"))
     assert ed25519["publicKey"] == ALICE_ED25519

@@ -5,7 +5,14 @@ import sr25519
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.primitives.crypto import SECP256K1_ORDER, Keypair, Scheme, get_account_id, verify
+from runtime.primitives.crypto import (
+    SECP256K1_ORDER,
+    Keypair,
+    Scheme,
+    compute_seed,
+    get_account_id,
+    verify,
+)
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.keys import DEV_ACCOUNTS, DEV_PHRASE, UriError, make_junction
 
@@ -270,3 +277,40 @@ def test_seed_of_a_derived_key_is_kept_where_the_scheme_has_one() -> None:
         pair = Keypair.from_uri("//Alice", scheme)
         assert pair.seed is not None
         assert Keypair.from_seed(pair.seed, scheme) == pair
+
+
+@pytest.mark.parametrize(
+    ("uri", "seed"),
+    [
+        ("", "fac7959dbfe72f052e5a0c3c8d6530f202b02fd8f9f5ca3580ec8deb7797479e"),
+        ("//Alice", "e5be9a5092b81bca64be81d212e7f2f9eba183bb7a90954f7b76361f6edb5c0a"),
+        ("//Bob", "398f0c28f98885e046333d4a41c19cee4c37368a9832c6502f6cfd182e2aef89"),
+        ("//Charlie", "bc1ede780f784bb6991a585e4f6e61522c14e1cae6ad0895fb57b9a205a8f938"),
+    ],
+)
+def test_seed_of_hard_derived_sr25519_keys_is_that_of_subkey(uri: str, seed: str) -> None:
+    assert compute_seed(DEV_PHRASE + uri, Scheme.SR25519) == bytes.fromhex(seed)
+
+
+@pytest.mark.parametrize("uri", [DEV_PHRASE, "//Alice", "//Alice//stash", "//1///password", "//a" * 9])
+@schemes
+def test_seed_has_the_key_without_the_path(scheme: Scheme, uri: str) -> None:
+    for password in (None, "other"):
+        seed = compute_seed(uri, scheme, password)
+        assert seed is not None
+        assert Keypair.from_seed(seed, scheme) == Keypair.from_uri(uri, scheme, password)
+
+
+@pytest.mark.parametrize("uri", ["/soft", "//Alice/soft", "/soft//hard", "//Alice/soft//hard///password"])
+def test_no_seed_has_the_key_of_a_soft_path(uri: str) -> None:
+    assert compute_seed(uri, Scheme.SR25519) is None
+    for scheme in (Scheme.ED25519, Scheme.ECDSA):
+        with pytest.raises(UriError):
+            compute_seed(uri, scheme)
+
+
+@pytest.mark.parametrize("uri", ["", "//", "0x00", "//Alice\n"])
+@schemes
+def test_malformed_uri_has_no_seed(scheme: Scheme, uri: str) -> None:
+    with pytest.raises(UriError):
+        compute_seed(uri, scheme)
