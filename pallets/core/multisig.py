@@ -193,9 +193,13 @@ class Multisig(Pallet[MultisigConfig]):
         others: Signatories,
         _when: Timepoint | None,
         _call_hash: bytes,
-        _max_weight: Weight,
+        max_weight: Weight,
     ) -> Weight:
-        return _create_base(len(others), 0).most(_approve_base(len(others), 0))
+        """The dearer of opening and approving, and as much as the caller allows for the call.
+
+        Nothing of the latter is used; it is given back.
+        """
+        return _create_base(len(others), 0).most(_approve_base(len(others), 0)).plus(max_weight)
 
     def _cancel_weight(
         self, _threshold: int, others: Signatories, _when: Timepoint, _call_hash: bytes

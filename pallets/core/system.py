@@ -345,6 +345,10 @@ class System(Pallet[SystemConfig]):
         """Return the base weight of an extrinsic of a class."""
         return self._base[dispatch_class]
 
+    def max_block(self) -> Weight:
+        """Return what a block can take in all classes together."""
+        return self._max_block
+
     def normal_fullness(self) -> tuple[int, int]:
         """Return (used, available) reference time of normal extrinsics in the open block."""
         limit = self._limits[DispatchClass.Normal].max_total

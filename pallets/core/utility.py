@@ -137,11 +137,9 @@ class Utility(Pallet[None]):
         return _force_batch_base(len(calls)).plus(self._inner_weight(calls))
 
     def _batch_class(self, calls: Calls) -> DispatchClass:
-        """Operational only when every call is, so that no batch escapes the limits of normal extrinsics."""
-        classes = [inner.info().class_ for inner in calls]
-        if classes and all(found is DispatchClass.Operational for found in classes):
-            return DispatchClass.Operational
-        return DispatchClass.Normal
+        """Normal as soon as one call is, so that none escapes the limits of normal extrinsics in a batch."""
+        is_normal = any(inner.info().class_ is DispatchClass.Normal for inner in calls)
+        return DispatchClass.Normal if is_normal else DispatchClass.Operational
 
     def _given_weight(self, _inner: Call, weight: Weight) -> Weight:
         return weight

@@ -18,6 +18,7 @@ from runtime.frame.dispatch import (
     TokenReason,
     Weight,
 )
+from runtime.primitives.arithmetic import U64_MAX
 from runtime.primitives.hashing import blake2_128_concat, blake2_256, twox64_concat, twox128
 from runtime.primitives.types import AccountId
 from tests.support.chain import ALICE, BOB, CHARLIE, ENDOWMENT, FERDIE, Chain, error_value
@@ -400,9 +401,13 @@ def test_each_step_uses_the_weight_of_what_it_does(chain: LOCAL, by_hash: bool) 
         assert first.weight() == create_weight(2, 0).most(approve_weight(2, 0))
 
 
-def test_weight_of_approving_does_not_count_the_allowed_weight(chain: LOCAL) -> None:
-    call = chain.call("Multisig.approve_as_multi", 2, (B, C), None, bytes(32), AMPLE)
-    assert call.weight().ref_time < AMPLE.ref_time
+@pytest.mark.parametrize("allowed", [NO_WEIGHT, Weight(1, 0), Weight(0, 1), AMPLE, Weight(U64_MAX, U64_MAX)])
+def test_weight_of_approving_counts_the_allowed_weight_until_it_is_given_back(
+    chain: LOCAL, allowed: Weight
+) -> None:
+    call = chain.call("Multisig.approve_as_multi", 2, (B, C), None, bytes(32), allowed)
+    assert call.weight() == create_weight(2, 0).most(approve_weight(2, 0)).plus(allowed)
+    assert chain.assert_ok(A, call).actual_weight == create_weight(2, 0)
 
 
 def test_operation_is_stored_where_and_how_wallets_read_it(funded: LOCAL) -> None:

@@ -67,10 +67,10 @@ def test_batch_makes_every_call_in_order_and_completes(chain: LOCAL, name: str) 
 
 
 @pytest.mark.parametrize("name", BATCHES)
-def test_empty_batch_completes_as_a_normal_call(chain: LOCAL, name: str) -> None:
+def test_empty_batch_completes_as_an_operational_call(chain: LOCAL, name: str) -> None:
     chain.ok(ALICE, name, ())
     assert chain.events() == [Utility.BatchCompleted()]
-    assert chain.call(name, ()).info().class_ is DispatchClass.Normal
+    assert chain.call(name, ()).info().class_ is DispatchClass.Operational
 
 
 def test_batch_stops_at_the_first_failure_and_keeps_what_came_before(chain: LOCAL) -> None:
@@ -145,10 +145,13 @@ def test_failed_batch_all_pays_for_the_calls_it_made(chain: LOCAL) -> None:
 
 
 @pytest.mark.parametrize("name", BATCHES)
-def test_batch_is_operational_only_when_every_call_is(chain: LOCAL, name: str) -> None:
+def test_batch_is_normal_as_soon_as_one_call_is(chain: LOCAL, name: str) -> None:
     inherent = chain.call("Timestamp.set", 1)
+    assert inherent.info().class_ is DispatchClass.Mandatory
     assert chain.call(name, (pay(chain),)).info().class_ is DispatchClass.Normal
-    assert chain.call(name, (inherent,)).info().class_ is DispatchClass.Normal
+    assert chain.call(name, (inherent, pay(chain), inherent)).info().class_ is DispatchClass.Normal
+    assert chain.call(name, (inherent,)).info().class_ is DispatchClass.Operational
+    assert chain.call(name, (chain.call(name, ()), inherent)).info().class_ is DispatchClass.Operational
 
 
 def test_batch_of_inherents_fails_inside(chain: LOCAL) -> None:
