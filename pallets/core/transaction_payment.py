@@ -92,6 +92,10 @@ class BlockLimits(Protocol):
         """Return the base weight of an extrinsic of a class."""
         ...
 
+    def max_block(self) -> Weight:
+        """Return the weight that a block can take in all classes together."""
+        ...
+
     def normal_fullness(self) -> tuple[int, int]:
         """Return (used, available) reference time of normal extrinsics in the open block."""
         ...
@@ -139,6 +143,7 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
         self._collected = 0
         self._fees: dict[int, int] = {}
         self._fees_multiplier = 0
+        self._ref_time_max = config.system.max_block().ref_time
         bases = {class_: config.system.base_extrinsic(class_).ref_time for class_ in DispatchClass}
         self._base_fees = {class_: self._weight_fee(base) for class_, base in bases.items()}
 
@@ -192,12 +197,12 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
     def query_info(self, extrinsic: Extrinsic, length: int) -> RuntimeDispatchInfo:
         """Return weight, class and fee of an extrinsic, whose signature may be a placeholder."""
         info = extrinsic.info
-        fee = 0 if extrinsic.signer is None else self.compute_fee(length, info, 0)
+        fee = self.compute_fee(length, info, 0) if extrinsic.is_signed else 0
         return RuntimeDispatchInfo(info.weight, info.class_, fee)
 
     def query_fee_details(self, extrinsic: Extrinsic, length: int) -> FeeDetails:
         """Return the parts of the fee of an extrinsic, whose signature may be a placeholder."""
-        if extrinsic.signer is None:
+        if not extrinsic.is_signed:
             return FeeDetails(None, 0)
         return self.compute_fee_details(length, extrinsic.info, 0)
 
@@ -212,7 +217,8 @@ class TransactionPayment(Pallet[TransactionPaymentConfig]):
         )
 
     def _weight_fee(self, ref_time: int) -> int:
-        return ref_time * self.config.fee_per_ref_time_e6 // 1_000_000
+        """Return the price of a weight; what is more than a block can take costs as much as a whole block."""
+        return min(ref_time, self._ref_time_max) * self.config.fee_per_ref_time_e6 // 1_000_000
 
     def _validate(self, index: int, extrinsic: Extrinsic) -> ValidTransaction | None:
         tip: int = extrinsic.extra[index]

@@ -22,7 +22,8 @@ class Extrinsic:
     """A decoded extrinsic: its bytes, its hash, who signed it, the extension values and the call.
 
     `extra` holds one value for each extension in order (None where it adds no bytes); `info` is the
-    declared weight and class of the call, the extension-independent part of its cost.
+    declared weight and class of the call, the extension-independent part of its cost. A signed one whose
+    address names no account directly has no `signer`: it can be priced, and nothing else.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Extrinsic:
         "extra_start",
         "hash",
         "info",
+        "is_signed",
         "scheme",
         "signature",
         "signer",
@@ -43,6 +45,7 @@ class Extrinsic:
         self.hash = hash_
         self.call = call
         self.info = info
+        self.is_signed = False
         self.signer: AccountId | None = None
         self.scheme = 0
         self.signature = b""

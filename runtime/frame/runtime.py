@@ -173,6 +173,12 @@ class Runtime:
 
         A signer that the address does not name directly is UnknownTransaction(CannotLookup).
         """
+        extrinsic = self._open_extrinsic(data, hash_)
+        if extrinsic.is_signed and extrinsic.signer is None:
+            raise UnknownTransaction(UnknownReason.CannotLookup)
+        return extrinsic
+
+    def _open_extrinsic(self, data: bytes, hash_: Hash | None) -> Extrinsic:
         envelope = open_envelope(data)
         end = len(data)
         pos = envelope.body
@@ -185,7 +191,8 @@ class Runtime:
         extrinsic = Extrinsic(data, Hash(blake2_256(data)) if hash_ is None else hash_, call, call.info())
         extrinsic.call_start = pos
         if envelope.address is not None:
-            extrinsic.signer = _signer(envelope.address)
+            extrinsic.is_signed = True
+            extrinsic.signer = _find_signer(envelope.address)
             extrinsic.scheme = envelope.scheme
             extrinsic.signature = envelope.signature
             extrinsic.extra = extra
@@ -218,7 +225,7 @@ class Runtime:
 
     def _decode_extrinsic(self, data: bytes, pos: int, end: int) -> tuple[Extrinsic, int]:
         length, start = _length_prefix(data, pos, end)
-        return self.decode_extrinsic(data[pos : start + length]), start + length
+        return self._open_extrinsic(data[pos : start + length], None), start + length
 
 
 def _implied(
@@ -235,11 +242,11 @@ def _implied(
     return found
 
 
-def _signer(address: MultiAddress) -> AccountId:
+def _find_signer(address: MultiAddress) -> AccountId | None:
     try:
         return lookup(address)
-    except CannotLookup as error:
-        raise UnknownTransaction(UnknownReason.CannotLookup) from error
+    except CannotLookup:
+        return None
 
 
 def _length_prefix(data: bytes, pos: int, end: int) -> tuple[int, int]:

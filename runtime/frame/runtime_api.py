@@ -25,15 +25,13 @@ from runtime.frame.validity import (
     TransactionError,
     TransactionSource,
     UnknownReason,
+    UnknownTransaction,
     ValidTransaction,
 )
 from runtime.primitives.crypto import verify
 from runtime.primitives.scale import DecodeError, Length, Struct, codec, u32, u64
 from runtime.primitives.shape import Custom, Int, Path, shape_of
 from runtime.primitives.types import AccountId, Hash
-
-VALIDATE = "TaggedTransactionQueue_validate_transaction"
-"""The one function whose answer can be a refusal of its argument."""
 
 
 class Validity(NamedTuple):
@@ -152,6 +150,8 @@ def metadata_api(runtime: Runtime, apis: Callable[[], tuple[Api, ...]]) -> Api:
 
 def validate_with_signature(runtime: Runtime, extrinsic: Extrinsic) -> ValidTransaction:
     """Return the pool tags of an extrinsic, signature included; TransactionError when it cannot enter."""
+    if extrinsic.is_signed and extrinsic.signer is None:
+        raise UnknownTransaction(UnknownReason.CannotLookup)
     if extrinsic.signer is not None and not verify(*runtime.signature_job(extrinsic)):
         raise InvalidTransaction(InvalidReason.BadProof)
     return runtime.executive.validate(extrinsic)
@@ -264,13 +264,7 @@ class RuntimeApi:
     def call(self, name: str, data: bytes) -> bytes:
         """Return the SCALE result of an exported function; UnknownApi or DecodeError when it is asked
         wrongly."""
-        try:
-            return self.apis.call(name, data)
-        except TransactionError as error:
-            # An extrinsic among the arguments has a sender that no account stands for.
-            if name == VALIDATE:
-                return _encode_validity(Validity(None, error))
-            raise DecodeError(error.message()) from error
+        return self.apis.call(name, data)
 
 
 RuntimeFactory: TypeAlias = Callable[[State], RuntimeApi]

@@ -171,5 +171,5 @@ class SystemMethods:
         with self._context.runtime(at) as api:
             try:
                 return api.call(name, extrinsic + codec(u32).encode(len(extrinsic)))
-            except (DecodeError, TransactionError) as error:
+            except DecodeError as error:
                 raise RpcError(CLIENT_ERROR, f"Client error: Execution failed: {error}") from error

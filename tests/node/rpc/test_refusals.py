@@ -241,19 +241,20 @@ async def test_banned_and_replaced_transactions_have_their_messages() -> None:
 
 
 @pytest.mark.parametrize("form", [b"\1", b"\2\x0cabc", b"\4" + bytes(20)])
-async def test_fee_of_an_unknown_sender_is_a_client_error(form: bytes) -> None:
+async def test_fee_does_not_depend_on_who_the_sender_is(form: bytes) -> None:
+    """Not even on whether there is such an account: only length and weight count."""
     async with DevNode() as node:
+        right = remark(node)
         raw = from_address(node, form)
-        argument = h(raw + len(raw).to_bytes(4, "little"))
-        failures = [
-            await node.fail("payment_queryInfo", h(raw)),
-            await node.fail("payment_queryFeeDetails", h(raw)),
-            await node.fail("state_call", "TransactionPaymentApi_query_info", argument),
-        ]
-        for code, message, _ in failures:
-            assert code == 4003
-            assert message.startswith("Client error: Execution failed: ")
-            assert message.endswith(LOOKUP)
+        assert len(raw) < len(right)
+        argument = h(raw + len(right).to_bytes(4, "little"))
+        told = await node.call("state_call", "TransactionPaymentApi_query_info", argument)
+        assert int.from_bytes(bytes.fromhex(told[-32:]), "little") == await fee_of(node, right)
+        per_byte = node.chain.api.runtime.pallet("TransactionPayment").config.fee_per_byte
+        assert await fee_of(node, right) - await fee_of(node, raw) == per_byte * (len(right) - len(raw))
+        details = await node.call("payment_queryFeeDetails", h(raw))
+        whole = await node.call("payment_queryFeeDetails", h(right))
+        assert details["inclusionFee"]["baseFee"] == whole["inclusionFee"]["baseFee"]
 
 
 # --- the edges of the existential deposit

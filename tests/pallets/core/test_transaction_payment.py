@@ -23,7 +23,9 @@ from runtime.frame.event import FINALIZATION
 from runtime.frame.extension import Extrinsic
 from runtime.frame.fungible import Preservation
 from runtime.frame.validity import InvalidReason, InvalidTransaction
+from runtime.primitives.arithmetic import U64_MAX
 from runtime.primitives.block import PreRuntime
+from runtime.primitives.extrinsic import make_unsigned
 from tests.support.chain import ALICE, BOB, FERDIE, Chain, keypair
 from tests.support.workshop import (
     BASE,
@@ -95,6 +97,17 @@ def test_proof_size_costs_nothing(shop: SHOP) -> None:
     assert payment(shop).compute_fee(0, info, 0) == BASE_FEE
 
 
+@pytest.mark.parametrize(("excess", "expected"), [(-2, -5), (-1, -3), (0, 0), (1, 0), (U64_MAX, 0)])
+def test_weight_beyond_a_block_costs_as_much_as_a_whole_block(shop: SHOP, excess: int, expected: int) -> None:
+    block = shop.pallets.system.max_block().ref_time
+    whole = block * 5 // 2
+    info = DispatchInfo(Weight(min(U64_MAX, block + excess), 0), DispatchClass.Operational, Pays.Yes)
+    details = payment(shop).compute_fee_details(0, info, 0).inclusion_fee
+    assert details is not None
+    assert details.adjusted_weight_fee == whole + expected
+    assert payment(shop).compute_fee(0, info, 0) == details.base_fee + whole + expected
+
+
 @pytest.mark.parametrize(
     ("multiplier", "expected"),
     [
@@ -134,8 +147,8 @@ def test_query_takes_the_length_it_is_told(shop: SHOP) -> None:
 
 
 def test_unsigned_extrinsics_cost_nothing(shop: SHOP) -> None:
-    extrinsic = alice(shop, work(shop))
-    extrinsic.signer = None
+    bare = make_unsigned(shop.runtime.calls.codec.encode(work(shop)))
+    extrinsic = shop.runtime.decode_extrinsic(bare)
     assert payment(shop).query_info(extrinsic, 9).partial_fee == 0
     assert payment(shop).query_fee_details(extrinsic, 9) == FeeDetails(None, 0)
 
