@@ -482,10 +482,10 @@ class Assets(Pallet[AssetsConfig]):
         self, origin: Origin, id: Id, owner: MultiAddress, delegate: MultiAddress
     ) -> None:
         """Take back what an owner allowed a delegate. Only for the asset's admin or Root."""
+        details = self.ledger.get_live(id)
         who = ensure_signed_or_root(origin)
-        accounts = lookup(owner), lookup(delegate)
-        self.registry.ensure(who is None or who == self.ledger.get_details(id).admin)
-        self._cancel_approval(id, *accounts)
+        self.registry.ensure(who is None or who == details.admin)
+        self._cancel_approval(id, lookup(owner), lookup(delegate))
 
     @call(25, weight=weights.ASSETS_TRANSFER_APPROVED)
     def transfer_approved(
@@ -496,13 +496,13 @@ class Assets(Pallet[AssetsConfig]):
         destination: MultiAddress,
         amount: Amount,
     ) -> None:
-        """Transfer some of an asset from an owner who approved it to any account."""
+        """Transfer some of an asset of an owner who approved it to any account; `Transferred` tells of it."""
         delegate = ensure_signed(origin)
         source, dest = lookup(owner), lookup(destination)
-        # A transfer that is then refused undoes the use of the approval: the call as a whole fails.
-        self.book.spend(id, self.ledger.get_live(id), source, delegate, amount)
+        self.ledger.get_live(id)
+        self.book.ensure(id, source, delegate, amount)
         self._transfer(id, source, dest, amount)
-        self.deposit(events.TransferredApproved(id, source, delegate, dest, amount))
+        self.book.spend(id, self.ledger.get_live(id), source, delegate, amount)
 
     # --- calls: accounts against a deposit
 

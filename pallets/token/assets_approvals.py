@@ -51,13 +51,18 @@ class Approvals:
         self._remove((asset_id, owner, delegate), approval)
         self.assets.put(asset_id, structs.replace(details, approvals=details.approvals - 1))
 
+    def ensure(self, asset_id: AssetId, owner: AccountId, delegate: AccountId, amount: int) -> Approval:
+        """Return the approval of an amount; Unapproved when there is none, or less is left."""
+        approval = self.approvals.get((asset_id, owner, delegate))
+        if approval is None or approval.amount < amount:
+            raise self.error(errors.Unapproved)
+        return approval
+
     def spend(
         self, asset_id: AssetId, details: AssetDetails, owner: AccountId, delegate: AccountId, amount: int
     ) -> None:
         """Use up an amount; Unapproved when less is left. An approval that is used up goes."""
-        approval = self.approvals.get((asset_id, owner, delegate))
-        if approval is None or approval.amount < amount:
-            raise self.error(errors.Unapproved)
+        approval = self.ensure(asset_id, owner, delegate, amount)
         if approval.amount > amount:
             left = Approval(approval.amount - amount, approval.deposit)
             self.approvals.put((asset_id, owner, delegate), left)

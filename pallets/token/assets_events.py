@@ -150,7 +150,7 @@ class ApprovalCancelled(Event, index=18):
 
 
 class TransferredApproved(Event, index=19):
-    """A delegate transferred some of an asset from its owner."""
+    """A delegate transferred some of an asset from its owner; not in use, `Transferred` tells of it."""
 
     asset_id: AssetId
     owner: AccountId

@@ -246,6 +246,7 @@ class Balances(Pallet[BalancesConfig]):
         wanted = new_free if new_free >= self.config.existential_deposit else 0
         info = self.accounts.get_account(account)
         old = info.data.free
+        # pallet_balances saturates here; an error keeps the issuance the sum of the balances.
         self._set_issuance(self.total_issuance.get() - old + wanted)
         self._mutate(account, info, AccountData(wanted, info.data.reserved, info.data.frozen))
         if wanted > old:
@@ -361,13 +362,18 @@ class Balances(Pallet[BalancesConfig]):
         self.deposit(self.Reserved(who, amount))
 
     def unreserve(self, who: AccountId, amount: int) -> int:
-        """Move up to an amount from reserved back to free, holds left alone; return how much was moved."""
+        """Move up to an amount from reserved back to free, holds left alone; return how much was moved.
+
+        The event comes even if nothing was reserved, unless the amount or the account is empty.
+        """
         info = self.accounts.get_account(who)
         data = info.data
+        if amount == 0 or data.free + data.reserved == 0:
+            return 0
         moved = min(amount, self._unheld(who, data))
         if moved:
             self._mutate(who, info, AccountData(data.free + moved, data.reserved - moved, data.frozen))
-            self.deposit(self.Unreserved(who, moved))
+        self.deposit(self.Unreserved(who, moved))
         return moved
 
     def slash_reserved(self, who: AccountId, amount: int) -> int:

@@ -8,6 +8,7 @@ from genesis.consortium import UNIT
 from pallets.core.system import CONSUMERS_MAX
 from pallets.token import assets_errors as errors
 from pallets.token import assets_events as events
+from pallets.token import balances_events as money
 from pallets.token.assets_types import (
     CONSUMER,
     SUFFICIENT,
@@ -366,14 +367,42 @@ def test_delegate_transfers_up_to_the_approval_and_the_deposit_comes_back(asset:
     asset.noop(unapproved, BOB, "Assets.transfer_approved", ASSET, EVE, ALICE, 51)
     asset.noop(unapproved, ALICE, "Assets.transfer_approved", ASSET, EVE, BOB, 1)
     asset.ok(BOB, "Assets.transfer_approved", ASSET, EVE, ALICE, 20)
-    assert asset.events() == [
-        events.Transferred(ASSET, EVE, ALICE, 20),
-        events.TransferredApproved(ASSET, EVE, BOB, ALICE, 20),
-    ]
-    assert reserved(asset, EVE) == assets(asset).config.approval_deposit
+    assert asset.events() == [events.Transferred(ASSET, EVE, ALICE, 20)]
+    deposit = assets(asset).config.approval_deposit
+    assert reserved(asset, EVE) == deposit
     asset.ok(BOB, "Assets.transfer_approved", ASSET, EVE, ALICE, 30)
+    assert asset.events() == [events.Transferred(ASSET, EVE, ALICE, 30), money.Unreserved(EVE, deposit)]
     assert (reserved(asset, EVE), details(asset).approvals) == (0, 0)
     asset.noop(unapproved, BOB, "Assets.transfer_approved", ASSET, EVE, ALICE, 1)
+
+
+def test_first_thing_wrong_with_an_approved_transfer_is_told(asset: LOCAL) -> None:
+    """The asset, then the approval, then the transfer; of an unknown asset nothing else matters."""
+    asset.ok(FREEZER, "Assets.freeze", ASSET, EVE)
+    asset.ok(EVE, "Assets.approve_transfer", ASSET, BOB, 50)
+    for sender, amount, kind in (
+        (BOB, 50, errors.Frozen),
+        (BOB, 51, errors.Unapproved),
+        (ALICE, 1, errors.Unapproved),
+    ):
+        asset.noop(error(asset, kind), sender, "Assets.transfer_approved", ASSET, EVE, ALICE, amount)
+    unknown = error(asset, errors.Unknown)
+    asset.noop(unknown, BOB, "Assets.transfer_approved", ASSET + 1, EVE, ALICE, 51)
+    asset.noop(unknown, BOB, "Assets.force_cancel_approval", ASSET + 1, EVE, BOB)
+    asset.ok(FREEZER, "Assets.freeze_asset", ASSET)
+    dead = error(asset, errors.AssetNotLive)
+    asset.noop(dead, ALICE, "Assets.transfer_approved", ASSET, EVE, ALICE, 51)
+    asset.noop(dead, EVE, "Assets.approve_transfer", ASSET, BOB, 1)
+    asset.noop(dead, EVE, "Assets.force_cancel_approval", ASSET, EVE, BOB)
+
+
+def test_delegate_may_use_up_an_approval_with_all_that_the_owner_has(asset: LOCAL) -> None:
+    whole = assets(asset).ledger.get_holding(ASSET, EVE).balance
+    asset.ok(EVE, "Assets.approve_transfer", ASSET, BOB, whole)
+    supply, accounts = details(asset).supply, details(asset).accounts
+    asset.ok(BOB, "Assets.transfer_approved", ASSET, EVE, ALICE, whole)
+    assert (balance(asset, EVE), balance(asset, ALICE), reserved(asset, EVE)) == (0, whole, 0)
+    assert (details(asset).approvals, details(asset).supply, details(asset).accounts) == (0, supply, accounts)
 
 
 def test_refused_transfer_does_not_use_up_the_approval(asset: LOCAL) -> None:

@@ -200,6 +200,11 @@ def test_root_unreserves(chain: LOCAL) -> None:
     chain.ok(ROOT, "Balances.force_unreserve", ALICE, 10 * UNIT)
     assert (free(chain, ALICE), data(chain, ALICE).reserved) == (ENDOWMENT, 0)
     assert chain.events() == [events.Unreserved(ALICE, UNIT)]
+    chain.ok(ROOT, "Balances.force_unreserve", ALICE, UNIT)
+    assert chain.events() == [events.Unreserved(ALICE, 0)]
+    for who, amount in ((ALICE, 0), (FERDIE, UNIT)):
+        chain.ok(ROOT, "Balances.force_unreserve", who, amount)
+        assert chain.events() == []
 
 
 def test_issuance_is_adjusted_in_a_saturating_way(chain: LOCAL) -> None:
