@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from contextlib import ExitStack
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,8 @@ from runtime.primitives.types import AccountId
 TRANSFER_KEEP_ALIVE = bytes([10, 3])
 START_S = 60.0  # generous: a busy machine shall not fail a test
 ROOT = Path(__file__).parents[2]
+GONE = (OSError, RuntimeError, HTTPException)
+"""What a call may raise when its node ends meanwhile."""
 
 
 def free_port() -> int:
@@ -195,7 +198,7 @@ class Load:
             while not self._stop.is_set():
                 for sender in self._senders:
                     self._send(sender, tail)
-        except (OSError, RuntimeError):
+        except GONE:
             return  # the node was killed, as it should be
 
     def _send(self, sender: Keypair, tail: bytes) -> None:

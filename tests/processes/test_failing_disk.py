@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from node.config import ExitCode
-from tests.processes.running import Ended, Load, RunningNode, run_to_end
+from tests.processes.running import GONE, Ended, Load, RunningNode, run_to_end
 from tests.support import refused_syncs
 from tests.support.small_disk import fill, small_disk
 
@@ -58,7 +58,7 @@ class Announced:
             assert time.perf_counter() < end, "the node goes on as if nothing had happened"
             try:
                 self.note()
-            except (OSError, RuntimeError):
+            except GONE:
                 continue
             time.sleep(0.02)
         return self._node.wait_end()
