@@ -138,7 +138,9 @@ class ChainSpec:
 
     def _parameters(self) -> consortium.ConsortiumParameters:
         prefix: int = self.properties.get("ss58Format", SS58_FORMAT)
-        return consortium.ConsortiumParameters(ss58_prefix=prefix, has_sudo=self.is_dev)
+        return consortium.ConsortiumParameters(
+            ss58_prefix=prefix, has_sudo=self.is_dev, takes_overrides=self.is_dev
+        )
 
 
 def read_spec_version(code: bytes) -> int:

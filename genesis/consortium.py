@@ -133,12 +133,13 @@ def _validator(value: Any, path: str) -> tuple[AccountId, SessionKeys]:
 
 @dataclass(frozen=True, slots=True)
 class ConsortiumParameters:
-    """What differs between chains of this runtime: block time in milliseconds, SS58 prefix, and whether it
-    has a superuser, which only development chains may."""
+    """What differs between chains of this runtime: block time in milliseconds, SS58 prefix, and what only
+    development chains may have: a superuser, and blocks that set storage by hand."""
 
     block_time_ms: int = 1000
     ss58_prefix: int = 42
     has_sudo: bool = False
+    takes_overrides: bool = False
 
 
 def make_version(spec_version: int = SPEC_VERSION) -> RuntimeVersion:
@@ -197,7 +198,12 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
             approval_deposit=DEPOSIT_PER_ITEM + 32 * DEPOSIT_PER_BYTE,
         ),
     )
-    runtime = build.build(version, system, (*system.extensions(), payment.extension()))
+    runtime = build.build(
+        version,
+        system,
+        (*system.extensions(), payment.extension()),
+        takes_overrides=parameters.takes_overrides,
+    )
     extra = (
         account_nonce_api(system),
         transaction_payment_api(payment, RuntimeDispatchInfo, FeeDetails),

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from runtime.frame.by_hand import OverrideError, apply_overrides, find_overrides
 from runtime.frame.dispatch import (
     NO_WEIGHT,
     NOBODY,
@@ -116,7 +117,10 @@ class Executive:
         system: SystemPallet,
         pallets: tuple[Pallet[Any], ...],
         extensions: tuple[Extension, ...],
+        *,
+        takes_overrides: bool = False,
     ) -> None:
+        """With `takes_overrides`, as on development chains, blocks may set storage by hand."""
         self.state = dispatcher.state
         self.dispatcher = dispatcher
         self.phases = phases
@@ -125,13 +129,18 @@ class Executive:
         self.index = 0
         self.number = 0
         self._past_inherents = False
+        self._takes_overrides = takes_overrides
         numbered = list(enumerate(extensions))
         self._validators = [(i, e.validate) for i, e in numbered if e.validate is not None]
         self._preparers = [(i, e.prepare, e.settle) for i, e in numbered if e.prepare is not None]
         self._hooks = _overridden(pallets)
 
     def initialize_block(self, number: int, parent_hash: Hash, logs: tuple[DigestItem, ...]) -> None:
-        """Open a block on the state of its parent: migrations of a new version first, then on_initialize."""
+        """Open a block on the state of its parent: migrations of a new version first, then on_initialize.
+
+        Before all that come the storage values that the digest sets by hand; InvalidBlock when it may not.
+        """
+        self._override(logs)
         self.phases.current = INITIALIZATION
         self.number = number
         self.index = 0
@@ -212,6 +221,15 @@ class Executive:
         return extrinsic.signer is None and any(
             p.is_inherent(extrinsic.call) for p in self._hooks["is_inherent"]
         )
+
+    def _override(self, logs: tuple[DigestItem, ...]) -> None:
+        try:
+            overrides = find_overrides(logs)
+            if overrides and not self._takes_overrides:
+                raise InvalidBlock("storage is set by hand on development chains only")
+            apply_overrides(self.state, overrides)
+        except OverrideError as error:
+            raise InvalidBlock(str(error)) from error
 
     def _validate_unsigned(self, extrinsic: Extrinsic) -> ValidTransaction:
         if self.is_inherent(extrinsic):

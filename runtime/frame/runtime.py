@@ -117,8 +117,11 @@ class RuntimeBuilder:
         system: SystemPallet,
         extensions: tuple[Extension, ...],
         base_filter: CallFilter | None = None,
+        *,
+        takes_overrides: bool = False,
     ) -> Runtime:
-        """Return the runtime of what was added; `base_filter` tells which calls anyone but Root may make."""
+        """Return the runtime of what was added; `base_filter` tells which calls anyone but Root may make,
+        `takes_overrides` whether blocks may set storage by hand."""
         self.dispatcher.guard(base_filter, system.call_filtered)
         for name, attribute in (
             ("RuntimeHoldReason", "hold_reasons"),
@@ -128,7 +131,7 @@ class RuntimeBuilder:
                 p.index: getattr(p, attribute) for p in self.pallets if getattr(p, attribute) is not None
             }
             self.foreign[name] = reason_codec(name, known)
-        return Runtime(self, version, system, extensions)
+        return Runtime(self, version, system, extensions, takes_overrides=takes_overrides)
 
 
 class Runtime:
@@ -140,6 +143,8 @@ class Runtime:
         version: RuntimeVersion,
         system: SystemPallet,
         extensions: tuple[Extension, ...],
+        *,
+        takes_overrides: bool = False,
     ) -> None:
         self.version = version
         self.state = builder.state
@@ -151,7 +156,12 @@ class Runtime:
         self.extensions = extensions
         self.pallets = tuple(sorted(builder.pallets, key=lambda p: p.index))
         self.executive = Executive(
-            builder.dispatcher, builder.phases, system, tuple(builder.pallets), extensions
+            builder.dispatcher,
+            builder.phases,
+            system,
+            tuple(builder.pallets),
+            extensions,
+            takes_overrides=takes_overrides,
         )
         self.foreign["Extrinsic"] = Codec(Foreign("Extrinsic"), lambda x: x.data, self._decode_extrinsic)
         self._extra: Codec[tuple[Any, ...]] = compile_codec(

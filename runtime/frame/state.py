@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from runtime.primitives.hashing import blake3
+from runtime.primitives.hashing import blake3, blake3_256
 from runtime.primitives.scale import EncodeError
 
 T = TypeVar("T")
@@ -77,6 +77,11 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     old: bytes | None
     new: bytes | None
     hashed: bytes
+
+
+def make_change(key: bytes, old: bytes | None, new: bytes | None) -> Change:
+    """Return the change of one entry, hashed as the state tree takes it."""
+    return Change(key, old, new, blake3_256(key) + (b"" if new is None else blake3_256(new)))
 
 
 _BY_KEY: Final = attrgetter("key")
@@ -154,6 +159,10 @@ class State:
         theirs = (other.prefix for other in self._items)
         assert not any(mine.startswith(one) or one.startswith(mine) for one in theirs), "keys are distinct"
         self._items.append(item)
+
+    def find(self, key: bytes) -> Entries | None:
+        """Return the storage item whose raw keys begin as this one does, None when there is none."""
+        return next((item for item in self._items if key.startswith(item.prefix)), None)
 
     def touch(self, item: Entries) -> None:
         """Note that an item got its first dirty entry of the block."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.frame.state import Change, Mark, MemoryBackend, State
+from runtime.frame.state import Change, Mark, MemoryBackend, State, make_change
 from runtime.frame.storage import (
     BLAKE2_128_CONCAT,
     BLAKE2_256,
@@ -21,7 +21,7 @@ from runtime.frame.storage import (
     NMap,
     Value,
 )
-from runtime.primitives.hashing import blake3_256, identity, twox128
+from runtime.primitives.hashing import identity, twox128
 from runtime.primitives.scale import EncodeError, codec, u8, u32
 from tests.support.chain import ALICE, consortium_chain
 
@@ -42,11 +42,6 @@ STEP = st.one_of(
     st.tuples(st.just("after"), KEYS),
 )
 Flat = dict[Any, int]
-
-
-def change(key: bytes, old: bytes | None, new: bytes | None) -> Change:
-    """The change that a block must report; the hashes are those of the state tree."""
-    return Change(key, old, new, blake3_256(key) + (b"" if new is None else blake3_256(new)))
 
 
 class CountingBackend(MemoryBackend):
@@ -144,7 +139,9 @@ class Machine:
 
     def do_drain(self, forget: bool) -> None:
         old, new = self.items.encoded(self.committed), self.items.encoded(self.model)
-        expected = [change(k, old.get(k), new.get(k)) for k in sorted(old | new) if old.get(k) != new.get(k)]
+        expected = [
+            make_change(k, old.get(k), new.get(k)) for k in sorted(old | new) if old.get(k) != new.get(k)
+        ]
         pending = self.items.state.pending()
         assert pending == self.items.state.drain()
         assert [each for each in pending if each.key != b"C"] == expected
@@ -287,7 +284,7 @@ def test_collected_changes_stay_with_commit_and_go_with_abandon() -> None:
     assert items.state.journal == []
     items.map.put(1, 6)
     raw = items.map.raw_key(1)
-    assert items.state.drain() == [change(raw, codec(u32).encode(5), codec(u32).encode(6))]
+    assert items.state.drain() == [make_change(raw, codec(u32).encode(5), codec(u32).encode(6))]
 
 
 def test_only_what_was_collected_last_is_committed() -> None:
@@ -400,7 +397,7 @@ def test_a_migration_is_undone_with_what_was_written_after_it() -> None:
     assert state.pending() == []
     item.translate(u8, lambda _key, old: old + 1)
     changes = state.drain()
-    assert changes == [change(b"M" + bytes([n]), bytes([n]), codec(u32).encode(n + 1)) for n in range(3)]
+    assert changes == [make_change(b"M" + bytes([n]), bytes([n]), codec(u32).encode(n + 1)) for n in range(3)]
 
 
 def test_order_of_changes_is_that_of_raw_keys_not_of_writes() -> None:
