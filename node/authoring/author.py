@@ -19,10 +19,12 @@ from typing import TypeVar
 import structlog
 
 from node.authoring.intake import Intake
+from node.authoring.rehearsal import Plan, rehearse
 from node.chain.branches import BlockInfo
-from node.chain.chain import Chain, OpenBlock
+from node.chain.chain import Chain
 from node.chain.events import Imported
 from node.chain.execution import CONTENT_FAULTS
+from node.chain.open_block import OpenBlock
 from node.chain.rules import TIME_ENGINE, get_time
 from node.clock import Clock
 from node.pool.transaction import PoolTransaction
@@ -123,6 +125,20 @@ class Author:
                 await in_turns(self.chain.switch_steps(parent))
             return (await self._make()).info
 
+    async def override(self, item: PreRuntime, *, checks_state: bool) -> Imported:
+        """Make one block now, without transactions, whose digest has one more item: what it sets by hand.
+
+        Unbuildable when the chain could not go on after it; then nothing has happened.
+        """
+        async with self.lock:
+            time = self._time_after_head(self._now())
+            plans = (self._plan(time, (item,)), self._plan(time + 1))
+            rehearse(self.chain, plans, checks_state=checks_state)
+            self._open(time, (item,))
+            made = await self._seal()
+            self.stand_by()
+            return made
+
     async def remove(self, transactions: Sequence[Hash]) -> list[Hash]:
         """Remove transactions from the pool, and from the open block, and ban them; return those that were
         there."""
@@ -178,15 +194,23 @@ class Author:
         if self._block is None or self._block is not self.chain.open:
             self._open(slot_ms + self._time_offset_ms)
 
-    def _open(self, time_ms: int) -> None:
+    def _time_after_head(self, time_ms: int) -> int:
+        return max(time_ms, get_time(self.chain.head.header) + 1)
+
+    def _plan(self, time: int, extra: tuple[DigestItem, ...] = ()) -> Plan:
+        """Return the digest of a block with a time, and the data for its inherents."""
+        return Plan((*self._logs(time), *extra), {TIMESTAMP_INHERENT: time.to_bytes(8, "little")})
+
+    def _open(self, time_ms: int, extra: tuple[DigestItem, ...] = ()) -> None:
         """Open a block at a time, at least one millisecond after its parent's."""
-        time = max(time_ms, get_time(self.chain.head.header) + 1)
+        time = self._time_after_head(time_ms)
+        plan = self._plan(time, extra)
         self._full = False
         self._worked_s = 0.0
         self._time_ms = time
         self.intake.pool.restore()
-        block = self.chain.open_block(self._logs(time))
-        block.push_inherents({TIMESTAMP_INHERENT: time.to_bytes(8, "little")})
+        block = self.chain.open_block(plan.logs)
+        block.push_inherents(plan.inherents)
         self._block = block
 
     def _logs(self, time: int) -> tuple[DigestItem, ...]:

@@ -17,7 +17,7 @@ import msgspec
 
 from node.chain.branches import BlockInfo
 from node.chain.chain import Chain
-from node.chain.events import NewBest
+from node.chain.events import NewBest, Retracted
 from node.clock import Clock
 from node.pool.errors import PoolError
 from node.pool.pool import Pool
@@ -31,6 +31,7 @@ from runtime.frame.validity import (
     InvalidTransaction,
     TransactionError,
 )
+from runtime.primitives.crypto import verify
 from runtime.primitives.extrinsic import SignatureJob
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.scale import DecodeError
@@ -162,6 +163,23 @@ class Intake:
             return None
         return found.payload if self.chain.api.has_decoded(found.payload) else None
 
+    def revalidate(self) -> None:
+        """Judge every waiting transaction anew, as after values were set by hand or blocks taken back."""
+        invalid: list[bytes] = []
+        for waiting in (*self.pool.ready(), *self.pool.future()):
+            try:
+                extrinsic = self.chain.api.decode_extrinsic(waiting.data, Hash(waiting.hash))
+                if extrinsic.signer is not None:
+                    self._ensure_signed(extrinsic)
+                self.pool.revalidate(self._pooled(extrinsic))
+            except (DecodeError, TransactionError):
+                invalid.append(waiting.hash)
+            except PoolError:
+                continue  # it has had to leave
+        self.pool.remove_invalid(invalid, self._clock.now_ms())
+        self._arrived.set()
+        self.pump()
+
     def pump(self) -> None:
         """Hand pending status events to their watchers."""
         for event in self.pool.watchers.drain():
@@ -282,10 +300,14 @@ class Intake:
     def _on_best(self, best: NewBest) -> None:
         if best.retracted:
             included = {extrinsic for block in best.enacted for extrinsic in block.extrinsics}
-            for block_hash in best.retracted:
-                self._take_back(block_hash, included)
-        for block in best.enacted:
-            self.pool.on_block_included(block.info.hash, block.info.number, block.extrinsics, block.tags)
+            self.chain.open_block(())  # validity is that of the next block, which knows its parent's hash
+            for block in best.retracted:
+                self._take_back(block, included)
+            self.chain.abandon()
+        for enacted in best.enacted:
+            self.pool.on_block_included(
+                enacted.info.hash, enacted.info.number, enacted.extrinsics, enacted.tags
+            )
         self.pool.expire(best.info.number, self._clock.now_ms())
         self.pump()
 
@@ -293,22 +315,28 @@ class Intake:
         self.pool.on_finalized(info.hash)
         self.pump()
 
-    def _take_back(self, block_hash: Hash, included: set[Hash]) -> None:
+    def _take_back(self, block: Retracted, included: set[Hash]) -> None:
         """Return the transactions of a block that left the best chain to the pool, as far as they are valid;
         those that the new branch includes too stay in a block."""
-        block = self.chain.block(block_hash)
-        assert block is not None, "a retracted block is known"
         pooled: list[PoolTransaction] = []
         invalid: list[bytes] = []
         for raw in block.extrinsics:
             try:
                 extrinsic = self.chain.api.decode_extrinsic(raw)
                 if extrinsic.signer is not None and extrinsic.hash not in included:
+                    self._ensure_signed(extrinsic)
                     pooled.append(self._pooled(extrinsic))
             except (DecodeError, TransactionError):
                 invalid.append(blake2_256(raw))
-        self.pool.on_retracted(block_hash, pooled)
+        self.pool.on_retracted(block.hash, pooled)
         self.pool.remove_invalid(invalid, self._clock.now_ms())
+
+    def _ensure_signed(self, extrinsic: Extrinsic) -> None:
+        """InvalidTransaction unless the signature holds on the head's branch: it is void where the block is
+        gone with which a mortal transaction begins."""
+        job = self.chain.api.signature_job(extrinsic)
+        if not self.is_verified(extrinsic, job) and not verify(*job):
+            raise InvalidTransaction(InvalidReason.BadProof)
 
 
 NO_JOB = SignatureJob(-1, b"", b"", b"")

@@ -14,18 +14,28 @@ from __future__ import annotations
 from asyncio import Lock, wrap_future
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from node.chain.branches import BlockInfo, Branches, ExecutedBlock
 from node.chain.errors import ConflictingCertificate, OffBestBranch, UnknownBlock, UnknownRuntime
-from node.chain.events import Imported, Included, NewBest
-from node.chain.execution import KEYS_PER_STEP, Execution, Known, exhaust
-from node.chain.importing import BlockImport, Executed, Ground
+from node.chain.events import Imported, Included, NewBest, Retracted
+from node.chain.execution import CONTENT_FAULTS, KEYS_PER_STEP, Execution, Known, exhaust
+from node.chain.importing import (
+    BlockImport,
+    Check,
+    Executed,
+    Ground,
+    ensure_signed,
+    import_at_once,
+    trust,
+)
+from node.chain.open_block import OpenBlock
 from node.chain.rules import ensure_consistent, ensure_digest_bounded, ensure_not_ahead
 from node.chain.views import Closable, FinalizedView, LayeredView
 from node.storage.blocks import BlockStore
+from node.storage.states import StateDiscarded
 from runtime.frame.executive import InvalidBlock
-from runtime.frame.extension import Extrinsic
 from runtime.frame.runtime_api import RuntimeApi, RuntimeFactory
 from runtime.frame.state import Change, State
 from runtime.primitives.block import (
@@ -46,7 +56,6 @@ from runtime.primitives.certificate import (
     verify_certificate,
 )
 from runtime.primitives.crypto import verify
-from runtime.primitives.extrinsic import SignatureJob
 from runtime.primitives.tree import Tree
 from runtime.primitives.types import Hash
 
@@ -54,34 +63,6 @@ SLICE_KEYS = 1_000
 """Changed keys encoded or hashed between two turns of the event loop, some 5 ms."""
 LIVE_ENTRIES_MAX = 400_000
 """Decoded entries of one storage item kept between blocks, some 130 MB of account records."""
-
-Check = Callable[[Extrinsic, SignatureJob], bool]
-"""Tells whether a signature is right."""
-
-
-class OpenBlock:
-    """The block in progress on the head."""
-
-    def __init__(self, api: RuntimeApi, parent: BlockInfo, logs: tuple[DigestItem, ...]) -> None:
-        self._api = api
-        self.parent = parent
-        self.extrinsics: list[Extrinsic] = []
-        api.initialize_block(parent.number + 1, parent.hash, logs)
-
-    @property
-    def number(self) -> int:
-        """The number that the block will have."""
-        return self.parent.number + 1
-
-    def push(self, extrinsic: Extrinsic) -> None:
-        """Run an extrinsic and include it; TransactionError when it may not be included."""
-        self._api.apply(extrinsic)
-        self.extrinsics.append(extrinsic)
-
-    def push_inherents(self, data: dict[bytes, bytes]) -> None:
-        """Include the inherents that the runtime makes of the author's data."""
-        for raw in self._api.inherents(data):
-            self.push(self._api.decode_extrinsic(raw))
 
 
 class Chain:
@@ -133,10 +114,15 @@ class Chain:
     # --- the block in progress
 
     def open_block(self, logs: tuple[DigestItem, ...]) -> OpenBlock:
-        """Open a block on the head, abandoning one that is open."""
+        """Open a block on the head, abandoning one that is open; what the runtime raises leaves none open."""
         self.abandon()
-        self.open = OpenBlock(self.api, self.head, logs)
-        return self.open
+        try:
+            block = OpenBlock(self.api, self.head, logs)
+        except (InvalidBlock, *CONTENT_FAULTS):
+            self.api.state.abandon()
+            raise
+        self.open = block
+        return block
 
     def abandon(self) -> None:
         """Undo the open block, if any."""
@@ -192,7 +178,7 @@ class Chain:
     def import_block(self, header: Header, body: tuple[bytes, ...], check: Check) -> Imported | None:
         """Import a block in one go, whatever its time; `check` is asked about each of its signatures."""
         block = self.begin_import(header, body)
-        return None if block is None else _import_at_once(block, check)
+        return None if block is None else import_at_once(block, check)
 
     def check_block(self, header: Header, body: tuple[bytes, ...], parent: RuntimeApi) -> list[Change]:
         """Execute a block on a query runtime that stands on its parent; return its changes, take nothing
@@ -202,7 +188,7 @@ class Chain:
         try:
             for signed in execution.decode_steps():
                 for one in signed:
-                    _ensure_signed(one.position, is_right=verify(*one.job))
+                    ensure_signed(one.position, is_right=verify(*one.job))
             exhaust(execution.run_steps())
             return exhaust(execution.collect_steps())
         finally:
@@ -213,6 +199,19 @@ class Chain:
         tree = yield from self._tree_steps(block_hash)
         if self._branches.find_live(block_hash) is not None and block_hash != self.head.hash:
             self._report_best(self._move_to(block_hash, tree))
+
+    async def revert(self, block_hash: Hash) -> None:
+        """Make a block of the best branch the head and forget every other one above it, even final ones.
+
+        For development chains, where nobody else relies on what is final. UnknownBlock when the best branch
+        has no such block, StateDiscarded when its state is not kept; then nothing has happened. The writes
+        are done when the head moves, and until then nobody else has a turn: some ms for each final block.
+        """
+        async with self._finalizing:
+            target = self._find_on_best(block_hash)
+            if target.number < (oldest := self.store.oldest_state()):
+                raise StateDiscarded(target.number, oldest, self.finalized.number)
+            self._revert(target, self.tree_at(block_hash))
 
     # --- finality
 
@@ -344,7 +343,7 @@ class Chain:
             if raw is None or body is None:
                 continue
             try:
-                imported = _import_at_once(self._begin_import(decode_header(raw), body, None), _trust)
+                imported = import_at_once(self._begin_import(decode_header(raw), body, None), trust)
             except (InvalidBlock, UnknownBlock):
                 continue
             yield imported.info
@@ -416,22 +415,50 @@ class Chain:
 
     def _move_to(self, block_hash: Hash, tree: Tree) -> NewBest:
         """Let the head be another live block; `tree` is that of its state."""
-        self.abandon()
         info = self._find_live(block_hash)
         best = self._compute_new_best(info)
+        self._stand_on(info, tree)
+        return best
+
+    def _stand_on(self, info: BlockInfo, tree: Tree) -> None:
+        self.abandon()
         self.head = info
         self.tree = tree
-        view = LayeredView(self.store, self._branches.layers(block_hash))
+        view = LayeredView(self.store, self._branches.layers(info.hash))
         if self._version_at(view) != self.api.version.spec_version:
             self.api = self._compose(view)
         else:
             self.api.state.retarget(view)
-        return best
+
+    def _revert(self, target: BlockInfo, tree: Tree) -> None:
+        """Take the chain back to a block of the best branch, in the store first."""
+        retracted = tuple(self._retract_down_to(target))
+        kept = [(block, self._load_body(block.info.hash)) for block in self._path_from_root(target.hash)]
+        count = max(self.finalized.number - target.number, 0)
+        self.store.revert(count).result()
+        self.finalized = target if count else self.finalized
+        self._certified = self.finalized.hash
+        self._branches = Branches(self.finalized)
+        for block, body in kept:
+            stored = self.store.insert_block(block.info.hash, encode_header(block.info.header), body)
+            self._branches.add(replace(block, stored=stored))
+        self._stand_on(target, tree)
+        self._report_best(NewBest(target, retracted, ()))
+        if count:
+            self._report_finalized(target)
+
+    def _retract_down_to(self, target: BlockInfo) -> Iterator[Retracted]:
+        """Yield the blocks of the best branch above a block, newest first."""
+        cursor = self.head
+        while cursor.hash != target.hash:
+            yield Retracted(cursor.hash, self._load_body(cursor.hash))
+            cursor = self._load(cursor.header.parent_hash)
 
     def _compute_new_best(self, info: BlockInfo) -> NewBest:
         route = self._branches.route(self.head.hash, info.hash)
         return NewBest(
-            tuple(block.info.hash for block in route.undone),
+            info,
+            tuple(Retracted(b.info.hash, self._load_body(b.info.hash)) for b in route.undone),
             tuple(Included(block.info, block.extrinsics, block.tags) for block in route.redone),
         )
 
@@ -513,6 +540,9 @@ class Chain:
         for block_hash in (info.hash, *dead):
             self._branches.drop(block_hash)
         self.api.state.rebase(LayeredView(self.store, self._branches.layers(self.head.hash)))
+        self._report_finalized(info)
+
+    def _report_finalized(self, info: BlockInfo) -> None:
         for listener in self._finality_listeners:
             listener(info)
 
@@ -525,11 +555,23 @@ class Chain:
             raise UnknownBlock(f"{block_hash.hex()} is not the finalized block or above it")
         return found
 
+    def _find_on_best(self, block_hash: Hash) -> BlockInfo:
+        """Return a block of the best branch; UnknownBlock for others."""
+        header = self.header(block_hash)
+        if header is None or self.hash_at(header.number) != block_hash:
+            raise UnknownBlock(f"{block_hash.hex()} is not on the best branch")
+        return BlockInfo(header.number, block_hash, header)
+
     def _load(self, block_hash: Hash) -> BlockInfo:
         raw = self.store.header(block_hash)
-        assert raw is not None, "the finalized block has a header"
+        assert raw is not None, "a block on the best branch has a header"
         header = decode_header(raw)
         return BlockInfo(header.number, block_hash, header)
+
+    def _load_body(self, block_hash: Hash) -> tuple[bytes, ...]:
+        body = self.store.body(block_hash)
+        assert body is not None, "a block on the best branch has a body"
+        return body
 
     def _version_at(self, view: Closable) -> int:
         code = view.get(b":code")
@@ -554,22 +596,3 @@ class Chain:
             known = next(iter(self._runtimes.values()))(State(view)).version
             raise UnknownRuntime(known.spec_name, version)
         return factory(State(view))
-
-
-def _import_at_once(block: BlockImport[Imported], check: Check) -> Imported:
-    with block:
-        for signed in block.decode_steps():
-            for one in signed:
-                _ensure_signed(one.position, is_right=check(one.extrinsic, one.job))
-        exhaust(block.run_steps())
-        return exhaust(block.commit_steps())
-
-
-def _ensure_signed(position: int, *, is_right: bool) -> None:
-    if not is_right:
-        raise InvalidBlock("bad signature", position)
-
-
-def _trust(_extrinsic: Extrinsic, _job: SignatureJob) -> bool:
-    """Accept signatures of blocks that this node has checked before it stored them."""
-    return True

@@ -18,17 +18,20 @@ class Included(NamedTuple):
     tags: tuple[bytes, ...]
 
 
+class Retracted(NamedTuple):
+    """A block that has left the best branch, and its extrinsics: it may be forgotten already."""
+
+    hash: Hash
+    extrinsics: tuple[bytes, ...]
+
+
 class NewBest(NamedTuple):
     """The best block is another now: which blocks left its branch, newest first, and which joined it, oldest
-    first; the last of these is the best block."""
+    first; the last of these is the best block, or there are none, and the branch is shorter than it was."""
 
-    retracted: tuple[Hash, ...]
+    info: BlockInfo
+    retracted: tuple[Retracted, ...]
     enacted: tuple[Included, ...]
-
-    @property
-    def info(self) -> BlockInfo:
-        """The best block."""
-        return self.enacted[-1].info
 
 
 class Imported(NamedTuple):

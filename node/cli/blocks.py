@@ -28,7 +28,7 @@ from node.config import ConfigError, OperatorError, UsageError
 from node.service import count_workers, open_chain
 from node.verifier import Verifier
 from runtime.frame.executive import InvalidBlock
-from runtime.primitives.block import Block, encode_header, hash_header
+from runtime.primitives.block import Block, hash_header
 from runtime.primitives.certificate import (
     ENGINE_ID,
     Certificate,
@@ -305,12 +305,15 @@ def take_back(chain: Chain, count: int, *, may_unfinalize: bool) -> int:
             " blocks to take back; on a development chain --finalized takes it back too"
         )
     target = max(chain.head.number - count, 0)
-    kept = [load_block(chain, number) for number in range(chain.finalized.number + 1, target + 1)]
-    chain.store.revert(max(chain.finalized.number - target, 0)).result()
-    for block in kept:
-        header = encode_header(block.header)
-        chain.store.insert_block(hash_header(block.header), header, block.extrinsics).result()
+    asyncio.run(_revert(chain, target))
     return target
+
+
+async def _revert(chain: Chain, number: int) -> None:
+    found = chain.hash_at(number)
+    assert found is not None, "the best chain has a block of each number"
+    await chain.revert(found)
+    await chain.wait_stored(found)
 
 
 @contextmanager

@@ -23,11 +23,13 @@ from node.driver.finality import FinalityDriver
 from node.verifier import Verifier
 from runtime.frame.executive import InvalidBlock
 from runtime.primitives.certificate import Certificate, InvalidCertificate
+from runtime.primitives.era import mortal_era
 from tests.support.chain import BOB, CHARLIE
 from tests.support.clock import ManualClock
 from tests.support.node_chain import (
     body_of,
     certify,
+    check_now,
     make_block,
     open_chain,
     snapshot,
@@ -226,6 +228,26 @@ async def test_switch_of_branches_returns_transactions_and_keeps_those_of_both_b
         assert node.results(feeds[0]) == ["ready", {"inBlock": a}, {"retracted": a}, "ready"]
         assert node.results(feeds[1]) == ["ready", {"inBlock": a}, {"retracted": a}, {"inBlock": b1}]
         assert node.host.pool.status.ready == 1
+
+
+async def test_transaction_whose_era_began_on_the_branch_that_is_left_does_not_return() -> None:
+    on_a, on_b = open_source(), open_source()
+    made = [make_block(on_a)]
+    on_a.open_block(())
+    mortal = transfer(on_a.api, "//Alice", CHARLIE, nonce=0, era=mortal_era(64, 1))
+    immortal = transfer(on_a.api, "//Bob", CHARLIE, nonce=0)
+    made.append(make_block(on_a, mortal, immortal))
+    async with DevNode() as node:
+        for one in made:
+            await bring(node.host.importer, on_a, one.info)
+        for number in (1, 2, 3):
+            one = make_block(on_b, time_ms=time_of(number) + 1)
+            await bring(node.host.importer, on_b, one.info)
+        assert node.chain.head == on_b.head
+        assert await node.call("author_pendingExtrinsics") == ["0x" + immortal.hex()]
+        made_here = await node.host.author.create(create_empty=False)
+        body = body_of(node.chain, made_here.info)
+        assert on_b.import_block(made_here.info.header, body, check_now) is not None
 
 
 # --- certificates

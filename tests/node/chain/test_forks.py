@@ -77,7 +77,9 @@ def test_longer_branch_takes_over_with_the_state_of_a_straight_import() -> None:
     imported = copy_block(both.on_b, both.b[2], both.both)
     assert imported is not None
     assert imported.best is not None
-    assert imported.best.retracted == tuple(info.hash for info in reversed(both.a))
+    assert tuple(block.hash for block in imported.best.retracted) == tuple(
+        info.hash for info in reversed(both.a)
+    )
     assert [block.info for block in imported.best.enacted] == both.b
     assert snapshot(both.both) == snapshot(both.on_b)
     assert [both.both.hash_at(n) for n in (1, 2, 3, 4)] == [*(i.hash for i in both.b), None]
@@ -172,7 +174,7 @@ async def test_certified_block_of_a_worse_branch_takes_the_head_first() -> None:
     exhaust(chain.switch_steps(both.a[0].hash))
     assert chain.open is None
     (move,) = moves
-    assert move.retracted == tuple(info.hash for info in reversed(both.b))
+    assert tuple(block.hash for block in move.retracted) == tuple(info.hash for info in reversed(both.b))
     assert [block.info for block in move.enacted] == both.a[:1]
     assert move.enacted[0].extrinsics[1] == blake2_256(body_of(chain, both.a[0])[1])
     await chain.finalize(certificate)

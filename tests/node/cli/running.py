@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
@@ -17,7 +19,7 @@ from node.driver.finality import FinalityDriver
 from node.driver.signer import GuardedSigner
 from node.service import open_chain
 from node.storage.guard import GuardFile
-from runtime.primitives.block import PreRuntime
+from runtime.primitives.block import DigestItem, PreRuntime
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.types import Hash
 
@@ -63,9 +65,16 @@ class Loam:
         return outcome.err
 
 
-def make_chain(base: Path, *, blocks: int, finalized: int, chain: str = "dev") -> list[Hash]:
+def make_chain(
+    base: Path,
+    *,
+    blocks: int,
+    finalized: int,
+    chain: str = "dev",
+    digests: Mapping[int, DigestItem] = MappingProxyType({}),
+) -> list[Hash]:
     """Make a dev chain's database with some blocks, the first of them finalized; return the hashes from
-    block 1.
+    block 1. `digests` are further digest items of blocks by number.
     """
     hashes = []
     with open_chain(Config(chain=chain, base_path=str(base))) as (_, opened):
@@ -78,7 +87,10 @@ def make_chain(base: Path, *, blocks: int, finalized: int, chain: str = "dev") -
                 PreRuntime(TIME_ENGINE, time_ms.to_bytes(8, "little")),
                 PreRuntime(AUTHOR_ENGINE, bytes([AUTHOR_TAG]) + bytes(4) + number.to_bytes(8, "little")),
             )
-            opened.open_block(logs).push_inherents({TIMESTAMP_INHERENT: time_ms.to_bytes(8, "little")})
+            extra = (digests[number],) if number in digests else ()
+            opened.open_block((*logs, *extra)).push_inherents(
+                {TIMESTAMP_INHERENT: time_ms.to_bytes(8, "little")}
+            )
             hashes.append(opened.seal().info.hash)
         if finalized:
             asyncio.run(driver.finalize_now(hashes[finalized - 1]))

@@ -21,12 +21,16 @@ from node.cli.block_file import (
     read_blocks,
     read_count,
 )
-from node.config import ExitCode
+from node.config import Config, ExitCode
+from node.service import open_chain
 from node.storage.lock import DirectoryLock
+from runtime.frame.by_hand import make_override_item
 from runtime.primitives.block import Digest, Header
+from runtime.primitives.hashing import twox128
 from runtime.primitives.scale import DecodeError, encode_compact
 from runtime.primitives.types import Hash
 from tests.node.cli.running import Loam, make_chain
+from tests.support.node_chain import snapshot
 
 BLOCKS, FINALIZED = 6, 4
 
@@ -59,6 +63,19 @@ def test_exported_blocks_give_the_same_chain_on_an_empty_node(loam: Loam, base: 
     assert info(loam, tmp_path / "other") == info(loam, base)
     again = loam("import-blocks", file, "--no-progress", *dev(tmp_path / "other"))
     assert again.err.startswith("Imported 0 of 6 blocks")
+
+
+def test_block_that_sets_storage_by_hand_is_exported_imported_and_checked(loam: Loam, tmp_path: Path) -> None:
+    key = twox128(b"Session") + twox128(b"CurrentIndex")
+    item = make_override_item({key: (7).to_bytes(4, "little")})
+    make_chain(tmp_path / "one", blocks=3, finalized=1, digests={2: item})
+    file = tmp_path / "blocks"
+    assert "Exported: 3 of 3" in loam("export-blocks", file, *dev(tmp_path / "one")).err
+    assert "best #3" in loam("import-blocks", file, *dev(tmp_path / "other")).err
+    assert info(loam, tmp_path / "other") == info(loam, tmp_path / "one")
+    loam.ok("check-block", "2", *dev(tmp_path / "other"))
+    with open_chain(Config(chain="dev", base_path=str(tmp_path / "other"))) as (_, chain):
+        assert snapshot(chain)[2][key] == (7).to_bytes(4, "little")
 
 
 def test_export_may_be_a_part_and_go_to_standard_output(loam: Loam, base: Path, tmp_path: Path) -> None:
