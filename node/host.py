@@ -15,13 +15,14 @@ from typing import Protocol
 import structlog
 
 from node.authoring.author import Author
+from node.authoring.building import Building
 from node.authoring.importer import Importer
 from node.authoring.intake import Intake
 from node.chain.branches import BlockInfo
 from node.chain.chain import Chain
 from node.chain.events import Imported, NewBest
 from node.clock import Clock
-from node.config import InstantSeal, IntervalSeal, ManualSeal, Seal
+from node.config import ManualSeal, Seal
 from node.consensus.solo import Solo
 from node.driver.agreement import AgreementDriver, AgreementSettings, Wire
 from node.driver.finality import FinalityDriver
@@ -32,6 +33,7 @@ from node.pool.transaction import PoolLimits
 from node.telemetry.metrics import ChainMetrics
 from node.telemetry.status import Status, report_status
 from node.verifier import Verifier
+from runtime.primitives.block import PreRuntime
 from runtime.primitives.types import Hash
 
 FINALITY_DELAY_MS = 250
@@ -118,6 +120,7 @@ class ChainHost:
             self._authority_index,
             metrics.block_construction_s.observe,
         )
+        self.building = Building(self.author, settings.seal, settings.block_time_ms)
         self.importer = Importer(
             self.chain,
             verifier,
@@ -128,6 +131,7 @@ class ChainHost:
         )
         self.finality: Finality
         self.agreement: AgreementDriver | None = None
+        self._alone: FinalityDriver | None = None
         if agreement is not None:
             self.finality = self.agreement = AgreementDriver(
                 self.chain,
@@ -139,7 +143,7 @@ class ChainHost:
                 on_rejected=agreement.on_rejected,
             )
         else:
-            self.finality = FinalityDriver(
+            self.finality = self._alone = FinalityDriver(
                 self.chain,
                 Solo(FINALITY_DELAY_MS),
                 signs,
@@ -168,16 +172,35 @@ class ChainHost:
         tasks.create_task(self.intake.run(), name="intake")
         tasks.create_task(self.finality.run(), name="finality")
         tasks.create_task(report_status(self.read_status), name="status")
-        if self.agreement is not None or not self.is_authority:
-            return  # where several agree, the engine says who makes a block
-        match self.settings.seal:
-            case IntervalSeal(period_ms):
-                period = self.settings.block_time_ms if period_ms is None else period_ms
-                tasks.create_task(self.author.run_interval(period), name="author")
-            case InstantSeal():
-                tasks.create_task(self.author.run_instant(), name="author")
-            case ManualSeal():
-                pass
+        if self.agreement is None and self.is_authority:  # where several agree, the engine says who builds
+            tasks.create_task(self.building.run(), name="building")
+
+    # --- what developers do to their chain, which must have one authority
+
+    async def set_storage(self, item: PreRuntime) -> Imported:
+        """Make a block that sets storage by hand and nothing else; Unbuildable when the chain could not go
+        on."""
+        assert self._alone is not None, "other authorities would not follow"
+        made = await self.author.override(item, checks_state=self.settings.check_state)
+        self.intake.revalidate()
+        return made
+
+    async def set_head(self, block_hash: Hash) -> None:
+        """Take the chain back to a block of the best branch, below final ones too.
+
+        UnknownBlock or StateDiscarded when it cannot be. The signing guard stays: what takes the place of
+        blocks that were voted for is final only when a later block is.
+        """
+        assert self._alone is not None, "other authorities would not follow"
+        async with self._alone.paused(), self.author.held():
+            await self.chain.revert(block_hash)
+        self.intake.revalidate()
+
+    async def set_seal(self, seal: Seal) -> None:
+        """Make blocks in another way from now on; those sealed by hand are finalized by hand."""
+        assert self._alone is not None, "where several agree, the engine says who builds"
+        await self.building.switch(seal)
+        self._alone.set_automatic(on=not isinstance(seal, ManualSeal))
 
     def read_status(self) -> Status:
         """Return the numbers of the status line."""

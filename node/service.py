@@ -273,8 +273,8 @@ def _make_methods(
         AuthorMethods(context),
         KeyMethods(keystore, SESSION_KEYS, signs_with=host.signs_with),
     )
-    if spec.is_dev:
-        methods.add(DevMethods(context))
+    if spec.is_dev and host.agreement is None:
+        methods.add(DevMethods(context, host))
     methods.add(Introspection(methods, title=spec.name, version=program_version()))
     return methods
 

@@ -2,6 +2,7 @@
 somewhere."""
 
 import ast
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -14,6 +15,8 @@ from node.cli.root import COMMANDS, root
 from node.config import ExitCode
 from node.config.settings import KEYS
 from node.config.sources import CONFIG_VARIABLE, ENVIRONMENT_PREFIX
+from node.rpc.groups.dev import DevMethods
+from node.rpc.methods import MethodMark
 from node.service import FORCED
 from node.telemetry.metrics import NodeMetrics
 
@@ -100,6 +103,16 @@ def flags_of(command: object) -> set[str]:
     own = {flag for param in getattr(command, "params", []) for flag in param.opts}
     inner = getattr(command, "commands", {}).values()
     return own.union(*(flags_of(one) for one in inner))
+
+
+def test_every_method_for_developers_is_told() -> None:
+    names = {
+        mark.name
+        for _, function in inspect.getmembers(DevMethods, inspect.isfunction)
+        for mark in vars(function).values()
+        if isinstance(mark, MethodMark) and mark.name.startswith("dev_")
+    }
+    assert set(re.findall(r"^\| `(dev_\w+)` \|", section("A development chain"), re.MULTILINE)) == names
 
 
 def test_settings_have_the_three_names_that_are_told() -> None:

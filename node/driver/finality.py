@@ -7,7 +7,8 @@ before the vote is used, a certificate before its block is called final. It know
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 import structlog
@@ -65,10 +66,10 @@ class FinalityDriver:
         self._clock = clock
         self._inputs: asyncio.Queue[Input] = asyncio.Queue(INPUTS_MAX)
         self._deadline_ms: int | None = None
-        if automatic:
-            chain.on_best(self._on_best)
-            if chain.head.number > chain.finalized.number:  # blocks that a restart came between
-                self._note_block(chain.head)
+        self._busy = asyncio.Lock()
+        self._automatic = False
+        chain.on_best(self._on_best)
+        self.set_automatic(on=automatic)
 
     @property
     def public(self) -> bytes | None:
@@ -80,11 +81,34 @@ class FinalityDriver:
         await self._perform(self._engine.start(self._now()))
         while True:
             event = await self._next_input()
-            await self._perform(self._engine.handle(event, self._now()))
+            async with self._busy:
+                await self._perform(self._engine.handle(event, self._now()))
+
+    def set_automatic(self, *, on: bool) -> None:
+        """Feed the engine with best blocks from now on, the one that the chain stands on to begin with, or do
+        not; what it was fed with before stays."""
+        if on and not self._automatic and self._chain.head.number > self._chain.finalized.number:
+            self._note_block(self._chain.head)
+        self._automatic = on
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Let no vote be made and nothing be final meanwhile; to be asked for before the head is held."""
+        async with self._busy:
+            yield
 
     async def finalize_now(self, block_hash: Hash) -> None:
         """Vote for a block at once, as chains sealed by hand do; UnknownBlock or GuardRefused when it
         cannot be."""
+        async with self._busy:
+            await self._finalize_now(block_hash)
+
+    def authority_index(self) -> int | None:
+        """Return the place of this node's key in the set that certifies the next block, None for an
+        observer."""
+        return self._index_in(self._chain.api.authority_set().authorities)
+
+    async def _finalize_now(self, block_hash: Hash) -> None:
         header = self._chain.header(block_hash)
         if header is None or self._signer is None:
             raise UnknownBlock(block_hash.hex())
@@ -98,11 +122,6 @@ class FinalityDriver:
         certificate = await self._signer.sign(wanted, index)
         await self._carry_out(certificate)
 
-    def authority_index(self) -> int | None:
-        """Return the place of this node's key in the set that certifies the next block, None for an
-        observer."""
-        return self._index_in(self._chain.api.authority_set().authorities)
-
     def _index_in(self, authorities: tuple[Authority, ...]) -> int | None:
         if self._signer is None:
             return None
@@ -112,7 +131,8 @@ class FinalityDriver:
         return None
 
     def _on_best(self, best: NewBest) -> None:
-        self._note_block(best.info)
+        if self._automatic and best.info.number > self._chain.finalized.number:
+            self._note_block(best.info)
 
     def _note_block(self, info: BlockInfo) -> None:
         with self._chain.runtime_at(info.header.parent_hash) as api:
@@ -157,6 +177,8 @@ class FinalityDriver:
 
     async def _sign(self, effect: SignVote) -> VoteSigned:
         assert self._signer is not None, "only an authority is asked to vote"
+        if self._chain.header(effect.certificate.block_hash) is None:
+            return VoteSigned(None)  # a development chain has taken the block back
         await self._chain.wait_stored(effect.certificate.block_hash)
         try:
             return VoteSigned(await self._signer.sign(effect.certificate, effect.authority))

@@ -49,14 +49,18 @@ class DevNode:
         seal: Seal | None = None,
         reloadable: bool = False,
         chain: Chain | None = None,
+        check_state: bool = True,
+        builds: bool = False,
     ) -> None:
+        """With `builds` the node makes blocks on its own as `seal` says."""
+        self._builds = builds
         self.clock = ManualClock()
         self.chain = open_chain(window=window) if chain is None else chain
         self.notices: list[dict[str, Any]] = []
         self.keystore = Keystore(None)
         self.log_filter = LogFilter({}) if reloadable else None
         self._settings = HostSettings(
-            ManualSeal() if seal is None else seal, 1_000, limits or compute_limits(), False, True
+            ManualSeal() if seal is None else seal, 1_000, limits or compute_limits(), False, check_state
         )
         self._stack = AsyncExitStack()
         self._tasks = asyncio.TaskGroup()
@@ -80,6 +84,8 @@ class DevNode:
             self._tasks.create_task(self.host.intake.run()),
             self._tasks.create_task(self.host.finality.run()),
         ]
+        if self._builds:
+            self.running.append(self._tasks.create_task(self.host.building.run()))
         return self
 
     async def __aexit__(
@@ -94,7 +100,7 @@ class DevNode:
 
     def _bind(self) -> None:
         spec = load_spec("dev")
-        context = ChainContext(
+        self.context = context = ChainContext(
             name=spec.name,
             id=spec.id,
             chain_type=spec.chain_type,
@@ -110,8 +116,8 @@ class DevNode:
             is_dev=True,
             log_filter=self.log_filter,
         )
-        groups = (ChainMethods, StateMethods, SystemMethods, AuthorMethods, ChainSpecMethods, DevMethods)
-        self.methods = Methods(*(group(context) for group in groups))
+        groups = (ChainMethods, StateMethods, SystemMethods, AuthorMethods, ChainSpecMethods)
+        self.methods = Methods(*(group(context) for group in groups), DevMethods(context, self.host))
         keys = SessionKey("gran", Scheme.ED25519)
         self.methods.add(KeyMethods(self.keystore, [keys], signs_with=AUTHORITY.public))
         self.methods.add(Introspection(self.methods, title=spec.name, version="0"))
