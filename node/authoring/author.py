@@ -39,6 +39,8 @@ AUTHOR_TAG = 0x02
 TIMESTAMP_INHERENT = b"timstap0"
 SLICE_S = 0.01
 """How long transactions are executed between two turns of the event loop."""
+ARRIVAL_WAIT_S = 0.05
+"""How long a block that is being filled goes without a look at what it stands on."""
 TAKEN_AT_ONCE = 25
 """Transactions taken from the pool between two looks at the clock, about 1 ms."""
 
@@ -114,16 +116,36 @@ class Author:
                 raise EmptyBlock("the pool has no ready transaction; ask for an empty block to get one")
             return await self._make()
 
+    async def fill_on(self, parent: Hash, time_ms: int) -> None:
+        """Execute transactions into a block of this time as they come, until cancelled, or until something
+        stands on the parent."""
+        self.intake.is_drained = True
+        try:
+            while True:
+                async with self.lock:
+                    if not await self._stand_on(parent):
+                        return
+                    self._ensure_open(time_ms)
+                    filled = self._fill()
+                if filled:
+                    await asyncio.sleep(0)
+                else:
+                    await self.intake.wait_arrival(ARRIVAL_WAIT_S)
+        finally:
+            self.intake.is_drained = False
+
     async def build_on(self, parent: Hash) -> BlockInfo:
-        """Make a block on a live block, letting the head go back there, or return the one that is on it and
-        best."""
+        """Make a block on a live block, of what `fill_on` has put into it or of one slice of transactions; or
+        return the block that is on it and best."""
         async with self.lock:
-            head = self.chain.head
-            if head.header.parent_hash == parent:
-                return head
-            if head.hash != parent:
-                await in_turns(self.chain.switch_steps(parent))
-            return (await self._make()).info
+            if not await self._stand_on(parent):
+                return self.chain.head
+            if self._block is None or self._block is not self.chain.open:
+                self._open(self._now())
+                self._fill()
+            made = await self._seal()
+            self.stand_by()
+            return made.info
 
     async def override(self, item: PreRuntime, *, checks_state: bool) -> Imported:
         """Make one block now, without transactions, whose digest has one more item: what it sets by hand.
@@ -174,6 +196,15 @@ class Author:
                     self.stand_by()
 
     # --- steps
+
+    async def _stand_on(self, parent: Hash) -> bool:
+        """Let the head be a live block; false when the best block is one that stands on it."""
+        head = self.chain.head
+        if head.header.parent_hash == parent:
+            return False
+        if head.hash != parent:
+            await in_turns(self.chain.switch_steps(parent))
+        return True
 
     async def _make(self) -> Imported:
         self._open(self._now())

@@ -96,6 +96,10 @@ class Wire(Protocol):
 class Work(Protocol):
     """What is done to the chain: building, importing and finalizing, one at a time."""
 
+    async def fill(self, parent: Hash, time_ms: int) -> None:
+        """Put transactions into the block of this time that `build` will make, until cancelled."""
+        ...
+
     async def build(self, parent: Hash) -> BlockInfo:
         """Make a block on a parent, or return one on it that is known and best."""
         ...
@@ -156,6 +160,7 @@ class AgreementDriver:
         self._committee: Committee | None = None
         self._deadline_ms: int | None = None
         self._tasks: asyncio.TaskGroup | None = None
+        self._filling: asyncio.Task[None] | None = None
         self._hint: Peer | None = None
 
     @property
@@ -277,6 +282,7 @@ class AgreementDriver:
 
     async def _begin(self) -> None:
         """Begin the instance above the last final block, with what came early for it."""
+        self._stop_filling()
         parent = self._chain.finalized
         self._committee = committee = self._load_committee()
         authority = self._index_in(committee)
@@ -287,8 +293,11 @@ class AgreementDriver:
                 "guard_incomplete", number=instance, reason="what was committed to is not known: watching"
             )
             authority = None
-        begun = Begun(instance, committee, authority, self._compute_due(parent), resume)
-        await self._give(begun)
+        wait_ms = self._compute_wait(parent)
+        if resume is None and committee.leader(instance, 0) == authority:
+            filling = self._work.fill(parent.hash, self._clock.now_ms() + wait_ms)
+            self._filling = self._spawn(filling)
+        await self._give(Begun(instance, committee, authority, self._now() + wait_ms, resume))
         for peer, message in self._early.take(instance):
             await self._on_statement(peer, message)
 
@@ -342,6 +351,7 @@ class AgreementDriver:
     # --- blocks
 
     async def _build(self, parent: BlockInfo, view: int) -> None:
+        self._stop_filling()
         made = await self._work.build(parent.hash)
         await self._chain.wait_stored(made.hash)
         await self._answer(parent, Built(view, Value(made.number, made.hash)))
@@ -380,9 +390,14 @@ class AgreementDriver:
 
     # --- leaves of the above
 
-    def _spawn(self, work: Awaitable[None]) -> None:
+    def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         assert self._tasks is not None, "run() is running"
-        self._tasks.create_task(_await(work))
+        return self._tasks.create_task(_await(work))
+
+    def _stop_filling(self) -> None:
+        if self._filling is not None:
+            self._filling.cancel()
+            self._filling = None
 
     def _load_committee(self) -> Committee:
         with self._chain.runtime_at(self._chain.finalized.hash) as api:
@@ -415,12 +430,11 @@ class AgreementDriver:
         seen = signer.prepared
         return seen is None or (seen.instance, seen.view) != (instance, signer.last.view)
 
-    def _compute_due(self, parent: BlockInfo) -> int:
-        """Return when the next block is due by the monotonic clock: a block time after its parent's time, at
-        most a block time from now, should this clock be behind."""
+    def _compute_wait(self, parent: BlockInfo) -> int:
+        """Return how many milliseconds the next block has to wait: until a block time after its parent's, at
+        most a block time, should this clock be behind."""
         since_parent = self._clock.now_ms() - get_time(parent.header)
-        wait = self._settings.block_time_ms - max(0, since_parent)
-        return self._now() + max(0, wait)
+        return max(0, self._settings.block_time_ms - max(0, since_parent))
 
     async def _next_event(self) -> _Event:
         if self._deadline_ms is None:

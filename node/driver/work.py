@@ -17,6 +17,10 @@ class ChainWork:
         self._author = author
         self._importer = importer
 
+    async def fill(self, parent: Hash, time_ms: int) -> None:
+        """Put transactions into the block that `build` will make, until cancelled."""
+        await self._author.fill_on(parent, time_ms)
+
     async def build(self, parent: Hash) -> BlockInfo:
         """Make a block on a parent, or return one on it that is known and best."""
         return await self._author.build_on(parent)
