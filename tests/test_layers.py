@@ -20,8 +20,10 @@ PLAN = {
         " node.authoring node.driver node.host node.keystore"
     ),
     "Deterministic and sans-IO code": (
-        "runtime pallets node.consensus node.pool node.sync node.network.messages node.network.handshake"
-        " node.network.gossip node.network.peers node.rpc.jsonrpc"
+        "runtime pallets node.consensus node.pool node.sync node.rpc.jsonrpc node.network.cipher"
+        " node.network.errors node.network.frames node.network.handshake node.network.identity"
+        " node.network.limits node.network.messages node.network.multiaddr node.network.peer_store"
+        " node.network.reassembly node.network.queues node.network.slots"
     ),
 }
 
