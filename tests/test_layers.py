@@ -20,10 +20,11 @@ PLAN = {
         " node.authoring node.driver node.host node.keystore"
     ),
     "Deterministic and sans-IO code": (
-        "runtime pallets node.consensus node.pool node.sync node.rpc.jsonrpc node.network.cipher"
-        " node.network.errors node.network.frames node.network.handshake node.network.identity"
-        " node.network.limits node.network.messages node.network.multiaddr node.network.peer_store"
-        " node.network.reassembly node.network.queues node.network.slots"
+        "runtime pallets node.consensus node.pool node.sync node.rpc.jsonrpc node.network.backoff"
+        " node.network.cipher node.network.errors node.network.frames node.network.handshake"
+        " node.network.identity node.network.limits node.network.messages node.network.multiaddr"
+        " node.network.peer_store node.network.queues node.network.reassembly node.network.slots"
+        " node.network.subnets"
     ),
 }
 

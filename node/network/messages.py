@@ -7,6 +7,7 @@ are: they are bytes here, and the names say who decodes them.
 A change of any record here is a new `VERSION` of the handshake.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum, IntFlag
 from types import MappingProxyType
 from typing import Annotated, Final, NamedTuple, TypeAlias, TypeVar
@@ -85,7 +86,6 @@ class GoodbyeReason(IntEnum):
     RESERVED_ONLY = 2
     BANNED = 3
     DUPLICATE = 4
-    STOPPING = 5
 
 
 class RefusalCode(IntEnum):
@@ -299,7 +299,7 @@ RULES: Final = MappingProxyType(
     }
 )
 
-RESPONSES: Final = MappingProxyType(
+RESPONSES: Final[Mapping[type[RequestBody], type[ResponseBody]]] = MappingProxyType(
     {
         BlocksRequest: BlocksResponse,
         BlockRequest: BlockResponse,

@@ -8,10 +8,11 @@ not know encryption nor what messages say.
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from node.network.frames import PLAINTEXT_MAX
 from node.network.messages import Kind, MessageError, Rule
 
-PIECE: Final = 128 * 1024
-"""Bytes of a piece: a vote waits behind one piece of a block at most, 10 ms at 100 Mbit/s."""
+PIECE: Final = PLAINTEXT_MAX - 1
+"""Bytes of a piece."""
 MORE: Final = 0x80
 
 

@@ -22,8 +22,8 @@ from node.rpc.dispatch import Caller, CallObserver, Dispatcher, NoObserver
 from node.rpc.jsonrpc import SERVER_BUSY, Limits, RpcError, encode_error, request_too_big
 from node.rpc.methods import Methods
 from node.rpc.subscriptions import MAX_QUEUED_NOTICES, MAX_SUBSCRIPTIONS
-from node.rpc.tasks import OwnTasks
 from node.rpc.websocket import WebSocketSession
+from node.tasks import OwnTasks
 
 HEADER_BYTES: Final = 8192
 HEADERS: Final = 100

@@ -17,7 +17,7 @@ from node.rpc.connections import Connection, Phase
 from node.rpc.dispatch import Answer, Caller, Dispatcher, Turn
 from node.rpc.jsonrpc import TOGETHER_MAX, Calls, Parsed
 from node.rpc.subscriptions import MAX_QUEUED_NOTICES, MAX_SUBSCRIPTIONS, Sink, SubscriptionTable
-from node.rpc.tasks import OwnTasks
+from node.tasks import OwnTasks
 
 # Requests, or bursts of them, of one connection that wait for asynchronous handlers before reading stops.
 MAX_IN_FLIGHT: Final = 64

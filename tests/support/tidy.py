@@ -20,6 +20,8 @@ BOUNDARIES = {
     "node/cli/entry.py": "last line of defence of the program: one sentence instead of a traceback",
     "node/host.py": "one sick chain must not stop the others",
     "node/service.py": "supervisor of the node's tasks",
+    "node/network/handlers.py": "a failing handler of messages must not stop the others",
+    "node/network/service.py": "a connection that fails must not stop the others",
     "node/rpc/dispatch.py": "a failing method answers with an internal error",
     "tests/wallets/clients/harness.py": "whatever a wallet library raises is the scenario's answer",
     "tests/wallets/clients/substrate_interface/scale.py": "whatever scalecodec raises is a refusal",

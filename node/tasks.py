@@ -22,3 +22,11 @@ class OwnTasks:
         """Cancel all that still run."""
         for task in tuple(self._running):
             task.cancel()
+
+    async def end(self) -> None:
+        """Cancel all that still run, and wait until they are over."""
+        self.cancel()
+        current = asyncio.current_task()
+        running = [task for task in self._running if task is not current]
+        if running:
+            await asyncio.wait(running)
