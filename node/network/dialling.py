@@ -15,7 +15,6 @@ from node.network.multiaddr import Multiaddr
 SECRET_LENGTH: Final = 32
 SOCKET_MESSAGE_MAX: Final = PLAINTEXT_MAX + TAG_LENGTH + 1
 """aiohttp refuses messages of exactly its maximum."""
-CLOSE_TIMEOUT_S: Final = 1.0
 
 
 class DialError(Exception):
@@ -49,7 +48,6 @@ async def dial_peer(
             autoping=False,
             compress=0,
             max_msg_size=SOCKET_MESSAGE_MAX,
-            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),
         )
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise DialError(str(error) or type(error).__name__) from error

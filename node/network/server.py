@@ -9,8 +9,8 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from node.network.channel import ConnectionOverError, Wire
-from node.network.dialling import CLOSE_TIMEOUT_S, SECRET_LENGTH, SOCKET_MESSAGE_MAX
+from node.network.channel import CLOSE_S, ConnectionOverError, Wire
+from node.network.dialling import SECRET_LENGTH, SOCKET_MESSAGE_MAX
 from node.network.handshake import HandshakeError, Identity, Session, answer
 from node.network.listener import Inbound, Pending
 from node.network.multiaddr import Multiaddr
@@ -74,12 +74,14 @@ class Server:
         if inbound is None:
             raise ConnectionResetError("dropped before its request was handled")
         socket = web.WebSocketResponse(
-            autoping=False, compress=False, max_msg_size=SOCKET_MESSAGE_MAX, timeout=CLOSE_TIMEOUT_S
+            autoping=False, compress=False, max_msg_size=SOCKET_MESSAGE_MAX, timeout=CLOSE_S
         )
         try:
             await socket.prepare(request)
         except web.HTTPException:
-            return web.Response(status=426, text="this port speaks to nodes, by WebSocket\n")
+            refusal = web.Response(status=426, text="this port speaks to nodes, by WebSocket\n")
+            refusal.force_close()
+            return refusal
         wire = Wire(socket, request.transport, inbound.host)
         try:
             session = await self._shake_hands(wire)
