@@ -6,6 +6,7 @@ It must not know connections.
 import asyncio
 import secrets
 from collections.abc import Container, Iterable
+from typing import Final
 
 import structlog
 
@@ -13,13 +14,15 @@ from node.clock import Clock
 from node.network.errors import Penalty
 from node.network.identity import PeerId
 from node.network.limits import is_banned
+from node.network.messages import PEERS_MAX
 from node.network.multiaddr import Multiaddr, MultiaddrError, parse_multiaddr
 from node.network.peer_file import PeerFile
 from node.network.peer_store import PeerStore
 from node.network.settings import NetworkSettings
 from node.network.subnets import Subnet, is_dialable
 
-SEED_LENGTH = 16
+SEED_LENGTH: Final = 16
+SAMPLE_S: Final = 10.0
 
 log = structlog.get_logger("p2p")
 
@@ -34,6 +37,8 @@ class Book:
         self._file = None if settings.path is None else PeerFile(settings.path)
         self._store = PeerStore() if self._file is None else self._file.load()
         self._saved = self._store.encode()
+        self._sample: list[Multiaddr] = []
+        self._sample_ends = 0.0
 
     def hear(self, texts: Iterable[str], source: Subnet) -> int:
         """Note those of the addresses that may be dialled; return how many were noted."""
@@ -61,9 +66,13 @@ class Book:
         """Return whom to dial next."""
         return self._store.choose(count, excluded, self._make_seed(), self._clock.now_ms())
 
-    def sample_reached(self, count: int) -> list[Multiaddr]:
-        """Return some addresses that were good lately."""
-        return self._store.sample_reached(count, self._make_seed())
+    def sample_reached(self) -> list[Multiaddr]:
+        """Return some addresses that were good lately, the same for a while: drawing them takes time."""
+        now_s = self._clock.monotonic()
+        if now_s >= self._sample_ends:
+            self._sample = self._store.sample_reached(PEERS_MAX, self._make_seed())
+            self._sample_ends = now_s + SAMPLE_S
+        return self._sample
 
     def get_score(self, peer: PeerId) -> int:
         """Return the present score of a peer."""

@@ -42,7 +42,7 @@ class Wire(NamedTuple):
     """A socket with what aiohttp hides behind it; `host` is the address of the other end."""
 
     socket: Socket
-    transport: asyncio.BaseTransport | None
+    transport: asyncio.Transport | None
     host: str
 
     async def receive(self) -> bytes:
@@ -57,7 +57,7 @@ class Wire(NamedTuple):
         """Send a binary message, waiting while the peer does not read; raises ConnectionOverError."""
         try:
             await self.socket.send_bytes(data)
-        except (ConnectionError, RuntimeError) as error:  # RuntimeError: the socket was closed before
+        except (OSError, RuntimeError) as error:  # RuntimeError: the socket was closed before
             raise ConnectionOverError(str(error)) from error
 
     async def close(self) -> None:
@@ -65,14 +65,14 @@ class Wire(NamedTuple):
         try:
             async with asyncio.timeout(CLOSE_S):
                 await self.socket.close()
-        except (TimeoutError, ConnectionError, RuntimeError):
+        except (OSError, RuntimeError):
             pass
         finally:
             self.abort()
 
     def abort(self) -> None:
         """Close at once, with what is unsent."""
-        if isinstance(self.transport, asyncio.WriteTransport):
+        if self.transport is not None:
             self.transport.abort()
 
 

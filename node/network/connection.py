@@ -64,9 +64,10 @@ class Connection:
         self.latency_ms: int | None = None
         self.lost_messages = 0
         self.is_over = False
+        self._rules = settings.rules
         self._queues = SendQueues()
         self._wake = asyncio.Event()
-        self._reassembly = Reassembly(settings.rules)
+        self._reassembly = Reassembly()
         self._allowance = Allowance(settings.rules, channel.opened_ms)
         self._pinged_ms = channel.opened_ms
         self._ping = -1
@@ -88,9 +89,7 @@ class Connection:
         while not self.is_over:
             piece = parse_piece(await self.channel.receive_frame())
             now_ms = self.channel.heard_ms
-            if piece.kind is Kind.RESPONSE and not self.requests:
-                raise RemoteError("answered what nobody asked", Penalty.NOT_REQUESTED)
-            data = self._reassembly.take(piece, now_ms)
+            data = self._reassembly.take(piece, self._get_size_max(piece.kind), now_ms)
             if data is not None:
                 if not self._allowance.take(piece.kind, len(data), now_ms):
                     on_flood(self, piece.kind)
@@ -162,6 +161,15 @@ class Connection:
             self.requests.fail_all()
             self._wake.set()
             self.channel.wire.abort()
+
+    def _get_size_max(self, kind: Kind) -> int:
+        """Return how long a message may be; raises RemoteError where none of its kind is expected."""
+        if kind is not Kind.RESPONSE:
+            return self._rules[kind].size_max
+        size_max = self.requests.get_size_max()
+        if not size_max:
+            raise RemoteError("answered what nobody asked", Penalty.NOT_REQUESTED)
+        return size_max
 
     def _is_for_others(self, message: Message) -> bool:
         """Handle what concerns the connection alone; return whether the message concerns others."""

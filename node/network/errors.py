@@ -26,7 +26,6 @@ class Penalty(Enum):
     BAD_RESPONSE = (-(2**12), "gave a bad response")
     TIMEOUT = (-(2**10), "did not answer in time")
     REFUSED = (-(2**10), "refused a request")
-    DISCONNECTED = (-(2**8), "disconnected")
     ANY_TRANSACTION = (-(2**4), "sent a transaction")
     """Taken for each transaction, given back with interest when it proves good."""
     GOOD_TRANSACTION = (2**7, "sent a good transaction")

@@ -14,9 +14,10 @@ MINUTE_MS: Final = 60_000
 BANNED_BELOW: Final = 71 * (SCORE_MIN // 100 + 1)
 """71 % of the way down; Substrate's `BANNED_THRESHOLD`, whose division rounds towards zero."""
 INVERSE_DECREMENT: Final = 200
-"""Each second a score loses this part of itself, so it halves in 139 s; Substrate's."""
-FORGET_AFTER_MS: Final = 3_600_000
-"""Scores untouched for an hour are forgotten; by then the worst has decayed to zero (3544 s)."""
+"""Each second a score loses this part of itself, and at least 1; Substrate's.
+
+So it halves in 139 s, and the worst is forgotten within the hour, after 3544 s.
+"""
 
 
 class TokenBucket:

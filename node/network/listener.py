@@ -11,11 +11,17 @@ from typing import Final, cast
 import structlog
 from aiohttp import web
 
+from node.network.limits import TokenBucket
 from node.network.subnets import LOOPBACK, Subnet, compute_subnet
 
 PENDING_MAX: Final = 64
 """Connections without a proved key, all together."""
 PENDING_PER_SUBNET_MAX: Final = 4
+ARRIVALS_PER_MINUTE: Final = 1200
+ARRIVALS_PER_SUBNET_PER_MINUTE: Final = 60
+"""A handshake takes half a millisecond; loopback may have as many as it likes."""
+SUBNETS_MAX: Final = 1024
+"""Subnets whose arrivals are counted, the latest ones."""
 OPENING_BYTES_MAX: Final = 64 * 1024
 """Bytes before the handshake is over: HTTP headers, two messages, and the first frames behind them."""
 
@@ -25,8 +31,11 @@ log = structlog.get_logger("p2p")
 class Pending:
     """The connections of a listener that have not proved a key yet."""
 
-    def __init__(self, opening_s: float) -> None:
+    def __init__(self, opening_s: float, now: Callable[[], float]) -> None:
         self.opening_s = opening_s
+        self._now = now
+        self._arrivals = TokenBucket(ARRIVALS_PER_MINUTE, self._now_ms())
+        self._arrivals_by_subnet: dict[Subnet, TokenBucket] = {}
         self.connections: dict[web.RequestHandler, Inbound] = {}
 
     def admit(self, connection: "Inbound") -> bool:
@@ -35,10 +44,26 @@ class Pending:
         pending = [other.subnet for other in self.connections.values() if not other.is_established]
         if len(pending) >= PENDING_MAX:
             return False
-        if subnet != LOOPBACK and pending.count(subnet) >= PENDING_PER_SUBNET_MAX:
+        if subnet != LOOPBACK and (
+            pending.count(subnet) >= PENDING_PER_SUBNET_MAX or not self._count_arrival(subnet)
+        ):
             return False
         self.connections[connection.inner] = connection
         return True
+
+    def _count_arrival(self, subnet: Subnet) -> bool:
+        """Count one more connection from a subnet; False where there are too many."""
+        now_ms = self._now_ms()
+        bucket = self._arrivals_by_subnet.pop(subnet, None)
+        if bucket is None:
+            bucket = TokenBucket(ARRIVALS_PER_SUBNET_PER_MINUTE, now_ms)
+            if len(self._arrivals_by_subnet) >= SUBNETS_MAX:
+                del self._arrivals_by_subnet[next(iter(self._arrivals_by_subnet))]
+        self._arrivals_by_subnet[subnet] = bucket
+        return bucket.take(1, now_ms) and self._arrivals.take(1, now_ms)
+
+    def _now_ms(self) -> int:
+        return int(self._now() * 1000)
 
     def release(self, connection: "Inbound") -> None:
         """Take a connection out."""

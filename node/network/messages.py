@@ -313,6 +313,11 @@ _KINDS: Final = MappingProxyType({rule.record: kind for kind, rule in RULES.item
 _DECODERS: Final = MappingProxyType(
     {kind: msgspec.msgpack.Decoder(rule.record, strict=True) for kind, rule in RULES.items()}
 )
+RESPONSE_SIZES: Final[Mapping[type[RequestBody], int]] = MappingProxyType(
+    {BlocksRequest: 16 * MIB, BlockRequest: 16 * MIB, StateRequest: 16 * MIB, PeersRequest: 32 * KIB}
+)
+"""How long the response to a request may be: who was asked for addresses need not keep room for blocks."""
+
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
@@ -323,9 +328,15 @@ def get_kind(record: type[Message]) -> Kind:
 
 def encode_message(message: Message) -> bytes:
     """Return the bytes of a message that keeps its limits; asserts that it does."""
-    data = _ENCODER.encode(message)
-    assert len(data) <= RULES[get_kind(type(message))].size_max, "the message is too long"
+    data = encode_if_short(message)
+    assert data is not None, "the message is too long"
     return data
+
+
+def encode_if_short(message: Message) -> bytes | None:
+    """Return the bytes of a message, None where they exceed the size of its kind."""
+    data = _ENCODER.encode(message)
+    return data if len(data) <= RULES[get_kind(type(message))].size_max else None
 
 
 def decode_message(kind: Kind, data: bytes) -> Message:

@@ -16,7 +16,7 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 
 from node.network.identity import PeerId, PeerIdError, parse_peer_id
-from node.network.limits import FORGET_AFTER_MS, add_score, decay_score, is_banned
+from node.network.limits import add_score, decay_score, is_banned
 from node.network.multiaddr import Multiaddr, MultiaddrError, parse_multiaddr
 from node.network.subnets import LOOPBACK, Subnet, compute_subnet
 
@@ -45,14 +45,11 @@ class Known:
     """A peer and where it may be; `reached_ms` is when it was last dialled with success, 0 for never."""
 
     addresses: tuple[Multiaddr, ...]
+    subnet: Subnet
+    """The bucket: where the first address lies."""
     source: Subnet
     failures: int = 0
     reached_ms: int = 0
-
-    @property
-    def subnet(self) -> Subnet:
-        """The bucket of the peer."""
-        return compute_subnet(self.addresses[0].host)
 
 
 class Score(NamedTuple):
@@ -86,7 +83,7 @@ class PeerStore:
             if address not in known.addresses and len(known.addresses) < PEER_ADDRESSES_MAX:
                 self._known[peer] = replace(known, addresses=(*known.addresses, address))
             return True
-        new = Known((address,), source)
+        new = _make_known((address,), source)
         if self._is_source_full(source) or not self._make_room(new.subnet):
             return False
         self._known[peer] = new
@@ -96,10 +93,10 @@ class PeerStore:
         """Note that a peer was dialled at this address and proved its key."""
         peer = address.peer
         assert peer is not None
-        known = self._known.get(peer) or Known((address,), CONFIGURED)
+        known = self._known.get(peer) or _make_known((address,), CONFIGURED)
         others = tuple(other for other in known.addresses if other != address)
         addresses = (address, *others)[:PEER_ADDRESSES_MAX]
-        self._known[peer] = Known(addresses, known.source, 0, max(now_ms, 1))
+        self._known[peer] = _make_known(addresses, known.source, reached_ms=max(now_ms, 1))
         self._drop_surplus(peer)
 
     def on_failed(self, address: Multiaddr, *, is_wrong: bool) -> None:
@@ -116,7 +113,7 @@ class PeerStore:
         if not addresses or (failures >= FAILURES_MAX and not known.reached_ms):
             del self._known[peer]
         else:
-            self._known[peer] = replace(known, addresses=addresses, failures=failures)
+            self._known[peer] = _make_known(addresses, known.source, failures, known.reached_ms)
 
     def choose(self, count: int, excluded: Container[PeerId], seed: bytes, now_ms: int) -> list[Multiaddr]:
         """Return addresses of up to `count` peers worth dialling: fewest failures first, else at random."""
@@ -139,23 +136,20 @@ class PeerStore:
     def get_score(self, peer: PeerId, now_ms: int) -> int:
         """Return the present score of a peer, 0 for a stranger."""
         score = self._scores.get(peer)
-        if score is None:
-            return 0
-        passed_ms = max(now_ms - score.at_ms, 0)  # the wall clock may have been set back
-        if passed_ms >= FORGET_AFTER_MS:
-            return 0
-        return decay_score(score.value, passed_ms // 1000)
+        return 0 if score is None else decay_score(score.value, _count_seconds(score, now_ms))
 
     def is_banned(self, peer: PeerId, now_ms: int) -> bool:
         """Tell whether a peer is refused for its score."""
-        return is_banned(self.get_score(peer, now_ms))
+        score = self._scores.get(peer)
+        # Decay only ever ends a ban, so most answers need none.
+        return score is not None and is_banned(score.value) and is_banned(self.get_score(peer, now_ms))
 
     def change_score(self, peer: PeerId, change: int, now_ms: int) -> int:
         """Change a peer's score and return the new one."""
         value = add_score(self.get_score(peer, now_ms), change)
         self._scores.pop(peer, None)
         if len(self._scores) >= SCORES_MAX:
-            self._drop_scores(now_ms)
+            self._drop_score()
         self._scores[peer] = Score(value, now_ms)
         return value
 
@@ -164,11 +158,14 @@ class PeerStore:
         self._scores.pop(peer, None)
 
     def forget(self, now_ms: int) -> None:
-        """Drop the scores that have decayed to nothing, and date those from the future anew."""
+        """Bring all scores up to now and drop those that have decayed to nothing.
+
+        Done now and then, it keeps decaying cheap, and dates scores anew where the clock was set back.
+        """
         self._scores = {
-            peer: score if score.at_ms <= now_ms else Score(score.value, now_ms)
+            peer: Score(value, min(score.at_ms + 1000 * _count_seconds(score, now_ms), now_ms))
             for peer, score in self._scores.items()
-            if self.get_score(peer, now_ms)
+            if (value := self.get_score(peer, now_ms))
         }
 
     def encode(self) -> bytes:
@@ -222,10 +219,9 @@ class PeerStore:
             )
             del self._known[worst]
 
-    def _drop_scores(self, now_ms: int) -> None:
+    def _drop_score(self) -> None:
         """Drop the score nearest to zero: bans are kept longest."""
-        mildest = min(self._scores, key=lambda peer: abs(self.get_score(peer, now_ms)))
-        del self._scores[mildest]
+        del self._scores[min(self._scores, key=lambda peer: abs(self._scores[peer].value))]
 
 
 class _KnownRecord(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -271,7 +267,18 @@ def _parse_known(record: _KnownRecord) -> Known:
     addresses = tuple(map(parse_multiaddr, record.addresses))
     if any(address.peer != record.peer for address in addresses):
         raise PeerStoreError("an address names another peer")
-    return Known(addresses, record.source, record.failures, record.reached_ms)
+    return _make_known(addresses, record.source, record.failures, record.reached_ms)
+
+
+def _make_known(
+    addresses: tuple[Multiaddr, ...], source: Subnet, failures: int = 0, reached_ms: int = 0
+) -> Known:
+    return Known(addresses, compute_subnet(addresses[0].host), source, failures, reached_ms)
+
+
+def _count_seconds(score: Score, now_ms: int) -> int:
+    """Return the whole seconds since a score was set, none where the wall clock was set back."""
+    return max(now_ms - score.at_ms, 0) // 1000
 
 
 def _parse_peer(text: str) -> PeerId:

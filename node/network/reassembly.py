@@ -5,11 +5,11 @@ but the last have one length, so a message has as few frames as it can and none 
 not know encryption nor what messages say.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from node.network.frames import PLAINTEXT_MAX
-from node.network.messages import Kind, MessageError, Rule
+from node.network.messages import Kind, MessageError
 
 PIECE: Final = PLAINTEXT_MAX - 1
 """Bytes of a piece."""
@@ -27,17 +27,15 @@ class Piece(NamedTuple):
 class Reassembly:
     """The unfinished messages of one connection, at most one of each kind."""
 
-    def __init__(self, rules: Mapping[Kind, Rule]) -> None:
-        self._rules = rules
+    def __init__(self) -> None:
         self._unfinished: dict[Kind, tuple[bytearray, int]] = {}
 
-    def take(self, piece: Piece, now_ms: int) -> bytes | None:
+    def take(self, piece: Piece, size_max: int, now_ms: int) -> bytes | None:
         """Add a piece; return the message when it is whole; raises MessageError when it is too long."""
         held, since_ms = self._unfinished.get(piece.kind) or (bytearray(), now_ms)
         size = len(held) + len(piece.data)
-        limit = self._rules[piece.kind].size_max
-        if size > limit or (size == limit and not piece.is_last):
-            raise MessageError(f"{piece.kind.name.lower()} has at most {limit} bytes")
+        if size > size_max or (size == size_max and not piece.is_last):
+            raise MessageError(f"{piece.kind.name.lower()} has at most {size_max} bytes")
         if piece.is_last:
             self._unfinished.pop(piece.kind, None)
             return bytes(held + piece.data) if held else piece.data

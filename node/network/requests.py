@@ -14,7 +14,7 @@ from node.network.errors import (
     RequestRefusedError,
     TooManyRequestsError,
 )
-from node.network.messages import RESPONSES, Refusal, RequestBody, Response, ResponseBody
+from node.network.messages import RESPONSE_SIZES, RESPONSES, Refusal, RequestBody, Response, ResponseBody
 
 REQUESTS_MAX: Final = 16
 IDS_MAX: Final = 2**32
@@ -24,6 +24,7 @@ class Asked(NamedTuple):
     """A request without its response; `waiter` is done when nobody waits any more."""
 
     record: type[ResponseBody]
+    size_max: int
     waiter: asyncio.Future[ResponseBody]
 
 
@@ -34,8 +35,9 @@ class PendingRequests:
         self._asked: dict[int, Asked] = {}
         self._next_id = 0
 
-    def __len__(self) -> int:
-        return len(self._asked)
+    def get_size_max(self) -> int:
+        """Return how long a response may be now; 0 where none is expected."""
+        return max((asked.size_max for asked in self._asked.values()), default=0)
 
     def add(self, body: RequestBody, waiter: asyncio.Future[ResponseBody]) -> int:
         """Return the id of a new request; raises TooManyRequestsError."""
@@ -43,7 +45,7 @@ class PendingRequests:
             raise TooManyRequestsError
         number = self._next_id
         self._next_id += 1
-        self._asked[number] = Asked(RESPONSES[type(body)], waiter)
+        self._asked[number] = Asked(RESPONSES[type(body)], RESPONSE_SIZES[type(body)], waiter)
         return number
 
     def drop(self, number: int) -> None:

@@ -29,12 +29,18 @@ class Server:
     """Answers whoever connects and hands on those who prove a key, each in a task of aiohttp's own."""
 
     def __init__(
-        self, identity: Identity, opening_s: float, on_session: OnSession, on_refused: OnRefused
+        self,
+        identity: Identity,
+        on_session: OnSession,
+        on_refused: OnRefused,
+        *,
+        opening_s: float,
+        now: Callable[[], float],
     ) -> None:
         self._identity = identity
         self._on_session = on_session
         self._on_refused = on_refused
-        self._pending = Pending(opening_s)
+        self._pending = Pending(opening_s, now)
         self._listeners: list[asyncio.Server] = []
         self._http = web.Server(
             self._handle,

@@ -36,6 +36,8 @@ from node.network.handshake import (
 from node.network.identity import PeerId, compute_peer_id
 from node.network.listener import Inbound
 from node.network.messages import (
+    ADDRESSES_MAX,
+    AGENT_MAX,
     PEERS_MAX,
     AnyMessage,
     BlockRequest,
@@ -58,6 +60,7 @@ from node.network.messages import (
     StateRequest,
     StateResponse,
     Status,
+    encode_if_short,
     encode_message,
     get_kind,
 )
@@ -105,7 +108,11 @@ class Network:
         self._slots = Slots(self.peer, settings.slots)
         self._planner = Planner(self.peer, settings, self._book, self._slots)
         self._server = Server(
-            self._identity, settings.timing.opening_s, self._on_dialled, self._on_refused_handshake
+            self._identity,
+            self._on_dialled,
+            self._on_refused_handshake,
+            opening_s=settings.timing.opening_s,
+            now=clock.monotonic,
         )
         self._connections: dict[PeerId, Connection] = {}
         self._received_bytes = 0
@@ -244,6 +251,8 @@ class Network:
             log.debug("peer_dial_failed", address=str(address), reason=str(error) or "no answer in time")
             self._on_refused_handshake(error)
             self._book.on_failed(address, is_wrong=isinstance(error, WrongPeerError | OwnKeyError))
+        except Exception:
+            log.exception("peer_dial_crashed", address=str(address))
         else:
             self._book.on_reached(address)
             link = Link(peer, Direction.OUTBOUND, compute_subnet(wire.host))
@@ -304,8 +313,9 @@ class Network:
 
     def _introduce(self) -> Introduction:
         port = self.addresses[0].port if self.addresses else 0
-        public = tuple(str(address._replace(peer=self.peer)) for address in self._settings.public_addresses)
-        return Introduction(self._settings.agent, port, public)
+        public = self._settings.public_addresses[:ADDRESSES_MAX]
+        named = tuple(str(address._replace(peer=self.peer)) for address in public)
+        return Introduction(self._settings.agent[:AGENT_MAX], port, named)
 
     def _enter(self, connection: Connection) -> None:
         """Take a connection in, in place of the peer's present one."""
@@ -345,6 +355,9 @@ class Network:
             await connection.write()
         except (ConnectionOverError, FrameError) as error:
             self._leave(connection, str(error))
+        except Exception:
+            log.exception("peer_failed", peer=connection.peer)
+            self._leave(connection, "failed here")
 
     def _handle(self, connection: Connection, message: Message) -> None:
         if isinstance(message, Request):
@@ -378,7 +391,11 @@ class Network:
             response, penalty = Refusal(RefusalCode.BUSY), None
         finally:
             connection.served -= 1
-        connection.send(Response(number, response))
+        data = encode_if_short(Response(number, response))
+        if data is None:
+            log.error("response_too_long", request_type=type(body).__name__)
+            data = encode_message(Response(number, Refusal(RefusalCode.FAILED)))
+        connection.send_encoded(Kind.RESPONSE, data)
         if penalty is not None:
             self.report(connection.peer, penalty)
 
@@ -425,7 +442,7 @@ class Network:
             for other in self._connections.values()
         ]
         found = [address for address in connected if address is not None]
-        found += self._book.sample_reached(PEERS_MAX)
+        found += self._book.sample_reached()
         texts = {
             str(address): None
             for address in found

@@ -148,11 +148,11 @@ def take_message(data: bytes) -> None:
 
 def take_frames(data: bytes) -> None:
     """Cut the bytes into frames and put them together."""
-    reassembly = Reassembly(RULES)
+    reassembly = Reassembly()
     for start in range(0, len(data), 40):
         try:
             piece = parse_piece(data[start : start + 40])
-            whole = reassembly.take(piece, 0)
+            whole = reassembly.take(piece, RULES[piece.kind].size_max, 0)
             if whole is not None:
                 decode_message(piece.kind, whole)
         except MessageError:

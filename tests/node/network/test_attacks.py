@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from node.network.dialling import SOCKET_MESSAGE_MAX, DialError, dial_peer
-from node.network.errors import Penalty
+from node.network.errors import PeerGoneError, Penalty
 from node.network.handshake import Identity, WrongGenesisError
 from node.network.listener import PENDING_MAX
 from node.network.messages import (
@@ -406,6 +406,21 @@ async def test_an_answer_of_another_kind_fails_the_request_and_costs() -> None:
         asked = target.request(stranger.peer, BlockRequest(HASH, 1), PATIENCE_S)
         result, _ = await asyncio.gather(asked, answer(), return_exceptions=True)
         assert isinstance(result, Exception)
+        assert await stranger.is_cut()
+        assert get_score(target, stranger.peer) < -(2**28)
+
+
+async def test_who_was_asked_for_addresses_cannot_send_blocks() -> None:
+    async with attacked(discovery_s=3600) as (made, target):
+        stranger = await made.visit(target, 9)
+
+        async def answer() -> None:
+            await stranger.receive()
+            await stranger.send_frame(bytes([Kind.RESPONSE | MORE]) + bytes(PIECE))
+
+        asked = target.request(stranger.peer, PeersRequest(1), PATIENCE_S)
+        result, _ = await asyncio.gather(asked, answer(), return_exceptions=True)
+        assert isinstance(result, PeerGoneError)
         assert await stranger.is_cut()
         assert get_score(target, stranger.peer) < -(2**28)
 

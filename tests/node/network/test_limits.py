@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from node.network.errors import SCORE_MAX, SCORE_MIN, Penalty
 from node.network.limits import (
     BANNED_BELOW,
-    FORGET_AFTER_MS,
     MINUTE_MS,
     Allowance,
     TokenBucket,
@@ -76,7 +75,6 @@ def test_scores_are_substrates() -> None:
     assert BANNED_BELOW == -1_524_713_356
     assert is_banned(BANNED_BELOW - 1)
     assert not is_banned(BANNED_BELOW)
-    assert FORGET_AFTER_MS == 3_600_000
     assert Penalty.WRONG_GENESIS.change == SCORE_MIN == -(2**31)
     assert Penalty.BAD_BLOCK.change == -(2**29)
     assert Penalty.TIMEOUT.change == -(2**10)
@@ -107,7 +105,7 @@ def test_scores_stay_in_the_range_of_i32(score: int, penalty: Penalty) -> None:
 
 
 def test_penalties_with_one_number_are_different_penalties() -> None:
-    assert len(Penalty) == 14
+    assert len(Penalty) == 13
     assert len({penalty.reason for penalty in Penalty}) == len(Penalty)
     assert add_score(SCORE_MIN, -1) == SCORE_MIN
     assert add_score(SCORE_MAX, 1) == SCORE_MAX

@@ -7,12 +7,16 @@ import pytest
 from aiohttp import web
 
 from node.network.listener import (
+    ARRIVALS_PER_MINUTE,
+    ARRIVALS_PER_SUBNET_PER_MINUTE,
     OPENING_BYTES_MAX,
     PENDING_MAX,
     PENDING_PER_SUBNET_MAX,
+    SUBNETS_MAX,
     Inbound,
     Pending,
 )
+from tests.support.clock import ManualClock
 
 OPENING_S = 5.0
 
@@ -53,7 +57,8 @@ class Door:
     """A listener without sockets, and its timers."""
 
     def __init__(self) -> None:
-        self.pending = Pending(OPENING_S)
+        self.clock = ManualClock()
+        self.pending = Pending(OPENING_S, self.clock.monotonic)
         self.timers: list[tuple[float, Callable[[], None]]] = []
 
     def knock(self, host: str) -> tuple[Inbound, StubTransport, StubHandler]:
@@ -118,6 +123,31 @@ async def test_pending_connections_of_a_subnet_are_bounded(door: Door) -> None:
 async def test_loopback_is_bounded_only_as_a_whole(door: Door) -> None:
     knocks = [door.knock("127.0.0.1")[1].is_aborted for _ in range(PENDING_MAX + 1)]
     assert knocks == [*[False] * PENDING_MAX, True]
+
+
+async def test_arrivals_from_a_subnet_are_counted(door: Door) -> None:
+    def arrive(host: str) -> bool:
+        inbound, transport, _ = door.knock(host)
+        inbound.connection_lost(None)
+        return not transport.is_aborted
+
+    limit = ARRIVALS_PER_SUBNET_PER_MINUTE
+    assert [arrive("198.51.100.1") for _ in range(limit + 1)] == [*[True] * limit, False]
+    assert arrive("198.51.101.1")
+    door.clock.advance(60_000 // limit)
+    assert [arrive("198.51.100.2"), arrive("198.51.100.3")] == [True, False]
+    assert all(arrive("127.0.0.1") for _ in range(2 * limit))
+
+
+async def test_all_arrivals_together_are_counted(door: Door) -> None:
+    taken = 0
+    for number in range(ARRIVALS_PER_MINUTE + 10):
+        inbound, transport, _ = door.knock(f"10.{number // 256}.{number % 256}.1")
+        inbound.connection_lost(None)
+        taken += not transport.is_aborted
+    assert taken == ARRIVALS_PER_MINUTE
+    assert len(door.pending._arrivals_by_subnet) == SUBNETS_MAX
+    assert not door.knock("127.0.0.1")[1].is_aborted
 
 
 async def test_a_lost_connection_gives_its_place_back(door: Door) -> None:

@@ -224,10 +224,26 @@ def test_scores_are_forgotten_after_an_hour() -> None:
     assert store.get_score(make_peer(1), NOW_MS + 3_599_999) == 0
     assert store.get_score(make_peer(1), NOW_MS + 3_543_000) < 0
     before = store.encode()
-    store.forget(NOW_MS)
+    store.forget(NOW_MS + 999)
     assert store.encode() == before
+    store.forget(NOW_MS + 3_543_000)
+    assert store.get_score(make_peer(1), NOW_MS + 3_543_000) < 0
     store.forget(NOW_MS + 3_600_000)
     assert store.encode() == PeerStore().encode()
+
+
+@given(st.integers(SCORE_MIN, -1), st.lists(st.integers(0, 70_000), max_size=20))
+def test_scores_decay_the_same_however_often_they_are_brought_up_to_date(
+    value: int, waits: list[int]
+) -> None:
+    store, left = PeerStore(), PeerStore()
+    store.change_score(make_peer(1), value, NOW_MS)
+    left.change_score(make_peer(1), value, NOW_MS)
+    now_ms = NOW_MS
+    for wait in waits:
+        now_ms += wait
+        store.forget(now_ms)
+    assert store.get_score(make_peer(1), now_ms) == left.get_score(make_peer(1), now_ms)
 
 
 def test_a_clock_that_was_set_back_does_not_keep_a_ban_for_ever() -> None:

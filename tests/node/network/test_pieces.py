@@ -11,12 +11,12 @@ from node.network.reassembly import MORE, PIECE, Piece, Reassembly, parse_piece,
 
 def feed(reassembly: Reassembly, frame: bytes, now_ms: int = 0) -> tuple[Kind, bytes] | None:
     piece = parse_piece(frame)
-    data = reassembly.take(piece, now_ms)
+    data = reassembly.take(piece, RULES[piece.kind].size_max, now_ms)
     return None if data is None else (piece.kind, data)
 
 
 def drain(queues: SendQueues) -> list[tuple[Kind, bytes]]:
-    reassembly = Reassembly(RULES)
+    reassembly = Reassembly()
     found = []
     while (frame := queues.next_frame()) is not None:
         message = feed(reassembly, frame)
@@ -31,7 +31,7 @@ def test_a_message_comes_back_from_its_pieces(size: int) -> None:
     frames = list(split_message(Kind.RESPONSE, data))
     assert len(frames) == max(-(-size // PIECE), 1)
     assert all(len(frame) == PIECE + 1 for frame in frames[:-1])
-    reassembly = Reassembly(RULES)
+    reassembly = Reassembly()
     assert [feed(reassembly, frame) for frame in frames] == [
         *[None] * (len(frames) - 1),
         (Kind.RESPONSE, data),
@@ -42,7 +42,7 @@ def test_a_message_comes_back_from_its_pieces(size: int) -> None:
 def test_messages_of_other_kinds_may_come_between_pieces() -> None:
     first = list(split_message(Kind.RESPONSE, bytes(2 * PIECE)))
     second = list(split_message(Kind.CONSENSUS, b"\x01" * (PIECE + 1)))
-    reassembly = Reassembly(RULES)
+    reassembly = Reassembly()
     order = [first[0], second[0], second[1], first[1]]
     assert [feed(reassembly, frame) for frame in order] == [
         None,
@@ -74,43 +74,55 @@ def test_other_frames_are_no_pieces(frame: bytes) -> None:
 def test_a_message_is_refused_as_soon_as_it_is_too_long() -> None:
     limit = RULES[Kind.CONSENSUS].size_max
     assert limit % PIECE
-    reassembly = Reassembly(RULES)
+    reassembly = Reassembly()
     for _ in range(limit // PIECE):
-        assert reassembly.take(Piece(Kind.CONSENSUS, False, bytes(PIECE)), 0) is None
+        assert (
+            reassembly.take(Piece(Kind.CONSENSUS, False, bytes(PIECE)), RULES[Kind.CONSENSUS].size_max, 0)
+            is None
+        )
     with pytest.raises(MessageError, match="at most"):
-        reassembly.take(Piece(Kind.CONSENSUS, True, bytes(limit % PIECE + 1)), 0)
-    assert reassembly.take(Piece(Kind.CONSENSUS, True, bytes(limit % PIECE)), 0) == bytes(limit)
+        reassembly.take(
+            Piece(Kind.CONSENSUS, True, bytes(limit % PIECE + 1)), RULES[Kind.CONSENSUS].size_max, 0
+        )
+    assert reassembly.take(
+        Piece(Kind.CONSENSUS, True, bytes(limit % PIECE)), RULES[Kind.CONSENSUS].size_max, 0
+    ) == bytes(limit)
 
 
 def test_short_kinds_have_no_pieces() -> None:
     with pytest.raises(MessageError):
-        Reassembly(RULES).take(Piece(Kind.PING, False, bytes(PIECE)), 0)
+        Reassembly().take(Piece(Kind.PING, False, bytes(PIECE)), 16, 0)
 
 
 def test_a_full_message_that_announces_more_is_refused() -> None:
     limit = RULES[Kind.RESPONSE].size_max
     assert limit % PIECE == 0
-    reassembly = Reassembly(RULES)
+    reassembly = Reassembly()
     for _ in range(limit // PIECE - 1):
-        assert reassembly.take(Piece(Kind.RESPONSE, False, bytes(PIECE)), 0) is None
+        assert (
+            reassembly.take(Piece(Kind.RESPONSE, False, bytes(PIECE)), RULES[Kind.RESPONSE].size_max, 0)
+            is None
+        )
     with pytest.raises(MessageError):
-        reassembly.take(Piece(Kind.RESPONSE, False, bytes(PIECE)), 0)
-    assert reassembly.take(Piece(Kind.RESPONSE, True, bytes(PIECE)), 0) == bytes(limit)
+        reassembly.take(Piece(Kind.RESPONSE, False, bytes(PIECE)), RULES[Kind.RESPONSE].size_max, 0)
+    assert reassembly.take(
+        Piece(Kind.RESPONSE, True, bytes(PIECE)), RULES[Kind.RESPONSE].size_max, 0
+    ) == bytes(limit)
 
 
 def test_the_age_of_the_oldest_unfinished_message_is_known() -> None:
-    reassembly = Reassembly(RULES)
-    reassembly.take(Piece(Kind.RESPONSE, False, bytes(PIECE)), 5)
-    reassembly.take(Piece(Kind.TRANSACTIONS, False, bytes(PIECE)), 7)
-    reassembly.take(Piece(Kind.RESPONSE, False, bytes(PIECE)), 9)
+    reassembly = Reassembly()
+    reassembly.take(Piece(Kind.RESPONSE, False, bytes(PIECE)), RULES[Kind.RESPONSE].size_max, 5)
+    reassembly.take(Piece(Kind.TRANSACTIONS, False, bytes(PIECE)), RULES[Kind.TRANSACTIONS].size_max, 7)
+    reassembly.take(Piece(Kind.RESPONSE, False, bytes(PIECE)), RULES[Kind.RESPONSE].size_max, 9)
     assert reassembly.get_oldest_ms() == 5
-    reassembly.take(Piece(Kind.RESPONSE, True, b""), 10)
+    reassembly.take(Piece(Kind.RESPONSE, True, b""), RULES[Kind.RESPONSE].size_max, 10)
     assert reassembly.get_oldest_ms() == 7
 
 
 @given(st.lists(st.binary(max_size=4), max_size=30))
 def test_any_frames_are_pieces_or_a_message_error(frames: list[bytes]) -> None:
-    reassembly = Reassembly(RULES)
+    reassembly = Reassembly()
     for frame in frames:
         try:
             message = feed(reassembly, frame)
@@ -164,7 +176,7 @@ def test_a_vote_that_is_being_sent_is_finished() -> None:
     assert first is not None
     for number in range(BOUNDS[Urgency.CONSENSUS].messages_max + 1):
         queues.put(Kind.CONSENSUS, number.to_bytes(4, "big"))
-    reassembly = Reassembly(RULES)
+    reassembly = Reassembly()
     assert feed(reassembly, first) is None
     second = queues.next_frame()
     assert second is not None

@@ -135,6 +135,8 @@ def serve_everything(network: Network) -> None:
                 raise KeyError(peer)
             case 3:
                 await asyncio.sleep(3600)
+            case 5:
+                return StateResponse(((b"k", bytes(4 * MIB)),) * 4, b"", True)
             case _:
                 pass
         return StateResponse(((body.start_key, b"v"),), b"proof", True)
@@ -166,6 +168,7 @@ async def test_refusals_have_their_reasons() -> None:
             (BlocksRequest(HASH, 1, 1), RefusalCode.UNKNOWN),
             (StateRequest(HASH, b"", 2), RefusalCode.FAILED),
             (StateRequest(HASH, b"", 3), RefusalCode.BUSY),
+            (StateRequest(HASH, b"", 5), RefusalCode.FAILED),  # 16 MiB and a little
         ):
             with pytest.raises(RequestRefusedError) as caught:
                 await alice.request(bob.peer, body, 20)
