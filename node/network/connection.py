@@ -70,6 +70,7 @@ class Connection:
         self._reassembly = Reassembly()
         self._allowance = Allowance(settings.rules, channel.opened_ms)
         self._pinged_ms = channel.opened_ms
+        self._excused_ms = channel.opened_ms
         self._ping = -1
 
     @property
@@ -139,19 +140,21 @@ class Connection:
 
     def tick(self, now_ms: int, timing: Timing) -> str | None:
         """Send a ping where one is due; return why the connection should end, None while it may stay."""
-        if now_ms - self.channel.heard_ms > timing.silence_s * 1000:
+        if self._is_overdue(self.channel.heard_ms, now_ms, timing.silence_s):
             return "was silent"
-        since_ms = self.channel.sending_since_ms
-        if since_ms is not None and now_ms - since_ms > timing.stalled_s * 1000:
+        if self._is_overdue(self.channel.sending_since_ms, now_ms, timing.stalled_s):
             return "does not read"
-        oldest_ms = self._reassembly.get_oldest_ms()
-        if oldest_ms is not None and now_ms - oldest_ms > timing.message_s * 1000:
+        if self._is_overdue(self._reassembly.get_oldest_ms(), now_ms, timing.message_s):
             return "does not finish its message"
         if now_ms - self._pinged_ms >= timing.ping_s * 1000:
             self._pinged_ms = now_ms
             self._ping += 1
             self.send(Ping(self._ping))
         return None
+
+    def excuse(self, now_ms: int) -> None:
+        """Start all deadlines anew: the node itself was asleep."""
+        self._excused_ms = now_ms
 
     def end(self, reason: str) -> None:
         """End the connection at once; its tasks notice, and whoever waits for a response is told."""
@@ -161,6 +164,10 @@ class Connection:
             self.requests.fail_all()
             self._wake.set()
             self.channel.wire.abort()
+
+    def _is_overdue(self, since_ms: int | None, now_ms: int, limit_s: float) -> bool:
+        """Tell whether something takes too long that began then; None where it is not under way."""
+        return since_ms is not None and now_ms - max(since_ms, self._excused_ms) > limit_s * 1000
 
     def _get_size_max(self, kind: Kind) -> int:
         """Return how long a message may be; raises RemoteError where none of its kind is expected."""

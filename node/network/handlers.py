@@ -37,6 +37,8 @@ class PeerInfo(NamedTuple):
     latency_ms: int | None
     score: int
     is_reserved: bool
+    lost_messages: int
+    """Messages that were not sent for lack of room: the peer reads too slowly."""
 
 
 class Handlers:

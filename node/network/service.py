@@ -76,6 +76,8 @@ from runtime.primitives.crypto import Keypair
 SERVED_MAX: Final = 4
 """Requests of one peer that are answered at once; more are refused as busy."""
 DISCOVERY_TIMEOUT_S: Final = 10.0
+LATE_MS: Final = 5000
+"""How late a look at the deadlines may come; later, the node itself was asleep and blames nobody."""
 
 AnyRequest = TypeVar("AnyRequest", BlocksRequest, BlockRequest, StateRequest)
 
@@ -401,10 +403,17 @@ class Network:
 
     async def _sweep(self) -> None:
         """Check the deadlines of all connections, for ever."""
+        swept_ms = self._now_ms()
         while True:
             await asyncio.sleep(self._settings.timing.sweep_s)
             now_ms = self._now_ms()
+            late_ms = now_ms - swept_ms - self._settings.timing.sweep_s * 1000
+            swept_ms = now_ms
+            if late_ms > LATE_MS:
+                log.warning("node_stood_still", late_ms=int(late_ms))
             for connection in tuple(self._connections.values()):
+                if late_ms > LATE_MS:
+                    connection.excuse(now_ms)
                 reason = connection.tick(now_ms, self._settings.timing)
                 if reason is not None:
                     log.debug("peer_overdue", peer=connection.peer, reason=reason)
@@ -461,6 +470,7 @@ class Network:
             connection.latency_ms,
             self._book.get_score(connection.peer),
             connection.peer in self._slots.reserved,
+            connection.lost_messages,
         )
 
     def _now_ms(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from node.clock import SystemClock
+from node.clock import Clock, SystemClock
 from node.network.dialling import make_client
 from node.network.frames import FrameOpener, FrameSealer
 from node.network.handshake import Identity, dial
@@ -81,14 +81,16 @@ class World:
             prepare(network)
         return await self._stack.enter_async_context(network.running())
 
-    def make(self, number: int, *, genesis: bytes = GENESIS, **settings: Any) -> Network:
+    def make(
+        self, number: int, *, genesis: bytes = GENESIS, clock: Clock | None = None, **settings: Any
+    ) -> Network:
         return Network(
             NetworkSettings(**settings),
             make_key(number),
             genesis,
             self._tasks,
             status=lambda: make_status(number),
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
         )
 
     async def visit(self, network: Network, number: int, *, introduce: bool = True) -> "Stranger":

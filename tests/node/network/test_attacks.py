@@ -9,9 +9,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from node.clock import SystemClock
 from node.network.dialling import SOCKET_MESSAGE_MAX, DialError, dial_peer
 from node.network.errors import PeerGoneError, Penalty
 from node.network.handshake import Identity, WrongGenesisError
+from node.network.identity import PeerId
 from node.network.listener import PENDING_MAX
 from node.network.messages import (
     RULES,
@@ -354,6 +356,8 @@ async def test_a_slow_reader_holds_up_nobody_and_is_dropped_in_the_end() -> None
         taken = [target.send(stranger.peer, Transactions((bytes(1024 * 1024),))) for _ in range(40)]
         assert taken[0]
         assert not taken[-1]
+        (info,) = [info for info in target.peers() if info.peer == stranger.peer]
+        assert info.lost_messages == taken.count(False)
         for number in range(200):
             target.broadcast(Consensus(number.to_bytes(4, "big")))
         await wait_until(lambda: heard == 200)
@@ -374,6 +378,35 @@ async def receive_ping(stranger: Stranger) -> Ping:
     while not isinstance(message := await stranger.receive(), Ping):
         assert isinstance(message, Request)
     return message
+
+
+class Watch(SystemClock):
+    """A clock that a test can move on, as a process finds it that was stopped."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_s
+
+
+async def test_a_node_that_stood_still_does_not_blame_its_peers() -> None:
+    watch = Watch()
+    async with world() as made:
+        target = await made.start(1, clock=watch, timing=hurry(ping_s=1, silence_s=20))
+        honest = await made.start(2, bootnodes=target.addresses)
+        await wait_until(lambda: is_connected(target, honest))
+        heard: list[PeerId] = []
+        target.on_disconnected(heard.append)
+        watch.ahead_s = 60
+        await asyncio.sleep(0.5)
+        assert heard == []
+        stranger = await made.visit(target, 9)
+        for _ in range(30):
+            watch.ahead_s += 1
+            await asyncio.sleep(0.06)
+        assert not has_peer(target, stranger.peer)
+        assert has_peer(target, honest.peer)
 
 
 async def test_a_peer_that_answers_pings_stays() -> None:

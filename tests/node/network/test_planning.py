@@ -349,6 +349,16 @@ def test_hearsay_is_parsed_and_filtered() -> None:
     assert planned.book.hear([str(make_address(6, "8.8.8.8"))], "9.9.9.0/24") == 1
 
 
+def test_a_sample_of_reached_peers_is_drawn_anew_after_ten_seconds() -> None:
+    planned = Planned(NetworkSettings())
+    planned.book.on_reached(BOOT)
+    assert planned.book.sample_reached() == [BOOT]
+    planned.book.on_reached(RESERVED)
+    assert planned.book.sample_reached() == [BOOT]
+    planned.clock.advance(10_000)
+    assert set(planned.book.sample_reached()) == {BOOT, RESERVED}
+
+
 def test_production_deadlines() -> None:
     timing = Timing()
     assert timing.opening_s == 5

@@ -15,6 +15,8 @@ from node.network.errors import (
 )
 from node.network.identity import PeerId
 from node.network.messages import (
+    ADDRESSES_MAX,
+    AGENT_MAX,
     BlockData,
     BlockRequest,
     BlockResponse,
@@ -29,10 +31,12 @@ from node.network.messages import (
     Status,
     Transactions,
 )
+from node.network.peer_store import PEER_ADDRESSES_MAX
 from node.network.requests import REQUESTS_MAX
 from node.network.service import SERVED_MAX, Network
-from node.network.slots import Direction, SlotLimits
-from tests.node.network.peers import make_address
+from node.network.slots import Direction, Link, SlotLimits
+from node.network.subnets import LOOPBACK
+from tests.node.network.peers import make_address, make_peer
 from tests.node.network.running import (
     get_score,
     has_peer,
@@ -81,6 +85,28 @@ async def test_two_nodes_connect_and_know_each_other() -> None:
         assert heard.events == [("connected", alice.peer)]
         assert str(bob.addresses[0]).endswith(f"/ws/p2p/{bob.peer}")
     assert heard.events == [("connected", alice.peer), ("disconnected", alice.peer)]
+
+
+async def test_public_addresses_and_a_long_agent_are_told_within_limits() -> None:
+    public = tuple(make_address(0, f"10.9.{number}.1") for number in range(ADDRESSES_MAX + 1))
+    async with world() as made:
+        bob = await made.start(2)
+        alice = await made.start(1, bootnodes=bob.addresses, public_addresses=public, agent="a" * 100)
+        await wait_until(lambda: is_connected(alice, bob))
+        assert bob.peers()[0].agent == "a" * AGENT_MAX
+        known = bob._book._store.get_addresses(alice.peer)
+        assert known == tuple(address._replace(peer=alice.peer) for address in public)[:PEER_ADDRESSES_MAX]
+
+
+async def test_loopback_addresses_are_told_to_loopback_alone() -> None:
+    async with world() as made:
+        bob = await made.start(2)
+        alice = await made.start(1, bootnodes=bob.addresses)
+        await wait_until(lambda: is_connected(alice, bob))
+        asker = make_peer(7)
+        assert bob._list_addresses(Link(asker, Direction.INBOUND, LOOPBACK)) == (str(alice.addresses[0]),)
+        assert bob._list_addresses(Link(asker, Direction.INBOUND, "8.8.8.0/24")) == ()
+        assert bob._list_addresses(Link(alice.peer, Direction.INBOUND, LOOPBACK)) == ()
 
 
 async def test_messages_arrive_in_order_and_by_type() -> None:
