@@ -40,8 +40,8 @@ from node.network.service import Network
 from tests.node.network.peers import make_address, make_key
 from tests.node.network.running import (
     GENESIS,
+    HERE,
     PATIENCE_S,
-    QUICK,
     Stranger,
     World,
     get_score,
@@ -59,9 +59,12 @@ HASH = bytes(32)
 
 @contextlib.asynccontextmanager
 async def attacked(**deadlines: float) -> AsyncIterator[tuple[World, Network]]:
-    """Start a node under attack whose honest peer goes on asking it; at the end that one was served."""
+    """Start a node under attack whose honest peer goes on asking it; at the end that one was served.
+
+    The node itself asks for nothing, so that every answer to it is one too many.
+    """
     async with world() as made:
-        target = await made.start(1, timing=hurry(**deadlines) if deadlines else QUICK)
+        target = await made.start(1, timing=hurry(discovery_s=3600, **deadlines))
         honest = await made.start(2, reserved=target.addresses)
         await wait_until(lambda: is_connected(target, honest))
         over = asyncio.Event()
@@ -374,9 +377,8 @@ async def test_a_peer_that_goes_silent_is_dropped() -> None:
 
 
 async def receive_ping(stranger: Stranger) -> Ping:
-    """Return the next ping; requests for addresses may come before."""
-    while not isinstance(message := await stranger.receive(), Ping):
-        assert isinstance(message, Request)
+    message = await stranger.receive()
+    assert isinstance(message, Ping)
     return message
 
 
@@ -430,10 +432,8 @@ async def test_an_answer_of_another_kind_fails_the_request_and_costs() -> None:
         stranger = await made.visit(target, 9)
 
         async def answer() -> None:
-            while not isinstance(request := await stranger.receive(), Request) or isinstance(
-                request.body, PeersRequest
-            ):
-                pass
+            request = await stranger.receive()
+            assert isinstance(request, Request)
             await stranger.send(Response(request.id, PeersResponse(())))
 
         asked = target.request(stranger.peer, BlockRequest(HASH, 1), PATIENCE_S)
@@ -444,7 +444,7 @@ async def test_an_answer_of_another_kind_fails_the_request_and_costs() -> None:
 
 
 async def test_who_was_asked_for_addresses_cannot_send_blocks() -> None:
-    async with attacked(discovery_s=3600) as (made, target):
+    async with attacked() as (made, target):
         stranger = await made.visit(target, 9)
 
         async def answer() -> None:
@@ -558,7 +558,7 @@ async def test_a_status_that_cannot_be_told_is_our_fault_alone() -> None:
             calls += 1
             raise KeyError("planted")
 
-        broken = made.make(1, listen=((await made.start(5)).addresses[0]._replace(port=0),), timing=QUICK)
+        broken = made.make(1, listen=HERE)
         broken._status = fail
         async with broken.running():
             stranger = await made.visit(broken, 9, introduce=False)
