@@ -28,6 +28,7 @@ from node.driver.agreement import AgreementDriver, AgreementSettings, Wire
 from node.driver.finality import FinalityDriver
 from node.driver.signer import GuardedSigner
 from node.driver.work import ChainWork
+from node.network.view import PeersView
 from node.pool.pool import Pool
 from node.pool.transaction import PoolLimits
 from node.telemetry.metrics import ChainMetrics
@@ -106,10 +107,12 @@ class ChainHost:
         self.settings = settings
         self.metrics = metrics
         self.chain = chain
+        self.peers: PeersView | None = None
         self._clock = clock
         self._sealed_at = clock.monotonic()
         for info in self.chain.replay():
             log.info("block_replayed", number=info.number, hash=info.hash)
+        self.started_at = self.chain.head.number
         self.pool = Pool(settings.pool_limits, self.chain.head.number)
         self.intake = Intake(self.chain, self.pool, verifier, clock, mock=settings.mock_signatures)
         signs = signer(self.chain)
@@ -204,15 +207,20 @@ class ChainHost:
 
     def read_status(self) -> Status:
         """Return the numbers of the status line."""
-        head, final = self.chain.head, self.chain.finalized
-        return Status(0, head.number, head.hash, final.number, final.hash)
+        head, final, peers = self.chain.head, self.chain.finalized, self.peers
+        if peers is None:
+            return Status(0, head.number, head.hash, final.number, final.hash)
+        target = peers.target if peers.is_syncing else None
+        count, traffic = len(peers.connected()), peers.count_traffic()
+        return Status(count, head.number, head.hash, final.number, final.hash, target, *traffic)
 
     def measure(self) -> None:
         """Bring the gauges up to date; whoever shows them calls this first."""
         metrics, best = self.metrics, self.chain.head.number
         metrics.best_height.set(best)
         metrics.finalized_height.set(self.chain.finalized.number)
-        metrics.sync_target_height.set(best)  # nobody else is there to be ahead
+        metrics.sync_target_height.set(best if self.peers is None else max(best, self.peers.target))
+        metrics.peers.set(0 if self.peers is None else len(self.peers.connected()))
         metrics.leaves.set(len(self.chain.store.leaves()))
         metrics.ready_transactions.set(self.pool.status.ready)
         metrics.validations_scheduled.set(self.intake.validations_scheduled)

@@ -33,9 +33,11 @@ from node.chain.remembered import GENESIS_FILE, GenesisRecord
 from node.clock import Clock, SystemClock
 from node.config import Config, ConfigError, ExitCode, ManualSeal, StartError
 from node.driver.signer import GuardedSigner
-from node.host import ChainHost, HostSettings
+from node.host import Agreement, ChainHost, HostSettings
+from node.joining import joined, make_agreement, make_network
 from node.keystore import Keystore, get_node_key
 from node.network.identity import PeerId, compute_peer_id
+from node.network.service import Network
 from node.pool.transaction import compute_limits
 from node.rpc.groups.author import AuthorMethods
 from node.rpc.groups.chain import ChainMethods
@@ -182,7 +184,8 @@ async def _start(
     base = stack.enter_context(_base_path(config))
     config = msgspec.structs.replace(config, base_path=str(base))
     chain_path = config.get_chain_path(spec.id)
-    peer_id = compute_peer_id(get_node_key(config, spec.id).public)
+    node_key = get_node_key(config, spec.id)
+    peer_id = compute_peer_id(node_key.public)
     window = config.get_state_pruning_blocks() or 0
     store = stack.enter_context(_open_store(spec, chain_path, window))
     verifier = await stack.enter_async_context(Verifier(count_workers(config)))
@@ -190,15 +193,25 @@ async def _start(
     role = 4 if config.validator else 1
     metrics = NodeMetrics(name=PROGRAM, version=program_version(), role=role, started_ms=clock.now_ms())
     keystore = _open_keystore(config, spec)
+    chain = Chain(store, spec.runtimes(), read_spec_version)
+    guard = GuardFile(config.get_guard_path(spec.id))
+    network: Network | None = None
+    agreement: Agreement | None = None
+    if not _is_alone(spec, chain):
+        network = make_network(config, spec.boot_nodes, chain, node_key, tasks, clock, chain_path)
+        agreement = make_agreement(network, spec.block_time_ms)
     host = ChainHost(
-        Chain(store, spec.runtimes(), read_spec_version),
-        signer=lambda chain: _make_signer(config, keystore, GuardFile(config.get_guard_path(spec.id)), chain),
+        chain,
+        signer=lambda chain: _make_signer(config, keystore, guard, chain),
         verifier=verifier,
         clock=clock,
         settings=_host_settings(config, spec),
         metrics=metrics.add_chain(spec.id),
+        agreement=agreement,
     )
     _check_role(config, spec, host)
+    if network is not None:
+        host.peers = await stack.enter_async_context(joined(network, host, tasks))
     server = await stack.enter_async_context(
         serve(
             _make_methods(spec, host, peer_id, keystore, log_filter),
@@ -233,16 +246,15 @@ def _check_role(config: Config, spec: ChainSpec, host: ChainHost) -> None:
     cannot."""
     if isinstance(config.get_seal(), ManualSeal) and not spec.is_dev:
         raise ConfigError("blocks are sealed by hand on development chains only")
-    count = len(host.chain.api.authority_set().authorities)
-    if config.validator and count != 1:
-        raise ConfigError(
-            f"{spec.name} has {count} authorities, which agree by PBFT; this release makes blocks for a lone"
-            " authority: take --dev or a chain specification with one, or leave out --validator"
-        )
     if config.validator and not host.is_authority:
         log.warning(
-            "key_is_no_authority", reason="the chain's authority is another key; no block will be made"
+            "key_is_no_authority", reason="the chain's authorities have other keys: this one makes no block"
         )
+
+
+def _is_alone(spec: ChainSpec, chain: Chain) -> bool:
+    """Tell whether a chain is made by one authority on one machine, as development chains are."""
+    return spec.is_dev and len(chain.api.authority_set().authorities) == 1
 
 
 def _make_methods(
@@ -263,6 +275,8 @@ def _make_methods(
         finalize=host.finality.finalize_now,
         is_authority=host.is_authority,
         is_dev=spec.is_dev,
+        peers=host.peers,
+        started_at=host.started_at,
         log_filter=log_filter,
     )
     methods = Methods(

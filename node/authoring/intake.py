@@ -100,6 +100,8 @@ class Intake:
         self._decided: deque[tuple[list[_Checked], bytes]] = deque()
         self._work = asyncio.Event()
         self.is_drained = False
+        self.on_admitted: Callable[[bytes, bytes], None] | None = None
+        """Hears hash and bytes of every transaction that other nodes may have too."""
         self.validations_scheduled = 0
         self.validations_finished = 0
         chain.on_best(self._on_best)
@@ -278,7 +280,10 @@ class Intake:
             raise InvalidTransaction(InvalidReason.BadProof)
         if one.job is not NO_JOB:
             self._verified.add(extrinsic.hash, one.job.message)
-        self.pool.submit(self._pooled(extrinsic), now, watch=watcher is not None)
+        pooled = self._pooled(extrinsic)
+        self.pool.submit(pooled, now, watch=watcher is not None)
+        if self.on_admitted is not None and pooled.propagate:
+            self.on_admitted(pooled.hash, pooled.data)
         if watcher is not None:
             self._watchers.setdefault(extrinsic.hash, []).append(watcher)
         self._arrived.set()

@@ -10,7 +10,7 @@ carried out before the next instance begins. It knows no rule of agreement and n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
@@ -59,14 +59,17 @@ from node.consensus.messages import (
 from node.consensus.pbft import Pbft, Times
 from node.driver.signer import GuardedSigner
 from runtime.frame.executive import InvalidBlock
-from runtime.primitives.block import Block
+from runtime.primitives.block import Block, hash_header
 from runtime.primitives.certificate import STEP_COMMIT, Certificate, InvalidCertificate, verify_certificate
 from runtime.primitives.crypto import verify
+from runtime.primitives.hashing import blake2_256
 from runtime.primitives.scale import DecodeError
 from runtime.primitives.types import Hash
 
 INPUTS_MAX: Final = 4_096
 """Messages that may wait; a sender whose message finds no place is told so."""
+RELAYED_MAX: Final = 8_192
+"""Messages known to have been passed on."""
 VERIFIED_MAX: Final = 8_192
 """Signatures known to be right, so that repeated messages and justifications cost nothing."""
 FETCH_TRIES: Final = 10
@@ -82,6 +85,10 @@ class Wire(Protocol):
 
     def broadcast(self, data: bytes) -> None:
         """Send a consensus message to all peers."""
+        ...
+
+    def relay(self, peer: Peer, data: bytes) -> None:
+        """Pass a right message on to all peers but the one it came from."""
         ...
 
     def send(self, peer: Peer, data: bytes) -> None:
@@ -127,8 +134,21 @@ class _Heard(NamedTuple):
     message: Vote | ViewChange | Proposal | Status | Decided
 
 
-_Event: TypeAlias = _Heard | tuple[int, PbftInput]
-"""What a peer said, or an answer to the engine with the instance that it is for."""
+class _Caught(NamedTuple):
+    """Certified blocks from a peer, oldest first, and who waits for them to be carried out."""
+
+    blocks: Sequence[tuple[Block, Certificate]]
+    done: asyncio.Future[None]
+
+
+class _Answer(NamedTuple):
+    """An answer to the engine, with the instance that it is for."""
+
+    instance: int | None
+    event: PbftInput
+
+
+_Event: TypeAlias = _Heard | _Caught | _Answer
 
 
 class AgreementDriver:
@@ -145,7 +165,11 @@ class AgreementDriver:
         *,
         on_rejected: Callable[[Peer, str], None],
     ) -> None:
-        """`on_rejected` hears of peers that sent what no honest one sends."""
+        """`on_rejected` hears of peers that sent what no honest one sends.
+
+        Without a record of earlier signatures nothing is signed before so many peers that a quorum could be
+        among them say that they are at genesis, and never when one is beyond it: the key may have signed.
+        """
         self._chain = chain
         self._work = work
         self._wire = wire
@@ -157,8 +181,11 @@ class AgreementDriver:
         self._events: asyncio.Queue[_Event] = asyncio.Queue(INPUTS_MAX)
         self._early: EarlyMessages[Peer] = EarlyMessages()
         self._verified: dict[tuple[bytes, bytes, bytes], None] = {}
+        self._relayed: dict[bytes, None] = {}
         self._committee: Committee | None = None
         self._deadline_ms: int | None = None
+        self._at_genesis: dict[Peer, None] = {}
+        self._is_waiting = signer is not None and signer.is_new
         self._tasks: asyncio.TaskGroup | None = None
         self._filling: asyncio.Task[None] | None = None
         self._hint: Peer | None = None
@@ -199,6 +226,20 @@ class AgreementDriver:
             return False
         return True
 
+    async def catch_up(self, blocks: Sequence[tuple[Block, Certificate]]) -> None:
+        """Import certified blocks from a peer, oldest first; those that are final here are passed over.
+
+        InvalidCertificate or InvalidBlock at the first that is wrong, UnknownBlock where one is missing
+        before it; those before it stay.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await self._events.put(_Caught(blocks, done))
+        await done
+
+    def greet(self, peer: Peer) -> None:
+        """Tell a peer that has come where this node stands."""
+        self._wire.send(peer, encode_message(Status(self.instance, self.view)))
+
     def forget(self, peer: Peer) -> None:
         """Drop what is kept of a peer that has gone."""
         self._early.forget(peer)
@@ -212,7 +253,9 @@ class AgreementDriver:
                 match await self._next_event():
                     case _Heard(peer, message):
                         await self._on_heard(peer, message)
-                    case (instance, event):
+                    case _Caught(blocks, done):
+                        await self._on_caught(blocks, done)
+                    case _Answer(instance, event):
                         if instance == self._engine.instance:
                             await self._give(event)
 
@@ -222,6 +265,7 @@ class AgreementDriver:
         match message:
             case Status():
                 self._on_status(peer, message)
+                await self._look_for_genesis(peer, message)
             case Decided():
                 await self._on_decided(peer, message.certificate)
             case _:
@@ -235,6 +279,19 @@ class AgreementDriver:
         certificate = None if block_hash is None else self._chain.certificate(block_hash)
         if certificate is not None:
             self._wire.send(peer, encode_message(Decided(certificate)))
+
+    async def _look_for_genesis(self, peer: Peer, status: Status) -> None:
+        """Decide from what peers say whether a key without a guard may sign."""
+        if not self._is_waiting or self._committee is None:
+            return
+        if max(status.instance, self.instance) > 1:
+            self._is_waiting, self._signer = False, None
+            log.error("guard_missing", reason="the chain has begun, and this key may have signed for it")
+            return
+        self._at_genesis[peer] = None
+        if len(self._at_genesis) >= self._committee.quorum - 1:
+            self._is_waiting = False
+            await self._begin()
 
     async def _on_decided(self, peer: Peer, certificate: Certificate) -> None:
         if certificate.instance != self._engine.instance or self._committee is None:
@@ -265,7 +322,45 @@ class AgreementDriver:
             return
         if isinstance(message, Proposal):
             self._hint = peer
+        self._relay(peer, message)
         await self._give(Received(message))
+
+    def _relay(self, peer: Peer, message: Vote | ViewChange | Proposal) -> None:
+        """Pass a right message on, once: not everybody is connected to everybody."""
+        data = encode_message(message)
+        known = blake2_256(data)
+        if known in self._relayed:
+            return
+        if len(self._relayed) >= RELAYED_MAX:
+            self._relayed.clear()
+        self._relayed[known] = None
+        self._wire.relay(peer, data)
+
+    async def _on_caught(
+        self, blocks: Sequence[tuple[Block, Certificate]], done: asyncio.Future[None]
+    ) -> None:
+        before = self.instance
+        try:
+            for block, certificate in blocks:
+                if block.header.number == self.instance:
+                    await self._carry_out(block, certificate)
+        except (InvalidCertificate, InvalidBlock, UnknownBlock) as error:
+            if not done.done():
+                done.set_exception(error)
+        if not done.done():
+            done.set_result(None)
+        if self.instance != before:
+            await self._begin()
+
+    async def _carry_out(self, block: Block, certificate: Certificate) -> None:
+        """Import the next block and make it final, by a certificate that is checked first."""
+        committee = self._load_committee()
+        _ensure_own_number(certificate)
+        if (certificate.number, certificate.block_hash) != (block.header.number, hash_header(block.header)):
+            raise InvalidCertificate("the certificate is for another block")
+        verify_certificate(certificate, committee.genesis, committee.set_id, committee.authorities)
+        await self._work.import_block(block, is_binding=True)
+        await self._work.finalize(certificate)
 
     def _is_right(self, scheme: int, key: bytes, signature: bytes, message: bytes) -> bool:
         known = (key, signature, message)
@@ -288,11 +383,11 @@ class AgreementDriver:
         authority = self._index_in(committee)
         instance = parent.number + 1
         resume = self._resume(instance)
-        if self._signer is not None and authority is not None and self._has_lost_prepared(instance):
-            log.error(
-                "guard_incomplete", number=instance, reason="what was committed to is not known: watching"
-            )
+        if self._is_waiting:
             authority = None
+        elif authority is not None and self._has_lost_prepared(instance):
+            log.error("guard_incomplete", number=instance, reason="what was committed to is not known")
+            authority = None  # watch until others have decided
         wait_ms = self._compute_wait(parent)
         if resume is None and committee.leader(instance, 0) == authority:
             filling = self._work.fill(parent.hash, self._clock.now_ms() + wait_ms)
@@ -386,7 +481,7 @@ class AgreementDriver:
         return None
 
     async def _answer(self, parent: BlockInfo, event: PbftInput) -> None:
-        await self._events.put((parent.number + 1, event))
+        await self._events.put(_Answer(parent.number + 1, event))
 
     # --- leaves of the above
 
@@ -447,7 +542,7 @@ class AgreementDriver:
             except TimeoutError:
                 pass
         self._deadline_ms = None
-        return self._engine.instance or 0, TimerFired()
+        return _Answer(self._engine.instance, TimerFired())
 
     def _now(self) -> int:
         return int(self._clock.monotonic() * 1000)

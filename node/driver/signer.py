@@ -45,6 +45,7 @@ class GuardedSigner:
         self._guard = guard
         self._signing = asyncio.Lock()
         stored = None if guard is None else guard.load()
+        self.is_new = guard is not None and stored is None
         if stored is not None:
             self.last, self.prepared = _decode(stored)
 

@@ -15,6 +15,7 @@ from node.authoring.intake import Intake
 from node.chain.chain import Chain
 from node.chain.errors import UnknownBlock
 from node.chain.views import Closable
+from node.network.view import PeersView
 from node.rpc.jsonrpc import RpcError
 from node.storage.states import StateDiscarded
 from node.telemetry.levels import LogFilter
@@ -44,6 +45,10 @@ class ChainContext:
     finalize: Callable[[Hash], Awaitable[None]]
     is_authority: bool
     is_dev: bool
+    peers: PeersView | None = None
+    """The chain's network; None where the node is alone."""
+    started_at: int = 0
+    """The number of the best block when the node started."""
     log_filter: LogFilter | None = None
     """The rules of the log when they may be changed."""
 

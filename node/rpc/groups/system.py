@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from node.network.handlers import PeerInfo
+from node.network.identity import PeerId, PeerIdError, parse_peer_id
+from node.network.messages import Role
+from node.network.multiaddr import MultiaddrError
+from node.network.view import PeersView
 from node.rpc.groups.context import CLIENT_ERROR, ChainContext, hex_of
 from node.rpc.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, RpcError
 from node.rpc.methods import method
@@ -30,6 +35,15 @@ class _InclusionFee(Struct):
 class _FeeDetails(Struct):
     inclusion_fee: _InclusionFee | None
     tip: u128
+
+
+def _peer_json(info: PeerInfo) -> dict[str, object]:
+    return {
+        "peerId": info.peer,
+        "roles": "AUTHORITY" if info.status.roles & Role.AUTHORITY else "FULL",
+        "bestHash": hex_of(info.status.best_hash),
+        "bestNumber": info.status.best_number,
+    }
 
 
 _OUTCOME = codec(Annotated[DispatchErrorValue | None, UnitResultMark()])
@@ -69,18 +83,45 @@ class SystemMethods:
     @method("system_health")
     def health(self) -> dict[str, object]:
         """Number of peers, and whether the node is syncing."""
-        return {"peers": 0, "isSyncing": False, "shouldHavePeers": False}
+        peers = self._context.peers
+        if peers is None:
+            return {"peers": 0, "isSyncing": False, "shouldHavePeers": False}
+        return {"peers": len(peers.connected()), "isSyncing": peers.is_syncing, "shouldHavePeers": True}
 
     @method("system_peers", unsafe=True)
     def peers(self) -> list[object]:
         """The connected peers."""
-        return []
+        peers = self._context.peers
+        return [] if peers is None else [_peer_json(info) for info in peers.connected()]
+
+    @method("system_reservedPeers")
+    def reserved_peers(self) -> list[str]:
+        """Peer ids of the reserved nodes, connected or not."""
+        return list(self._network().reserved())
+
+    @method("system_addReservedPeer", unsafe=True)
+    def add_reserved_peer(self, peer: str) -> None:
+        """Stay connected to the peer at a multiaddress that ends with its peer id."""
+        try:
+            self._network().add_reserved(peer)
+        except MultiaddrError as error:
+            raise RpcError(INVALID_PARAMS, f"Invalid params: {error}") from error
+
+    @method("system_removeReservedPeer", unsafe=True)
+    def remove_reserved_peer(self, peer_id: str) -> None:
+        """Treat a reserved peer as any other."""
+        try:
+            parse_peer_id(peer_id)
+        except PeerIdError as error:
+            raise RpcError(INVALID_PARAMS, f"Invalid params: {error}") from error
+        self._network().remove_reserved(PeerId(peer_id))
 
     @method("system_syncState")
     def sync_state(self) -> dict[str, object]:
         """Where the node started, stands, and is heading to."""
-        number = self._context.chain.head.number
-        return {"startingBlock": 0, "currentBlock": number, "highestBlock": number}
+        number, peers = self._context.chain.head.number, self._context.peers
+        highest = number if peers is None else max(number, peers.target)
+        return {"startingBlock": self._context.started_at, "currentBlock": number, "highestBlock": highest}
 
     @method("system_nodeRoles")
     def roles(self) -> list[str]:
@@ -95,7 +136,7 @@ class SystemMethods:
     @method("system_localListenAddresses")
     def listen_addresses(self) -> list[str]:
         """Addresses at which peers can reach the node."""
-        return []
+        return [] if self._context.peers is None else self._context.peers.addresses()
 
     @method("system_addLogFilter", unsafe=True)
     def add_log_filter(self, directives: str) -> None:
@@ -159,6 +200,11 @@ class SystemMethods:
                 "adjustedWeightFee": hex(fee.adjusted_weight_fee),
             }
         }
+
+    def _network(self) -> PeersView:
+        if self._context.peers is None:
+            raise RpcError(INTERNAL_ERROR, "Internal error", "this chain has one authority and no network")
+        return self._context.peers
 
     def _log_filter(self) -> LogFilter:
         if self._context.log_filter is None:

@@ -1,0 +1,149 @@
+"""Transactions between peers: each is told once to every peer that does not have it.
+
+Responsible for who knows what, in bounded memory, and for handing in what peers tell without letting one of
+them fill the queue. It must not know what a transaction says; whether it is good is the intake's verdict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+
+from node.authoring.intake import Intake
+from node.network.errors import Penalty
+from node.network.handlers import PeerInfo
+from node.network.identity import PeerId
+from node.network.messages import TRANSACTION_MAX, TRANSACTIONS_MAX, Transactions
+from node.network.service import Network
+from node.pool.errors import PoolError
+from node.tasks import OwnTasks
+from runtime.frame.validity import InvalidReason, InvalidTransaction
+from runtime.primitives.hashing import blake2_256
+from runtime.primitives.scale import DecodeError
+
+FLUSH_S: Final = 0.05
+"""How long transactions wait for company before they are told to peers."""
+KNOWN_MAX: Final = 32_768
+"""Hashes remembered for each peer; then the older half is forgotten, and told again at worst."""
+WAITING_MAX: Final = 8_192
+"""Transactions of one peer that may wait for their verdict; more are dropped."""
+GREETING_MAX: Final = 2_048
+"""Waiting transactions told to a peer that comes."""
+BYTES_AT_ONCE: Final = 1 << 20
+
+log = structlog.get_logger("p2p")
+
+
+class Known:
+    """The latest hashes one peer is known to have."""
+
+    def __init__(self) -> None:
+        self._young: dict[bytes, None] = {}
+        self._old: dict[bytes, None] = {}
+
+    def add(self, transaction: bytes) -> bool:
+        """Note a hash; tell whether it is new."""
+        if transaction in self._young or transaction in self._old:
+            return False
+        self._young[transaction] = None
+        if len(self._young) >= KNOWN_MAX // 2:
+            self._old, self._young = self._young, {}
+        return True
+
+
+class TransactionGossip:
+    """One chain's transactions, in and out."""
+
+    def __init__(self, network: Network, intake: Intake, tasks: OwnTasks) -> None:
+        self._network = network
+        self._intake = intake
+        self._tasks = tasks
+        self._known: dict[PeerId, Known] = {}
+        self._waiting: dict[PeerId, int] = {}
+        self._fresh: list[tuple[bytes, bytes]] = []
+        self._arrived = asyncio.Event()
+        intake.on_admitted = self._on_admitted
+        network.on_message(Transactions, self._on_transactions)
+        network.on_connected(self._on_connected)
+        network.on_disconnected(self._on_disconnected)
+
+    async def run(self) -> None:
+        """Tell peers what is new, for ever."""
+        while True:
+            await self._arrived.wait()
+            await asyncio.sleep(FLUSH_S)
+            self._arrived.clear()
+            fresh, self._fresh = self._fresh, []
+            for peer in tuple(self._known):
+                self._tell(peer, fresh)
+                await asyncio.sleep(0)
+
+    def _on_admitted(self, transaction: bytes, data: bytes) -> None:
+        if self._known:
+            self._fresh.append((transaction, data))
+            self._arrived.set()
+
+    def _on_connected(self, info: PeerInfo) -> None:
+        self._known[info.peer] = Known()
+        ready = list(self._intake.pool.ready())[:GREETING_MAX]
+        self._tell(info.peer, [(one.hash, one.data) for one in ready if one.propagate])
+
+    def _on_disconnected(self, peer: PeerId) -> None:
+        self._known.pop(peer, None)
+        self._waiting.pop(peer, None)
+
+    def _tell(self, peer: PeerId, transactions: Iterable[tuple[bytes, bytes]]) -> None:
+        known = self._known.get(peer)
+        if known is None:
+            return
+        for batch in _pack([data for hash_, data in transactions if known.add(hash_)]):
+            self._network.send(peer, Transactions(tuple(batch)))
+
+    def _on_transactions(self, peer: PeerId, message: Transactions) -> None:
+        known = self._known.get(peer)
+        if known is None:
+            return
+        waiting = self._waiting.get(peer, 0)
+        if waiting >= WAITING_MAX:
+            log.debug("transactions_dropped", peer=peer, count=len(message.transactions))
+            return
+        for data in message.transactions:
+            known.add(blake2_256(data))
+        self._waiting[peer] = waiting + len(message.transactions)
+        self._tasks.start(self._submit(peer, message.transactions))
+
+    async def _submit(self, peer: PeerId, transactions: tuple[bytes, ...]) -> None:
+        outcomes = await self._intake.submit(transactions)
+        if peer in self._waiting:
+            self._waiting[peer] -= len(transactions)
+        bad = sum(1 for outcome in outcomes if isinstance(outcome, Exception) and _is_fault(outcome))
+        if bad:
+            self._network.report(peer, Penalty.BAD_TRANSACTION)
+
+
+def _is_fault(refusal: Exception) -> bool:
+    """Tell whether no honest peer passes such a transaction on: it is no matter of time or of a full pool."""
+    if isinstance(refusal, PoolError):
+        return False
+    if isinstance(refusal, InvalidTransaction):
+        return refusal.reason is InvalidReason.BadProof
+    return isinstance(refusal, DecodeError)
+
+
+def _pack(transactions: list[bytes]) -> Iterable[list[bytes]]:
+    """Cut transactions into messages of bounded length and count."""
+    batch: list[bytes] = []
+    size = 0
+    for data in transactions:
+        if len(data) > TRANSACTION_MAX:
+            continue
+        if batch and (size + len(data) > BYTES_AT_ONCE or len(batch) >= TRANSACTIONS_MAX):
+            yield batch
+            batch, size = [], 0
+        batch.append(data)
+        size += len(data)
+    if batch:
+        yield batch
