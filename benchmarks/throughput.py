@@ -1,11 +1,12 @@
 """End to end: pre-signed transfers through the RPC of a real node into finalized blocks.
 
-`python -m benchmarks.throughput` starts one authority on a fresh database with 1 s blocks and everything
-on, sends transfers (half sr25519, half ed25519) over WebSocket from this process, and counts those read
-back from finalized blocks. A run in which a transfer was neither included nor refused fails, and so does one
-in which an included transfer did not succeed. The rate is that of included transfers from the first message
-to the moment when the last of them was seen final, draining included; `slowest_10s_per_s` is the worst
-stretch of ten seconds while sending.
+`python -m benchmarks.throughput` starts one authority, or with `--validators` several that agree by PBFT over
+loopback, on fresh databases with 1 s blocks and everything on. It sends transfers (half sr25519, half
+ed25519) over WebSocket from this process to one of them, and counts those read back from finalized blocks. A
+run in which a transfer was neither included nor refused fails, and so does one in which an included transfer
+did not succeed. The rate is that of included transfers from the first message to the moment when the last of
+them was seen final, draining included; `slowest_10s_per_s` is the worst stretch of ten seconds while sending.
+Processor time and memory are those of all nodes together.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,12 @@ from benchmarks.load import (
 from benchmarks.measure import Meter, Reading, progress, quantile, report, resident_mib
 from benchmarks.transfers import Machine
 from genesis.chain_spec import load_spec, parse_spec
+from node.network.identity import compute_peer_id
 from pallets.core.system import System
 from runtime.primitives.block import hash_header
+from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.hashing import twox128
+from runtime.primitives.keys import DEV_NAMES
 
 SIGNED_PER_SECOND = 20_000
 """Transfers to sign for each second of sending: more than a node takes."""
@@ -57,7 +61,7 @@ EVENTS_KEY = "0x" + (twox128(b"System") + twox128(b"Events")).hex()
 class Watch:
     """What was seen of the running node."""
 
-    pid: int
+    pids: tuple[int, ...]
     heads: list[float] = field(default_factory=list)
     health: list[float] = field(default_factory=list)
     finalized: int = 0
@@ -79,10 +83,12 @@ def main() -> None:
     options.add_argument("--batch", type=int, default=100, help="transfers in one message")
     options.add_argument("--window", type=int, default=0, help="unanswered messages")
     options.add_argument("--transfers", type=int, default=0, help="how many to sign")
+    options.add_argument("--validators", type=int, default=1, choices=(1, 4), help="who agree on blocks")
     chosen = options.parse_args()
     progress(f"throughput: {chosen.accounts} accounts")
     accounts = make_accounts(chosen.accounts)
-    raw_spec = make_spec(load_spec("dev").to_json(raw=False), accounts)
+    preset = "dev" if chosen.validators == 1 else "local"
+    raw_spec = make_spec(load_spec(preset).to_json(raw=False), accounts)
     spec = parse_spec(raw_spec)
     genesis = hash_header(spec.genesis_header(spec.genesis_state()))
     del spec
@@ -95,9 +101,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="loam-bench-") as directory:
         path = Path(directory) / "spec.json"
         path.write_bytes(raw_spec)
-        with running_node(path, Path(directory) / "node.log") as (pid, url):
-            figures = asyncio.run(measure(pid, url, batches, chosen))
-    report("throughput", accounts=chosen.accounts, batch=chosen.batch, **figures)
+        with running_nodes(path, Path(directory), chosen.validators) as (pids, url):
+            figures = asyncio.run(measure(pids, url, batches, chosen))
+    report(
+        "throughput",
+        accounts=chosen.accounts,
+        batch=chosen.batch,
+        validators=chosen.validators,
+        **figures,
+    )
 
 
 def free_port() -> int:
@@ -109,38 +121,60 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_node(spec: Path, log: Path) -> Iterator[tuple[int, str]]:
-    """Run a node of a spec on free ports; give its process id and WebSocket address."""
-    port = free_port()
-    command = [sys.executable, "-m", "node", "--chain", str(spec), "--alice", "--validator", "--tmp"]
-    command += ["--rpc-port", str(port), "--no-prometheus", "--log", "warn"]
-    command += ["--pool-limit", "400000", "--pool-kbytes", "400000", "--pool-limit-per-sender", "1000000"]
-    command += ["--rpc-max-response-size", "64", "--unsafe-force-node-key-generation"]
+def running_nodes(spec: Path, directory: Path, count: int) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Run the validators of a spec on free ports; give their process ids and the first one's WebSocket
+    address."""
+    with ExitStack() as stack:
+        port = free_port()
+        peers: list[str] = []
+        pids: list[int] = []
+        for place, name in enumerate(DEV_NAMES[:count]):
+            command = [sys.executable, "-m", "node", "--chain", str(spec), f"--{name.lower()}", "--validator"]
+            command += ["--tmp", "--no-prometheus", "--log", "warn"]
+            command += ["--rpc-port", str(port if place == 0 else free_port())]
+            command += ["--pool-limit", "400000", "--pool-kbytes", "400000"]
+            command += ["--pool-limit-per-sender", "1000000", "--rpc-max-response-size", "64"]
+            key, peer_port = f"{place + 1:064x}", free_port()
+            command += ["--node-key", key, "--port", str(peer_port)]
+            if count > 1:
+                command += ["--workers", "1"]
+            if peers:
+                command += ["--bootnodes", peers[0]]
+            public = Keypair.from_seed(bytes.fromhex(key), Scheme.ED25519).public
+            peers.append(f"/ip4/127.0.0.1/tcp/{peer_port}/ws/p2p/{compute_peer_id(public)}")
+            pids.append(stack.enter_context(_running(command, directory / f"{name}.log")))
+        yield tuple(pids), f"ws://127.0.0.1:{port}"
+
+
+@contextmanager
+def _running(command: list[str], log: Path) -> Iterator[int]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:
-            yield process.pid, f"ws://127.0.0.1:{port}"
+            yield process.pid
         finally:
             process.terminate()
             process.wait(30)
             sys.stderr.write(log.read_text(encoding="utf-8")[-2000:])
 
 
-async def measure(pid: int, url: str, batches: list[bytes], chosen: argparse.Namespace) -> dict[str, Any]:
+async def measure(
+    pids: tuple[int, ...], url: str, batches: list[bytes], chosen: argparse.Namespace
+) -> dict[str, Any]:
     """Send everything for the wished time and return the figures."""
     progress("throughput: starting the node")
     started = time.perf_counter()
     await until_up(url)
-    watch = Watch(pid)
+    watch = Watch(pids)
     figures: dict[str, Any] = {
         "start_s": round(time.perf_counter() - started, 1),
-        "idle_mib": resident_mib(pid),
+        "idle_mib": sum(map(resident_mib, pids)),
     }
     progress("throughput: sending")
     async with asyncio.TaskGroup() as tasks:
         watchers = [tasks.create_task(follow(url, watch))]
         watchers.append(tasks.create_task(probe_health(url, 0.1, watch.health)))
-        meter = Meter(pid)
+        meter = Meter(*pids)
         start = time.perf_counter()
         window = chosen.window or (20 if chosen.batch > 1 else 512)
         sent = await send_batches(url, batches, window, chosen.seconds)
@@ -233,7 +267,7 @@ async def follow(url: str, watch: Watch) -> None:
             notice = orjson.loads(message.data)
             if notice.get("method") == "chain_newHead":
                 watch.heads.append(time.perf_counter())
-                watch.loaded_mib = max(watch.loaded_mib, resident_mib(watch.pid))
+                watch.loaded_mib = max(watch.loaded_mib, sum(map(resident_mib, watch.pids)))
             elif notice.get("method") == "chain_finalizedHead":
                 watch.finalized = int(notice["params"]["result"]["number"], 16)
                 watch.finalized_at[watch.finalized] = time.perf_counter()

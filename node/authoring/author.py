@@ -116,9 +116,9 @@ class Author:
                 raise EmptyBlock("the pool has no ready transaction; ask for an empty block to get one")
             return await self._make()
 
-    async def fill_on(self, parent: Hash, time_ms: int) -> None:
+    async def fill_on(self, parent: Hash, time_ms: int, budget_s: float) -> None:
         """Execute transactions into a block of this time as they come, until cancelled, or until something
-        stands on the parent."""
+        stands on the parent; for at most so long, since every validator has to execute them too."""
         self.intake.is_drained = True
         try:
             while True:
@@ -126,7 +126,7 @@ class Author:
                     if not await self._stand_on(parent):
                         return
                     self._ensure_open(time_ms)
-                    filled = self._fill()
+                    filled = self._worked_s < budget_s and self._fill()
                 if filled:
                     await asyncio.sleep(0)
                 else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, Generic, TypeVar
 
-from node.consensus.messages import Proposal, ViewChange, Vote
+from node.consensus.messages import Proposal, ViewChange, Vote, get_statement
 
 INSTANCES_AHEAD: Final = 2
 MESSAGES_MAX: Final = 256
@@ -21,13 +21,7 @@ P = TypeVar("P")
 
 def instance_of(message: Vote | ViewChange | Proposal) -> int:
     """Return what a message is about."""
-    match message:
-        case Vote():
-            return message.instance
-        case ViewChange():
-            return message.claim.instance
-        case Proposal():
-            return message.vote.instance
+    return get_statement(message).instance
 
 
 class EarlyMessages(Generic[P]):

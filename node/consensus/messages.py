@@ -159,6 +159,17 @@ def position_of(statement: Statement) -> Position:
     return Position(statement.instance, statement.view - 1, STEP_VIEW_CHANGE)
 
 
+def get_statement(message: Vote | ViewChange | Proposal) -> Statement:
+    """Return what the sender of a message signed."""
+    match message:
+        case Vote():
+            return message
+        case ViewChange():
+            return message.claim
+        case Proposal():
+            return message.vote
+
+
 def is_commit(vote: Vote) -> bool:
     """Tell whether a vote is of the kind that certificates are made of."""
     return vote.step == STEP_COMMIT

@@ -55,6 +55,8 @@ from node.consensus.messages import (
     Vote,
     decode_message,
     encode_message,
+    get_statement,
+    position_of,
 )
 from node.consensus.pbft import Pbft, Times
 from node.driver.signer import GuardedSigner
@@ -72,6 +74,10 @@ RELAYED_MAX: Final = 8_192
 """Messages known to have been passed on."""
 VERIFIED_MAX: Final = 8_192
 """Signatures known to be right, so that repeated messages and justifications cost nothing."""
+WATCHED_INSTANCES: Final = 4
+WATCHED_MS: Final = 10_000
+"""Decisions, or milliseconds as far along as a peer, without its signature, after which a new key may sign;
+all certificates before were looked at."""
 FETCH_TRIES: Final = 10
 FETCH_PAUSE_S: Final = 0.1
 
@@ -167,8 +173,9 @@ class AgreementDriver:
     ) -> None:
         """`on_rejected` hears of peers that sent what no honest one sends.
 
-        Without a record of earlier signatures nothing is signed before so many peers that a quorum could be
-        among them say that they are at genesis, and never when one is beyond it: the key may have signed.
+        A key without a record of what it signed watches first: until so many peers that a quorum could be
+        among them say that they are at genesis, or until it has seen enough of the present without itself;
+        and for ever when any certificate or message since genesis has its signature.
         """
         self._chain = chain
         self._work = work
@@ -185,7 +192,9 @@ class AgreementDriver:
         self._committee: Committee | None = None
         self._deadline_ms: int | None = None
         self._at_genesis: dict[Peer, None] = {}
-        self._is_waiting = signer is not None and signer.is_new
+        self._is_watching = signer is not None and signer.is_new
+        self._watched = 0
+        self._watched_from_ms: int | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._filling: asyncio.Task[None] | None = None
         self._hint: Peer | None = None
@@ -258,6 +267,9 @@ class AgreementDriver:
                     case _Answer(instance, event):
                         if instance == self._engine.instance:
                             await self._give(event)
+                if self._is_watching and self._has_watched_enough():
+                    self._is_watching = False
+                    await self._begin()
 
     # --- from peers
 
@@ -281,17 +293,35 @@ class AgreementDriver:
             self._wire.send(peer, encode_message(Decided(certificate)))
 
     async def _look_for_genesis(self, peer: Peer, status: Status) -> None:
-        """Decide from what peers say whether a key without a guard may sign."""
-        if not self._is_waiting or self._committee is None:
+        """Let a key without a record of what it signed begin with the chain; note since when it watches."""
+        if not self._is_watching or self._committee is None:
             return
+        if self._watched_from_ms is None and status.instance == self.instance:
+            self._watched_from_ms = self._now()
         if max(status.instance, self.instance) > 1:
-            self._is_waiting, self._signer = False, None
-            log.error("guard_missing", reason="the chain has begun, and this key may have signed for it")
             return
         self._at_genesis[peer] = None
         if len(self._at_genesis) >= self._committee.quorum - 1:
-            self._is_waiting = False
+            self._is_watching = False
             await self._begin()
+
+    def _watch(self, certificate: Certificate) -> None:
+        """Look for this node's own signature in what was decided while it watches."""
+        authority = None if self._committee is None else self._index_in(self._committee)
+        if not self._is_watching or authority is None:
+            return
+        if any(vote.index == authority for vote in certificate.votes):
+            self._stop_signing("guard_missing", "a certificate of this chain has a signature by this key")
+
+    def _has_watched_enough(self) -> bool:
+        if self._watched >= WATCHED_INSTANCES:
+            return True
+        since = self._watched_from_ms
+        return since is not None and self._now() >= since + WATCHED_MS
+
+    def _stop_signing(self, event: str, reason: str) -> None:
+        log.error(event, number=self.instance, reason=reason)
+        self._signer, self._is_watching = None, False
 
     async def _on_decided(self, peer: Peer, certificate: Certificate) -> None:
         if certificate.instance != self._engine.instance or self._committee is None:
@@ -322,8 +352,23 @@ class AgreementDriver:
             return
         if isinstance(message, Proposal):
             self._hint = peer
+        if self._is_of_twin(message):
+            self._stop_signing(
+                "second_copy", "another node signs with this key; this one watches from now on"
+            )
+            await self._begin()
         self._relay(peer, message)
         await self._give(Received(message))
+
+    def _is_of_twin(self, message: Vote | ViewChange | Proposal) -> bool:
+        """Tell whether this node's key has signed what this node has not."""
+        if self._signer is None or self._committee is None:
+            return False
+        statement = get_statement(message)
+        if statement.index != self._index_in(self._committee):
+            return False
+        last = self._signer.last
+        return last is None or position_of(statement) > last.position
 
     def _relay(self, peer: Peer, message: Vote | ViewChange | Proposal) -> None:
         """Pass a right message on, once: not everybody is connected to everybody."""
@@ -359,6 +404,7 @@ class AgreementDriver:
         if (certificate.number, certificate.block_hash) != (block.header.number, hash_header(block.header)):
             raise InvalidCertificate("the certificate is for another block")
         verify_certificate(certificate, committee.genesis, committee.set_id, committee.authorities)
+        self._watch(certificate)
         await self._work.import_block(block, is_binding=True)
         await self._work.finalize(certificate)
 
@@ -383,7 +429,7 @@ class AgreementDriver:
         authority = self._index_in(committee)
         instance = parent.number + 1
         resume = self._resume(instance)
-        if self._is_waiting:
+        if self._is_watching:
             authority = None
         elif authority is not None and self._has_lost_prepared(instance):
             log.error("guard_incomplete", number=instance, reason="what was committed to is not known")
@@ -436,6 +482,8 @@ class AgreementDriver:
         while not await self._obtain(self._chain.finalized, value, is_binding=True):
             log.warning("decided_block_missing", number=value.number, hash=value.hash)
             await asyncio.sleep(FETCH_PAUSE_S)
+        self._watch(certificate)
+        self._watched += 1
         try:
             await self._work.finalize(certificate)
         except ConflictingCertificate as broken:

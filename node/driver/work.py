@@ -13,13 +13,15 @@ from runtime.primitives.types import Hash
 class ChainWork:
     """Builds, imports and finalizes blocks of one chain."""
 
-    def __init__(self, author: Author, importer: Importer) -> None:
+    def __init__(self, author: Author, importer: Importer, budget_s: float) -> None:
+        """`budget_s` is how long a block may take its author to execute."""
+        self._budget_s = budget_s
         self._author = author
         self._importer = importer
 
     async def fill(self, parent: Hash, time_ms: int) -> None:
         """Put transactions into the block that `build` will make, until cancelled."""
-        await self._author.fill_on(parent, time_ms)
+        await self._author.fill_on(parent, time_ms, self._budget_s)
 
     async def build(self, parent: Hash) -> BlockInfo:
         """Make a block on a parent, or return one on it that is known and best."""

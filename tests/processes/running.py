@@ -26,6 +26,7 @@ from runtime.primitives.types import AccountId
 TRANSFER_KEEP_ALIVE = bytes([10, 3])
 START_S = 60.0  # generous: a busy machine shall not fail a test
 ROOT = Path(__file__).parents[2]
+DEV = ("--chain", "dev", "--alice")
 GONE = (OSError, RuntimeError, HTTPException)
 """What a call may raise when its node ends meanwhile."""
 
@@ -65,9 +66,11 @@ def run_loam(*arguments: str | Path) -> Ended:
     return Ended(done.returncode, (done.stdout + done.stderr).splitlines())
 
 
-def build_command(base: Path, port: int, *flags: str, module: Sequence[str] = ("node",)) -> list[str]:
-    """Return the command line of a node on the base path, with Alice's keys."""
-    command = [sys.executable, "-m", *module, "--chain", "dev", "--alice", "--base-path", str(base)]
+def build_command(
+    base: Path, port: int, *flags: str, module: Sequence[str] = ("node",), chain: Sequence[str] = DEV
+) -> list[str]:
+    """Return the command line of a node on the base path, as a rule with Alice's keys."""
+    command = [sys.executable, "-m", *module, *chain, "--base-path", str(base)]
     command += ["--rpc-port", str(port), "--keystore-plain", "--unsafe-force-node-key-generation"]
     return [*command, *flags]
 
@@ -81,13 +84,18 @@ class RunningNode:
     """One node on a base path; use it as a context manager."""
 
     def __init__(
-        self, base: Path, *flags: str, metrics_port: int | None = None, module: Sequence[str] = ("node",)
+        self,
+        base: Path,
+        *flags: str,
+        metrics_port: int | None = None,
+        module: Sequence[str] = ("node",),
+        chain: Sequence[str] = DEV,
     ) -> None:
         """Start the node and wait until it answers; `module` may name another that runs it."""
         self.port = free_port()
         self.base = base
         metrics = ["--no-prometheus"] if metrics_port is None else ["--prometheus-port", str(metrics_port)]
-        command = build_command(base, self.port, *metrics, *flags, module=module)
+        command = build_command(base, self.port, *metrics, *flags, module=module, chain=chain)
         self.log = base.parent / f"{base.name}.log"
         self._output = self.log.open("ab")
         started = time.perf_counter()
