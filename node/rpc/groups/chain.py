@@ -10,10 +10,13 @@ from node.rpc.groups.context import ChainContext, block_json, header_json, hex_o
 from node.rpc.methods import method, subscription
 from node.rpc.params import BlockNumber, Bound, Hash32
 from node.rpc.subscriptions import Publisher, Sink
+from runtime.primitives.block import encode_header
 from runtime.primitives.certificate import encode_certificate
 from runtime.primitives.types import Hash
 
 NUMBERS_MAX = 100
+PROOF_HEADERS_MAX = 1024
+"""Headers up to the next certificate: as many blocks as may wait for one."""
 
 
 class ChainMethods:
@@ -57,6 +60,23 @@ class ChainMethods:
     def finalized_head(self) -> str:
         """Hash of the last finalized block."""
         return hex_of(self._chain.finalized.hash)
+
+    @method("chain_proveFinality")
+    def prove_finality(self, number: BlockNumber) -> dict[str, object] | None:
+        """Certificate that covers a block, and the headers from that block up to the certified one, in SCALE;
+        null while it is not final.
+        """
+        headers: list[str] = []
+        for each in range(number, min(number + PROOF_HEADERS_MAX, self._chain.finalized.number + 1)):
+            block_hash = self._chain.hash_at(each)
+            header = None if block_hash is None else self._chain.header(block_hash)
+            if block_hash is None or header is None:
+                return None
+            headers.append(hex_of(encode_header(header)))
+            certificate = self._chain.certificate(block_hash)
+            if certificate is not None:
+                return {"certificate": hex_of(encode_certificate(certificate)), "headers": headers}
+        return None
 
     @subscription(
         "chain_subscribeNewHeads",

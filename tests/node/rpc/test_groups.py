@@ -6,10 +6,12 @@ import asyncio
 import pytest
 
 from node.rpc.methods import Method
+from runtime.primitives.block import decode_header, hash_header
+from runtime.primitives.certificate import decode_certificate, verify_certificate
 from runtime.primitives.ss58 import encode_address
 from runtime.primitives.tree import Absent, Present, verify
 from tests.support.chain import ALICE, BOB
-from tests.support.node_chain import transfer
+from tests.support.node_chain import AUTHORITY, transfer
 from tests.support.node_rpc import DevNode
 
 UNKNOWN_BLOCK = "0x" + "77" * 32
@@ -348,3 +350,22 @@ async def test_proofs_hold_against_the_header_at_head_and_at_older_blocks_while_
                 assert verify(root, raw(key), raw(proof)) == expected
 
         await asyncio.gather(seal(), *(prove(block) for block in blocks * 2))
+
+
+async def test_finality_of_a_block_is_proven_by_the_next_certificate_and_the_headers_up_to_it() -> None:
+    async with DevNode() as node:
+        for _ in range(3):
+            await node.block()
+        assert await node.call("chain_proveFinality", 1) is None
+        await node.call("engine_finalizeBlock", await node.call("chain_getBlockHash", 2))
+        proof = await node.call("chain_proveFinality", 1)
+        headers = [decode_header(raw(each)) for each in proof["headers"]]
+        assert [header.number for header in headers] == [1, 2]
+        assert headers[1].parent_hash == hash_header(headers[0])
+        certificate = decode_certificate(raw(proof["certificate"]))
+        assert (certificate.number, certificate.block_hash) == (2, hash_header(headers[1]))
+        verify_certificate(certificate, node.chain.genesis_hash, 0, [(AUTHORITY.public, 1)])
+        assert (await node.call("chain_proveFinality", 2))["headers"] == proof["headers"][1:]
+        assert await node.call("chain_proveFinality", 3) is None
+        assert await node.call("chain_proveFinality", 10**6) is None
+        assert (await node.fail("chain_proveFinality", -1))[0] == PARAMS
