@@ -3,8 +3,10 @@
 from benchmarks.weight_scene import Act, Cases, Scene, person, stranger
 from genesis.consortium import UNIT
 from genesis.proxy_types import ProxyType
+from pallets.core.members import MEMBERS_MAX, Member, MemberClass, Members
 from pallets.core.multisig import Multisig, Timepoint, multi_account
 from pallets.core.proxy import PENDING_MAX, PROXIES_MAX, Proxy
+from pallets.core.session import Session
 from pallets.core.timestamp import INHERENT_ID
 from pallets.core.utility import RawSigned, SystemOrigin
 from runtime.frame.dispatch import NO_WEIGHT, NOBODY, ROOT, Weight
@@ -253,6 +255,55 @@ def sudo_as(scene: Scene) -> Act:
 @CASES.add("SUDO_REMOVE_KEY")
 def remove_key(scene: Scene) -> Act:
     return scene.act(ALICE, "Sudo.remove_key")
+
+
+# --- members
+
+
+def full_house(scene: Scene, count: int) -> None:
+    """Let there be so many members, all validators already."""
+    members = scene.chain.runtime.pallet("Members")
+    session = scene.chain.runtime.pallet("Session")
+    assert isinstance(members, Members)
+    assert isinstance(session, Session)
+    found = tuple(Member(person(n), MemberClass.Trader, n.to_bytes(32, "big")) for n in range(1, count + 1))
+    members.members.put(found)
+    session.change_set(tuple((member.who, member.vote_key) for member in found))
+
+
+def member_change(scene: Scene, act: Act) -> Act:
+    """A call, and the end of its block, in which the set changes."""
+    pallet = scene.chain.runtime.pallet("Members")
+
+    def run() -> None:
+        act()
+        pallet.on_finalize(scene.chain.number)
+
+    return run
+
+
+@CASES.add("MEMBERS_WAIT")
+def members_wait(scene: Scene) -> Act:
+    return member_change(scene, lambda: None)
+
+
+@CASES.add("MEMBERS_ADD_MEMBER")
+def add_member(scene: Scene) -> Act:
+    full_house(scene, MEMBERS_MAX - 1)
+    call = scene.act(ROOT, "Members.add_member", ALICE, MemberClass.Regulator, bytes(32))
+    return member_change(scene, call)
+
+
+@CASES.add("MEMBERS_REMOVE_MEMBER")
+def remove_member(scene: Scene) -> Act:
+    full_house(scene, MEMBERS_MAX)
+    return member_change(scene, scene.act(ROOT, "Members.remove_member", person(MEMBERS_MAX)))
+
+
+@CASES.add("MEMBERS_SET_VOTE_KEY")
+def set_vote_key(scene: Scene) -> Act:
+    full_house(scene, MEMBERS_MAX)
+    return member_change(scene, scene.act(person(MEMBERS_MAX), "Members.set_vote_key", bytes(32)))
 
 
 @CASES.add("UPGRADES_WAIT")

@@ -15,6 +15,7 @@ from genesis.assets import parse_assets
 from genesis.config import SpecError, as_account, as_amount, as_list, as_object
 from genesis.proxy_types import ProxyType, allows, is_superset
 from pallets.core import weights
+from pallets.core.members import Member, MemberClass, Members, MembersConfig
 from pallets.core.multisig import Multisig, MultisigConfig
 from pallets.core.proxy import Proxy, ProxyConfig
 from pallets.core.session import Session, SessionConfig, SessionKeys
@@ -84,12 +85,15 @@ class ConsortiumGenesis:
     validators: tuple[tuple[AccountId, SessionKeys], ...]
     sudo: AccountId | None = None
     assets: tuple[GenesisAsset, ...] = ()
+    classes: tuple[tuple[AccountId, MemberClass], ...] = ()
+    """Of validators that are no technology companies."""
 
 
 DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType(
     {
         "balances": {"balances": []},
         "session": {"keys": []},
+        "members": {"classes": []},
         "sudo": {"key": None},
         "assets": {"assets": [], "metadata": [], "accounts": []},
     }
@@ -112,7 +116,22 @@ def parse_genesis(config: Mapping[str, Any], path: str) -> ConsortiumGenesis:
         as_list(session.get("keys", []), f"{path}.session.keys", _validator),
         None if sudo is None else as_account(sudo, f"{path}.sudo.key"),
         parse_assets(sections.get("assets", {}), f"{path}.assets"),
+        _parse_classes(sections.get("members", {}), f"{path}.members"),
     )
+
+
+def _parse_classes(section: Any, path: str) -> tuple[tuple[AccountId, MemberClass], ...]:
+    members = as_object(section, path, ("classes",))
+    return as_list(members.get("classes", []), f"{path}.classes", _member_class)
+
+
+def _member_class(value: Any, path: str) -> tuple[AccountId, MemberClass]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise SpecError(f"{path}: expected [address, class]")
+    names = [each.name for each in MemberClass]
+    if value[1] not in names:
+        raise SpecError(f"{path}[1]: a class is one of {', '.join(names)}")
+    return as_account(value[0], f"{path}[0]"), MemberClass[value[1]]
 
 
 def _endowment(value: Any, path: str) -> tuple[AccountId, int]:
@@ -156,6 +175,7 @@ class Consortium:
     system: System
     balances: Balances
     session: Session
+    members: Members
     sudo: Sudo | None
     assets: Assets
 
@@ -174,6 +194,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
     build.add(Timestamp, index=1, name="Timestamp", config=timestamp)
     build.add(Upgrades, index=7, name="Upgrades", config=UpgradesConfig(system))
     session = build.add(Session, index=9, name="Session", config=SessionConfig(system))
+    members = build.add(Members, index=6, name="Members", config=MembersConfig(session))
     balances = build.add(
         Balances, index=10, name="Balances", config=BalancesConfig(EXISTENTIAL_DEPOSIT, system)
     )
@@ -208,7 +229,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         account_nonce_api(system),
         transaction_payment_api(payment, RuntimeDispatchInfo, FeeDetails),
     )
-    return Consortium(RuntimeApi(runtime, session, extra), system, balances, session, sudo, assets)
+    return Consortium(RuntimeApi(runtime, session, extra), system, balances, session, members, sudo, assets)
 
 
 def _add_calls_within_calls(
@@ -240,6 +261,13 @@ def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
     chain.system.genesis()
     chain.balances.genesis(genesis.balances)
     chain.session.genesis(genesis.validators)
+    classes = dict(genesis.classes)
+    chain.members.genesis(
+        tuple(
+            Member(who, classes.get(who, MemberClass.Technology), keys.grandpa)
+            for who, keys in genesis.validators
+        )
+    )
     if chain.sudo is not None:
         chain.sudo.genesis(genesis.sudo)
     else:

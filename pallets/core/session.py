@@ -1,8 +1,8 @@
 """Session: who the validators are and with which keys they vote, in the storage where wallets look for it.
 
 Responsible for the validator list that the author index of a block's digest refers to, and for the
-authority set that certifies blocks. On chains with a fixed set nothing changes them. Source: pallet_session
-(storage names).
+authority set that certifies blocks. Another pallet says when they change. Source: pallet_session (storage and
+event names).
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
+from runtime.frame.event import Event
 from runtime.frame.pallet import Pallet
 from runtime.frame.runtime_api import Authority, AuthoritySet
 from runtime.frame.storage import TWOX_64_CONCAT, Map, Value, storage
-from runtime.primitives.block import Digest, PreRuntime
-from runtime.primitives.scale import Length, MaxLen, Struct, u32, u64
+from runtime.primitives.block import Consensus, Digest, DigestItem, PreRuntime
+from runtime.primitives.certificate import ENGINE_ID
+from runtime.primitives.scale import Length, MaxLen, Struct, codec, u32, u64
 from runtime.primitives.types import AccountId
 
 VALIDATORS_MAX = 1000
@@ -28,12 +30,16 @@ class SessionKeys(Struct, path="loam_runtime::SessionKeys"):
     grandpa: Annotated[bytes, Length(32)]
 
 
-class DigestSource(Protocol):
-    """Where the block's digest is read from."""
+class DigestKeeper(Protocol):
+    """The block's digest."""
 
     @property
     def digest(self) -> Value[Digest]:
         """The digest of the open block."""
+        ...
+
+    def deposit_log(self, item: DigestItem) -> None:
+        """Add an item to the block's digest."""
         ...
 
 
@@ -41,7 +47,7 @@ class DigestSource(Protocol):
 class SessionConfig:
     """The pallet that keeps the digest."""
 
-    system: DigestSource
+    system: DigestKeeper
 
 
 class Session(Pallet[SessionConfig]):
@@ -55,6 +61,11 @@ class Session(Pallet[SessionConfig]):
         TWOX_64_CONCAT, docs="The next session keys for a validator."
     )
     set_id: Value[u64] = storage(default=0, docs="Number of changes of the authority set since genesis.")
+
+    class NewSession(Event, index=0):
+        """Another set of validators certifies from the next block on; the index counts the sets."""
+
+        session_index: u32
 
     def genesis(self, keys: tuple[tuple[AccountId, SessionKeys], ...]) -> None:
         """Set the validators that the chain starts with, in index order."""
@@ -70,6 +81,28 @@ class Session(Pallet[SessionConfig]):
         """Return the set that certifies the next block, all weights 1."""
         keys = [self.next_keys.get(who) for who in self.validators.get()]
         return AuthoritySet(self.set_id.get(), tuple(Authority(k.grandpa, 1) for k in keys if k is not None))
+
+    def validators_with_keys(self) -> tuple[tuple[AccountId, bytes], ...]:
+        """Return the validators and their vote keys in index order."""
+        keys = ((who, self.next_keys.get(who)) for who in self.validators.get())
+        return tuple((who, found.grandpa) for who, found in keys if found is not None)
+
+    def change_set(self, members: tuple[tuple[AccountId, bytes], ...]) -> None:
+        """Let other validators, with their vote keys, certify the next block; the digest names them."""
+        assert 0 < len(members) <= VALIDATORS_MAX
+        staying = {who: None for who, _ in members}
+        for who in self.validators.get():
+            if who not in staying:
+                self.next_keys.remove(who)
+        for who, vote_key in members:
+            if self.next_keys.get(who) != SessionKeys(vote_key):
+                self.next_keys.put(who, SessionKeys(vote_key))
+        self.validators.put(tuple(who for who, _ in members))
+        self.set_id.put(self.set_id.get() + 1)
+        self.current_index.put(self.current_index.get() + 1)
+        item = Consensus(ENGINE_ID, codec(AuthoritySet).encode(self.authority_set()))
+        self.config.system.deposit_log(item)
+        self.deposit(self.NewSession(self.current_index.get()))
 
     def author(self) -> AccountId | None:
         """Return the author that the open block's digest names, None without one."""

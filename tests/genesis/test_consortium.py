@@ -48,10 +48,12 @@ CONSTANTS: Mapping[str, object] = {
     "Assets.MetadataDepositPerByte": MILLI,
     "Assets.ApprovalDeposit": 132 * MILLI,
     "Assets.StringLimit": 50,
+    "Members.MembersMin": 4,
+    "Members.MembersMax": 100,
 }
 INDICES: Mapping[str, int] = {
-    "System": 0, "Timestamp": 1, "Utility": 2, "Multisig": 3, "Proxy": 4, "Upgrades": 7, "Sudo": 8,
-    "Session": 9, "Balances": 10, "TransactionPayment": 11, "Assets": 12,
+    "System": 0, "Timestamp": 1, "Utility": 2, "Multisig": 3, "Proxy": 4, "Members": 6, "Upgrades": 7,
+    "Sudo": 8, "Session": 9, "Balances": 10, "TransactionPayment": 11, "Assets": 12,
 }  # fmt: skip
 
 

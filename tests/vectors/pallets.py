@@ -38,6 +38,7 @@ OURS: Mapping[str, str] = {
     "Timestamp error TimestampTooEarly": "Substrate's node panics instead",
     "Timestamp error TimestampMismatch": "our digest holds the time, Substrate's does not",
     "Assets error IncompleteDepositTransfer": "Substrate has it since, after errors of pallets that we lack",
+    "Session event NewSession": "Substrate's, which the file leaves out: its chains have a fixed set",
     "Session storage SetId": "the number that certificates name a set by",
 }
 """What the pallets of the file have here and not there."""

@@ -3,11 +3,14 @@
 import asyncio
 
 from node.chain.chain import Chain
-from runtime.primitives.block import PreRuntime
-from runtime.primitives.certificate import verify_certificate
-from tests.support.chain import account
+from runtime.frame.runtime_api import AuthoritySet
+from runtime.primitives.block import Consensus, PreRuntime
+from runtime.primitives.certificate import ENGINE_ID, verify_certificate
+from runtime.primitives.crypto import Keypair, Scheme
+from runtime.primitives.scale import codec
+from tests.support.chain import account, keypair
 from tests.support.network import LocalNetwork
-from tests.support.node_chain import transfer
+from tests.support.node_chain import sign, transfer
 
 
 def check_certificates(chain: Chain, upto: int) -> None:
@@ -103,3 +106,33 @@ def _contains(chain: Chain, raw: bytes) -> bool:
         if block is not None and raw in block.extrinsics:
             return True
     return False
+
+
+async def test_light_client_follows_a_change_of_the_set_by_digests_alone() -> None:
+    async with LocalNetwork() as network:
+        await network.reach(1)
+        alice = network.seat("Alice").host
+        api = alice.chain.api
+        eve = Keypair.from_uri("//Eve", Scheme.ED25519).public
+        added = api.runtime.calls.make("Members", "add_member", account("//Eve"), 1, eve)
+        raw = sign(api, keypair("//Alice"), "Sudo.sudo", (added,), nonce=0)
+        (outcome,) = await alice.intake.submit([raw])
+        assert not isinstance(outcome, Exception)
+        await network.wait(lambda: alice.chain.api.authority_set().set_id == 1)
+        await network.reach(alice.chain.head.number + 4)
+        assert network.ensure_agreed() > 4
+        with alice.chain.runtime_at(alice.chain.genesis_hash) as at_genesis:
+            current = at_genesis.authority_set()
+        assert len(current.authorities) == 4
+        for number in range(1, alice.chain.finalized.number + 1):
+            block_hash = alice.chain.hash_at(number)
+            assert block_hash is not None
+            header, found = alice.chain.header(block_hash), alice.chain.certificate(block_hash)
+            assert header is not None
+            assert found is not None
+            pairs = [(one.key, one.weight) for one in current.authorities]
+            verify_certificate(found, alice.chain.genesis_hash, current.set_id, pairs)
+            for item in header.digest.logs:
+                if isinstance(item, Consensus) and item.field_0 == ENGINE_ID:
+                    current = codec(AuthoritySet).decode(item.field_1)
+        assert (current.set_id, current.authorities[4].key) == (1, eve)

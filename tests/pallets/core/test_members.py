@@ -1,0 +1,185 @@
+"""Members: added, removed and re-keyed within what a consortium can bear, and handed to Session."""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from genesis.consortium import (
+    Consortium,
+    ConsortiumGenesis,
+    ConsortiumParameters,
+    compose,
+    make_version,
+    write_genesis,
+)
+from pallets.core.members import MEMBERS_MAX, Member, MemberClass, Members
+from pallets.core.session import Session, SessionKeys
+from runtime.frame.dispatch import NOBODY, ROOT, BadOrigin, Origin, Signed
+from runtime.frame.runtime_api import AuthoritySet
+from runtime.primitives.block import Consensus, DigestItem
+from runtime.primitives.scale import codec
+from runtime.primitives.types import AccountId
+from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, NAMED, Chain
+
+ENDOWMENT = 10**15
+OTHERS = tuple(AccountId(bytes([200 + n]) * 32) for n in range(10))
+
+
+def key(n: int) -> bytes:
+    return n.to_bytes(32, "big")
+
+
+def consortium(*validators: AccountId) -> Chain[Consortium]:
+    genesis = ConsortiumGenesis(
+        tuple((who, ENDOWMENT) for who in NAMED),
+        tuple((who, SessionKeys(key(n))) for n, who in enumerate(validators)),
+        classes=((ALICE, MemberClass.Regulator),),
+    )
+    parameters = ConsortiumParameters(has_sudo=True)
+    return Chain(
+        lambda state: compose(state, parameters, make_version()),
+        lambda chain: write_genesis(chain, genesis),
+    )
+
+
+@pytest.fixture
+def four() -> Iterator[Chain[Consortium]]:
+    made = consortium(ALICE, BOB, CHARLIE, DAVE)
+    yield made
+    made.close_block()
+
+
+@pytest.fixture
+def seven() -> Iterator[Chain[Consortium]]:
+    made = consortium(ALICE, BOB, CHARLIE, DAVE, *OTHERS[:3])
+    yield made
+    made.close_block()
+
+
+def voters(chain: Chain[Consortium]) -> list[bytes]:
+    """Return the keys that certify the next block."""
+    return [authority.key for authority in chain.api.authority_set().authorities]
+
+
+def changes(digest: Iterable[DigestItem]) -> list[AuthoritySet]:
+    """Return the set changes that a digest names."""
+    return [
+        codec(AuthoritySet).decode(item.field_1)
+        for item in digest
+        if isinstance(item, Consensus) and item.field_0 == b"LOAM"
+    ]
+
+
+def test_chain_starts_with_its_validators_as_members(four: Chain[Consortium]) -> None:
+    members = four.pallets.members.members.get()
+    assert [member.who for member in members] == [ALICE, BOB, CHARLIE, DAVE]
+    assert [member.class_ for member in members] == [MemberClass.Regulator, *[MemberClass.Technology] * 3]
+    assert changes(four.next_block()) == []
+
+
+def test_added_member_certifies_from_the_next_block_on(four: Chain[Consortium]) -> None:
+    four.ok(ROOT, "Members.add_member", EVE, MemberClass.Trader, key(9))
+    assert four.events() == [Members.MemberAdded(EVE, MemberClass.Trader)]
+    assert voters(four) == [key(n) for n in range(4)]
+    (change,) = changes(four.next_block())
+    assert (change.set_id, [each.key for each in change.authorities]) == (1, [*map(key, range(4)), key(9)])
+    assert voters(four) == [*map(key, range(4)), key(9)]
+    assert four.pallets.session.next_keys.get(EVE) == SessionKeys(key(9))
+    assert changes(four.next_block()) == []
+
+
+def test_removed_member_is_gone_from_the_set_and_from_the_keys(seven: Chain[Consortium]) -> None:
+    seven.ok(ROOT, "Members.remove_member", BOB)
+    (change,) = changes(seven.next_block())
+    assert [each.key for each in change.authorities] == [key(n) for n in (0, 2, 3, 4, 5, 6)]
+    assert not seven.pallets.session.next_keys.contains(BOB)
+    assert seven.pallets.session.validators.get() == (ALICE, CHARLIE, DAVE, *OTHERS[:3])
+
+
+def test_member_votes_with_another_key(four: Chain[Consortium]) -> None:
+    four.ok(BOB, "Members.set_vote_key", key(50))
+    assert four.events() == [Members.VoteKeyChanged(BOB, key(50))]
+    (change,) = changes(four.next_block())
+    assert [each.key for each in change.authorities] == [key(0), key(50), key(2), key(3)]
+
+
+def test_changes_of_one_block_make_one_set(seven: Chain[Consortium]) -> None:
+    seven.ok(ROOT, "Members.remove_member", BOB)
+    seven.ok(ROOT, "Members.add_member", BOB, MemberClass.Trader, key(1))
+    seven.ok(ROOT, "Members.add_member", FERDIE, MemberClass.Financial, key(30))
+    (change,) = changes(seven.next_block())
+    assert [each.key for each in change.authorities] == [*map(key, (0, 2, 3, 4, 5, 6)), key(1), key(30)]
+    assert change.set_id == 1
+
+
+def test_no_more_go_at_once_than_may_be_faulty(seven: Chain[Consortium]) -> None:
+    seven.ok(ROOT, "Members.remove_member", BOB)
+    seven.ok(CHARLIE, "Members.set_vote_key", key(60))
+    seven.noop(seven.pallets.members.TooManyChanges, ROOT, "Members.remove_member", DAVE)
+    seven.noop(seven.pallets.members.TooManyChanges, DAVE, "Members.set_vote_key", key(61))
+    seven.next_block()
+    seven.ok(ROOT, "Members.remove_member", DAVE)
+
+
+def test_consortium_keeps_its_least_size(four: Chain[Consortium]) -> None:
+    four.noop(four.pallets.members.TooFewMembers, ROOT, "Members.remove_member", ALICE)
+    four.ok(ROOT, "Members.add_member", EVE, MemberClass.Trader, key(9))
+    four.ok(ROOT, "Members.remove_member", ALICE)
+    four.noop(four.pallets.members.TooFewMembers, ROOT, "Members.remove_member", BOB)
+
+
+@pytest.mark.parametrize("origin", [Signed(ALICE), NOBODY])
+def test_only_root_adds_and_removes(four: Chain[Consortium], origin: Origin) -> None:
+    four.noop(BadOrigin, origin, "Members.add_member", EVE, MemberClass.Trader, key(9))
+    four.noop(BadOrigin, origin, "Members.remove_member", BOB)
+
+
+def test_only_members_change_their_own_keys(four: Chain[Consortium]) -> None:
+    four.noop(four.pallets.members.NotMember, EVE, "Members.set_vote_key", key(9))
+    four.noop(BadOrigin, ROOT, "Members.set_vote_key", key(9))
+    four.noop(four.pallets.members.NotMember, ROOT, "Members.remove_member", EVE)
+
+
+def test_two_members_never_share_a_key_or_an_account(four: Chain[Consortium]) -> None:
+    four.noop(four.pallets.members.AlreadyMember, ROOT, "Members.add_member", BOB, MemberClass.Trader, key(9))
+    four.noop(four.pallets.members.KeyTaken, ROOT, "Members.add_member", EVE, MemberClass.Trader, key(3))
+    four.noop(four.pallets.members.KeyTaken, BOB, "Members.set_vote_key", key(3))
+    four.noop(four.pallets.members.KeyTaken, BOB, "Members.set_vote_key", key(1))
+
+
+def test_there_is_room_for_so_many_and_no_more(four: Chain[Consortium]) -> None:
+    for n in range(4, MEMBERS_MAX):
+        four.ok(ROOT, "Members.add_member", AccountId(key(1000 + n)), MemberClass.Trader, key(n))
+    four.noop(
+        four.pallets.members.TooManyMembers, ROOT, "Members.add_member", EVE, MemberClass.Trader, key(999)
+    )
+
+
+def test_chain_of_one_authority_stays_so(chain: Chain[Consortium]) -> None:
+    error = chain.pallets.members.OneAuthority
+    chain.noop(error, ROOT, "Members.add_member", EVE, MemberClass.Trader, key(9))
+    chain.noop(error, ROOT, "Members.remove_member", ALICE)
+    chain.noop(error, ALICE, "Members.set_vote_key", key(9))
+
+
+def test_session_event_tells_of_each_new_set(four: Chain[Consortium]) -> None:
+    four.ok(BOB, "Members.set_vote_key", key(50))
+    four.api.finalize_block()
+    assert Session.NewSession(1) in four.block_events()
+    four.backend.apply(four.state.drain())
+    four.open_block()
+
+
+@pytest.mark.parametrize("damage", ["member", "key", "session"])
+def test_inconsistent_members_are_found(damage: str) -> None:
+    chain = consortium(ALICE, BOB, CHARLIE, DAVE)
+    pallet = chain.pallets.members
+    first, *rest = pallet.members.get()
+    spoiled = {
+        "member": Member(BOB, first.class_, first.vote_key),
+        "key": Member(ALICE, first.class_, key(1)),
+        "session": Member(EVE, first.class_, first.vote_key),
+    }
+    pallet.members.put((spoiled[damage], *rest))
+    with pytest.raises(AssertionError):
+        pallet.try_state()
