@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from node.authoring.intake import Intake
+from node.chain.events import NewBest
 from node.network.errors import Penalty
 from node.network.handlers import PeerInfo
 from node.network.identity import PeerId
@@ -44,9 +45,12 @@ class Known:
         self._young: dict[bytes, None] = {}
         self._old: dict[bytes, None] = {}
 
+    def __contains__(self, transaction: bytes) -> bool:
+        return transaction in self._young or transaction in self._old
+
     def add(self, transaction: bytes) -> bool:
         """Note a hash; tell whether it is new."""
-        if transaction in self._young or transaction in self._old:
+        if transaction in self:
             return False
         self._young[transaction] = None
         if len(self._young) >= KNOWN_MAX // 2:
@@ -62,10 +66,12 @@ class TransactionGossip:
         self._intake = intake
         self._tasks = tasks
         self._known: dict[PeerId, Known] = {}
+        self._included = Known()
         self._waiting: dict[PeerId, int] = {}
         self._fresh: list[tuple[bytes, bytes]] = []
         self._arrived = asyncio.Event()
         intake.on_admitted = self._on_admitted
+        intake.chain.on_best(self._on_best)
         network.on_message(Transactions, self._on_transactions)
         network.on_connected(self._on_connected)
         network.on_disconnected(self._on_disconnected)
@@ -85,6 +91,12 @@ class TransactionGossip:
         if self._known:
             self._fresh.append((transaction, data))
             self._arrived.set()
+
+    def _on_best(self, best: NewBest) -> None:
+        """Note what a block has brought before the peers told it: decoding it again would lead nowhere."""
+        for block in best.enacted:
+            for transaction in block.extrinsics:
+                self._included.add(transaction)
 
     def _on_connected(self, info: PeerInfo) -> None:
         self._known[info.peer] = Known()
@@ -110,12 +122,17 @@ class TransactionGossip:
         if waiting >= WAITING_MAX:
             log.debug("transactions_dropped", peer=peer, count=len(message.transactions))
             return
+        fresh: list[bytes] = []
         for data in message.transactions:
-            known.add(blake2_256(data))
-        self._waiting[peer] = waiting + len(message.transactions)
-        self._tasks.start(self._submit(peer, message.transactions))
+            hash_ = blake2_256(data)
+            known.add(hash_)
+            if hash_ not in self._included:
+                fresh.append(data)
+        if fresh:
+            self._waiting[peer] = waiting + len(fresh)
+            self._tasks.start(self._submit(peer, fresh))
 
-    async def _submit(self, peer: PeerId, transactions: tuple[bytes, ...]) -> None:
+    async def _submit(self, peer: PeerId, transactions: list[bytes]) -> None:
         outcomes = await self._intake.submit(transactions)
         if peer in self._waiting:
             self._waiting[peer] -= len(transactions)
