@@ -60,6 +60,8 @@ EraValue: TypeAlias = Annotated[Era, EraShape]
 REMARK_BYTES_MAX = 4 * 1024 * 1024
 EVENTS_AT_ONCE = 256
 """Events encoded together while a block is executed, some 0.3 ms."""
+NONCE_MAX = (1 << 32) - 1
+"""The nonce that nobody uses: there is none after it."""
 CONSUMERS_MAX = 128
 """Upper bound of consumer references, as frame_support::ConstU32<128> in Substrate's runtimes."""
 
@@ -554,30 +556,29 @@ class System(Pallet[SystemConfig]):
         return ValidTransaction(longevity=era.death(current) - current)
 
     def _validate_nonce(self, index: int, extrinsic: Extrinsic) -> ValidTransaction:
-        who = extrinsic.signer
-        assert who is not None
-        nonce: int = extrinsic.extra[index]
-        info = self.account.get(who)
-        if info.providers == 0 and info.sufficients == 0:
-            raise InvalidTransaction(InvalidReason.Payment)
-        if nonce < info.nonce:
-            raise InvalidTransaction(InvalidReason.Stale)
+        who, nonce, info = self._ensure_nonce_unused(index, extrinsic)
         provides = (who + nonce.to_bytes(4, "little"),)
         requires = (who + (nonce - 1).to_bytes(4, "little"),) if nonce > info.nonce else ()
         return ValidTransaction(requires=requires, provides=provides)
 
     def _prepare_nonce(self, index: int, extrinsic: Extrinsic) -> None:
+        who, nonce, info = self._ensure_nonce_unused(index, extrinsic)
+        if nonce > info.nonce:
+            raise InvalidTransaction(InvalidReason.Future)
+        self.account.write(
+            who, AccountInfo(nonce + 1, info.consumers, info.providers, info.sufficients, info.data)
+        )
+
+    def _ensure_nonce_unused(self, index: int, extrinsic: Extrinsic) -> tuple[AccountId, int, AccountInfo]:
         who = extrinsic.signer
         assert who is not None
         nonce: int = extrinsic.extra[index]
         info = self.account.get(who)
         if info.providers == 0 and info.sufficients == 0:
             raise InvalidTransaction(InvalidReason.Payment)
-        if nonce != info.nonce:
-            raise InvalidTransaction(InvalidReason.Stale if nonce < info.nonce else InvalidReason.Future)
-        self.account.write(
-            who, AccountInfo(nonce + 1, info.consumers, info.providers, info.sufficients, info.data)
-        )
+        if nonce < info.nonce or info.nonce == NONCE_MAX:
+            raise InvalidTransaction(InvalidReason.Stale)
+        return who, nonce, info
 
     def _validate_weight(self, _index: int, extrinsic: Extrinsic) -> None:
         info = extrinsic.info

@@ -155,6 +155,15 @@ def test_nonce_ahead_may_wait_in_the_pool_but_not_enter_a_block(shop: SHOP, nonc
     assert system(shop).get_account(ALICE).nonce == 5
 
 
+def test_last_nonce_but_one_is_the_last_that_can_be_used(shop: SHOP) -> None:
+    last = (1 << 32) - 1
+    set_nonce(shop, last - 1)
+    assert shop.apply(shop.sign(keypair("//Alice"), work(shop), nonce=last - 1)).error is None
+    assert system(shop).get_account(ALICE).nonce == last
+    refuses(shop, shop.sign(keypair("//Alice"), work(shop), nonce=last), InvalidReason.Stale)
+    assert system(shop).get_account(ALICE).nonce == last
+
+
 @pytest.mark.parametrize("name", ["spare", "fail"])
 def test_nonce_is_used_whether_the_call_succeeds_or_not(shop: SHOP, name: str) -> None:
     before = system(shop).get_account(ALICE)
