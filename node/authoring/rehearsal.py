@@ -31,13 +31,14 @@ class Plan(NamedTuple):
 
 
 def rehearse(chain: Chain, plans: Sequence[Plan], *, checks_state: bool) -> None:
-    """Return if these blocks can be made on the head one after another, all by one runtime version;
-    Unbuildable otherwise.
+    """Return if these blocks can be made on the head one after another, all by one runtime version, and leave
+    as many authorities as there were; Unbuildable otherwise.
 
     With `checks_state` the stored data of every pallet must be consistent after each of them.
     """
     head = chain.head
     with chain.runtime_at(head.hash) as api:
+        authorities = len(api.authority_set().authorities)
         try:
             for number, plan in enumerate(plans, head.number + 1):
                 api.initialize_block(number, head.hash, plan.logs)
@@ -46,7 +47,7 @@ def rehearse(chain: Chain, plans: Sequence[Plan], *, checks_state: bool) -> None
                 api.finalize_block()
                 if checks_state:
                     api.try_state()
-            api.authority_set()
+            left = len(api.authority_set().authorities)
             changed = {change.key for change in api.state.pending()}
         except InvalidBlock as error:
             raise Unbuildable(str(error)) from error
@@ -56,5 +57,7 @@ def rehearse(chain: Chain, plans: Sequence[Plan], *, checks_state: bool) -> None
             raise Unbuildable(f"a hook fails: {error!r:.200}") from error
         except CONTENT_FAULTS as error:
             raise Unbuildable(f"it fails: {type(error).__name__}: {error!s:.200}") from error
+    if left != authorities:
+        raise Unbuildable(f"there would be {left} authorities, not {authorities}")
     if CODE_KEY in changed:
         raise Unbuildable("another runtime version would take over at once")

@@ -42,7 +42,7 @@ class _Reading:
         for pallet_name, items in values.items():
             pallet = next((p for p in self._runtime.pallets if _is_name(p.name, pallet_name)), None)
             if pallet is None:
-                raise JsonValueError(f"is no pallet of this chain: {pallet_name[:40]!r}")
+                raise JsonValueError(f"{pallet_name[:40]!r} is no pallet of this chain")
             if not isinstance(items, dict):
                 raise JsonValueError("must be an object of storage items", f".{pallet_name}")
             for item_name, value in items.items():

@@ -6,6 +6,7 @@ import pytest
 
 from node.chain.chain import Chain
 from node.chain.events import Imported
+from node.config import IntervalSeal
 from runtime.frame.by_hand import OVERRIDE_BYTES_MAX, OVERRIDE_ENGINE, OVERRIDES_MAX
 from runtime.frame.fungible import Preservation
 from runtime.primitives.block import PreRuntime
@@ -17,6 +18,7 @@ from tests.support.node_rpc import DevNode
 
 PARAMS = -32602
 BLOCK_ERROR = 8000
+ALICE_ADDRESS = encode_address(ALICE, 42)
 BOB_ADDRESS = encode_address(BOB, 42)
 FERDIE_ADDRESS = encode_address(FERDIE, 42)
 TOKENS = 10**15
@@ -219,7 +221,7 @@ async def test_errors_name_the_place() -> None:
     async with DevNode() as node:
         for values, told in (
             (account(BOB_ADDRESS, {"data": {"free": "x"}}), "System.Account[0].data.free must be an integer"),
-            ({"Nothing": {}}, "is no pallet of this chain: 'Nothing'"),
+            ({"Nothing": {}}, "Invalid params: 'Nothing' is no pallet of this chain"),
             ({"System": {"Nothing": 1}}, "System.Nothing is no storage item of System; it has Account,"),
             ([["0x3a636f6465", None]], ":code is not set by hand"),
         ):
@@ -233,7 +235,6 @@ async def test_errors_name_the_place() -> None:
         {"Timestamp": {"DidUpdate": True}},
         {"Timestamp": {"Now": str((1 << 64) - 1)}},
         {"System": {"LastRuntimeUpgrade": None}},
-        {"Session": {"$removePrefix": ["NextKeys"]}},
         {"Upgrades": {"Scheduled": {"spec_version": 1, "number": 1}}},
         {"Upgrades": {"Scheduled": {"spec_version": 1, "number": 2}}},
         {"Upgrades": {"Scheduled": {"spec_version": 2, "number": 1}}},
@@ -246,6 +247,35 @@ async def test_values_after_which_no_block_could_be_made_are_refused(values: obj
         code, message, _ = await node.fail("dev_setStorage", values)
         assert (code, "the chain could not go on" in message) == (PARAMS, True), message
         assert snapshot(node.chain) == before
+        await node.block()
+
+
+KEYS = [[[BOB_ADDRESS], {"grandpa": "0x" + "11" * 32}]]
+
+
+@pytest.mark.parametrize(
+    ("session", "left"),
+    [
+        ({"Validators": []}, 0),
+        ({"$removePrefix": ["NextKeys"]}, 0),
+        ({"Validators": [ALICE_ADDRESS, BOB_ADDRESS], "NextKeys": KEYS}, 2),
+    ],
+)
+async def test_number_of_authorities_is_not_set_by_hand(session: object, left: int) -> None:
+    async with DevNode(check_state=False, seal=IntervalSeal(None)) as node:
+        before = snapshot(node.chain)
+        code, message, _ = await node.fail("dev_setStorage", {"Session": session})
+        assert (code, f"there would be {left} authorities, not 1" in message) == (PARAMS, True), message
+        assert snapshot(node.chain) == before
+        await node.block(finalize=True)
+
+
+async def test_key_of_the_authority_can_be_set_by_hand() -> None:
+    async with DevNode() as node:
+        keys = {"Validators": [BOB_ADDRESS], "NextKeys": KEYS}
+        await node.call("dev_setStorage", {"Session": keys})
+        (authority,) = node.chain.api.authority_set().authorities
+        assert authority.key == bytes([0x11]) * 32
         await node.block()
 
 
