@@ -103,9 +103,9 @@ def dry_run(
         raise RpcError(INVALID_FORMAT, f"{what} has invalid format: {error}") from error
     except TransactionError as error:
         return {"outcome": {"err": _validity_json(error)}, "storageDiff": []}
-    api.initialize_block(number + 1, parent_hash, ())
-    opened = {change.key: change for change in api.state.pending()}
     try:
+        api.initialize_block(number + 1, parent_hash, ())
+        opened = {change.key: change for change in api.state.pending()}
         if extrinsic is not None:
             if extrinsic.signer is not None and not is_signed(extrinsic):
                 raise InvalidTransaction(InvalidReason.BadProof)  # the same verdict as apply's
@@ -115,12 +115,13 @@ def dry_run(
             assert call is not None
             dispatcher = api.runtime.executive.dispatcher
             error_value = dispatcher.dispatch(call, Signed(wanted.address)).error
+        changes = api.state.pending()
     except TransactionError as error:
         return {"outcome": {"err": _validity_json(error)}, "storageDiff": []}
     except CONTENT_FAULTS as error:
         text = f"Client error: Execution failed: {type(error).__name__}: {error!s:.200}"
         raise RpcError(CLIENT_ERROR, text) from error
-    return _answer(error_value, _difference(opened, api.state.pending()))
+    return _answer(error_value, _difference(opened, changes))
 
 
 def _answer(error: DispatchErrorValue | None, changes: list[Change]) -> dict[str, object]:

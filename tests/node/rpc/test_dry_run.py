@@ -151,6 +151,18 @@ async def test_call_that_crashes_is_an_error_of_the_call() -> None:
         assert "ok" in (await node.call("dev_dryRun", {"extrinsic": extrinsic}))["outcome"]
 
 
+async def test_call_that_writes_what_no_type_holds_is_an_error_of_the_call() -> None:
+    async with DevNode(check_state=False) as node:
+        full = {"providers": 1, "data": {"free": 10**15, "reserved": str((1 << 128) - 1)}}
+        await node.call("dev_setStorage", {"System": {"Account": [[[encode_address(ALICE, 42)], full]]}})
+        before = snapshot(node.chain)
+        call = node.chain.api.runtime.calls.make("Assets", "create", 99, AddressId(ALICE), 1).encoded()
+        extrinsic = {"call": h(call), "address": h(ALICE)}
+        code, message, _ = await node.fail("dev_dryRun", {"extrinsic": extrinsic})
+        assert (code, "Execution failed: EncodeError: System.Account" in message) == (4003, True), message
+        assert snapshot(node.chain) == before
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
