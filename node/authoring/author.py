@@ -3,7 +3,8 @@
 Responsible for when a block is made (by interval, instantly, by hand), for its timestamp and author digest,
 and for leaving the event loop its turns while it works. It knows no pallet: the time goes in as inherent
 data. A transaction whose call crashes, by a fault of its pallet, is dropped and banned, since every node
-would call a block with it invalid; the block is begun again without it.
+would call a block with it invalid; the block is begun again without it. So is one that writes what its type
+cannot hold, which shows when the block ends: the block is begun again with half as many, until one is alone.
 
 The block's time is the slot's, fixed when the block is opened. One lock covers everything that moves the
 head.
@@ -28,6 +29,7 @@ from node.chain.open_block import OpenBlock
 from node.chain.rules import TIME_ENGINE, get_time
 from node.clock import Clock
 from node.pool.transaction import PoolTransaction
+from runtime.frame.executive import InvalidBlock
 from runtime.frame.extension import Extrinsic
 from runtime.frame.validity import InvalidReason, InvalidTransaction, TransactionError
 from runtime.primitives.block import DigestItem, PreRuntime
@@ -286,15 +288,14 @@ class Author:
                     continue  # its predecessor was in an abandoned block; it stays for the next one
                 self.intake.pool.remove_invalid([transaction.hash], self._clock.now_ms())
             except CONTENT_FAULTS:
-                log.exception("transaction_crashed", call=_name_call(extrinsic), hash=extrinsic.hash)
-                self.intake.pool.remove_invalid([transaction.hash], self._clock.now_ms())
+                self._drop_crashed(transaction)
                 self._open(self._time_ms)  # whatever the call left behind goes with the block
                 return
 
     async def _seal(self) -> Imported:
         began = self._clock.monotonic()
         await asyncio.wrap_future(self.chain.store.room())
-        made = await in_turns(self.chain.seal_steps())
+        made = await self._seal_what_can_be()
         took_s = self._worked_s + self._clock.monotonic() - began
         self._on_constructed(took_s)
         log.debug(
@@ -306,6 +307,33 @@ class Author:
             took_ms=int(took_s * 1000),
         )
         return made
+
+    async def _seal_what_can_be(self) -> Imported:
+        """Seal the open block, or begin it again with fewer transactions while it cannot be."""
+        while True:
+            try:
+                return await in_turns(self.chain.seal_steps())
+            except (InvalidBlock, *CONTENT_FAULTS):
+                taken = self.intake.pool.taken()
+                if self.chain.open is None or not taken:
+                    raise
+                if len(taken) == 1:
+                    self._drop_crashed(taken[0])
+                self._open(self._time_ms)
+                await self._fill_with(len(taken) // 2)
+
+    async def _fill_with(self, count: int) -> None:
+        while count > 0 and (taken := self.intake.pool.take(min(count, TAKEN_AT_ONCE))):
+            self._execute(taken)
+            count -= len(taken)
+            await asyncio.sleep(0)
+
+    def _drop_crashed(self, transaction: PoolTransaction) -> None:
+        """Drop and ban a transaction by whose fault a block cannot be made; called while it is handled."""
+        extrinsic = transaction.payload
+        assert isinstance(extrinsic, Extrinsic)
+        log.exception("transaction_crashed", call=_name_call(extrinsic), hash=extrinsic.hash)  # noqa: LOG004  # see above
+        self.intake.pool.remove_invalid([transaction.hash], self._clock.now_ms())
 
 
 def _name_call(extrinsic: Extrinsic) -> str:

@@ -8,6 +8,7 @@ from msgspec import structs
 from structlog.testing import capture_logs
 
 from node.config import InstantSeal, Seal
+from runtime.primitives.scale import EncodeError
 from runtime.primitives.types import AccountId
 from tests.support.chain import FERDIE, keypair
 from tests.support.node_chain import TRANSFER_AMOUNT, open_chain, sign, transfer
@@ -38,6 +39,56 @@ def crashing(node: DevNode, call: str, fault: Exception) -> Iterator[None]:
     spec.function = crash
     yield
     spec.function = kept
+
+
+def exceed(node: DevNode) -> None:
+    """Write what the type of an account's nonce cannot hold."""
+    system = node.chain.api.runtime.pallet("System")
+    info = system.get_account(FERDIE)  # type: ignore[attr-defined]  # System
+    system.account.write(FERDIE, structs.replace(info, nonce=1 << 32))  # type: ignore[attr-defined]  # System
+
+
+@contextmanager
+def exceeding(node: DevNode, call: str) -> Iterator[None]:
+    """Let a call write, with success, what shows to be no value of its type when the block ends."""
+    (spec,) = (
+        spec for spec in node.chain.api.runtime.calls.specs.values() if f"{spec.pallet}.{spec.name}" == call
+    )
+    kept = spec.function
+    spec.function = lambda _origin, *_args: exceed(node)
+    yield
+    spec.function = kept
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 9, 30])
+async def test_transaction_that_writes_what_no_type_holds_is_found_and_dropped(count: int) -> None:
+    async with DevNode() as node:
+        api = node.chain.api
+        good = [transfer(api, "//Alice", BOB, nonce=nonce, tip=9) for nonce in range(count // 2)]
+        good += [transfer(api, "//Charlie", BOB, nonce=nonce) for nonce in range(count - count // 2)]
+        bad = sign(api, keypair("//Bob"), "System.remark", (b"x",), nonce=0, tip=5)
+        for raw in (*good, bad):
+            await node.call("author_submitExtrinsic", "0x" + raw.hex())
+        made: list[str] = []
+        with exceeding(node, "System.remark"), capture_logs() as logs:
+            for _ in range(count + 1):
+                block = await node.call("chain_getBlock", await node.block())
+                made += block["block"]["extrinsics"][1:]
+        assert sorted(made) == sorted("0x" + raw.hex() for raw in good)
+        (told,) = (record for record in logs if record["event"] == "transaction_crashed")
+        assert (told["log_level"], told["call"]) == ("error", "System.remark")
+        assert (await node.fail("author_submitExtrinsic", "0x" + bad.hex()))[0] == 1012, "it is banned"
+
+
+async def test_block_that_cannot_be_sealed_without_transactions_is_an_error() -> None:
+    async with DevNode() as node:
+        author = node.host.author
+        async with author.lock:
+            author._open(node.clock.now_ms())
+            exceed(node)
+            with pytest.raises(EncodeError, match=r"System\.Account"):
+                await author._seal()
+        await node.block()
 
 
 @pytest.mark.parametrize("fault", [TypeError("'in' on a map"), AssertionError("broken"), KeyError("x")])
