@@ -184,9 +184,11 @@ class Intake:
 
     def pump(self) -> None:
         """Hand pending status events to their watchers."""
-        for event in self.pool.watchers.drain():
+        events = self.pool.watchers.drain()
+        for event in events:
             for watcher in tuple(self._watchers.get(event.transaction, ())):
                 watcher(event)
+        for event in events:  # not before the last event of each is told
             if event.transaction not in self.pool.watchers:
                 self._watchers.pop(event.transaction, None)
 
@@ -306,7 +308,7 @@ class Intake:
         if best.retracted:
             included = {extrinsic for block in best.enacted for extrinsic in block.extrinsics}
             self.chain.open_block(())  # validity is that of the next block, which knows its parent's hash
-            for block in best.retracted:
+            for block in reversed(best.retracted):  # for what others wait for there must be room
                 self._take_back(block, included)
             self.chain.abandon()
         for enacted in best.enacted:

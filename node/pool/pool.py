@@ -181,8 +181,8 @@ class Pool:
         """Take back what a block had that left the best chain, in the order it stood there.
 
         The caller has validated them anew, and leaves out (and gives to `remove_invalid`) those that
-        failed. Returns those the pool refuses. Call it for the retracted blocks, newest first, then report
-        the enacted.
+        failed. Returns those the pool refuses. Call it for the retracted blocks, oldest first, so that
+        what waits for others comes after them, then report the enacted.
         """
         self.watchers.on_retracted(block)
         tags = self._graph.drop_recent(block)

@@ -120,6 +120,25 @@ async def test_transactions_are_in_the_pool_again_and_watched_ones_are_told() ->
         assert len((await node.call("chain_getBlock", again))["block"]["extrinsics"]) == 3
 
 
+async def test_of_more_transactions_than_a_sender_may_have_the_first_ones_come_back() -> None:
+    async with DevNode() as node:
+        await node.block()
+        room = node.host.pool.limits.per_sender
+        for nonce in range(room):
+            await send(node, nonce)
+            if nonce % 30 == 29:
+                await node.block()
+        raw = transfer(node.chain.api, "//Alice", BOB, nonce=room)
+        feed = await node.call("author_submitAndWatchExtrinsic", h(raw))
+        block = await node.block()
+        await node.call("dev_setHead", 1)
+        assert node.host.pool.status.ready == room
+        assert node.host.pool.status.future == 0, "nothing waits for what did not come back"
+        assert node.results(feed) == ["ready", {"inBlock": block}, {"retracted": block}, "dropped"]
+        await node.block()
+        assert nonce_of(node, ALICE) == room
+
+
 async def test_transactions_that_began_with_a_block_that_is_gone_do_not_come_back() -> None:
     async with DevNode() as node:
         await node.block()
