@@ -80,5 +80,9 @@ def judge(last: GuardRecord | None, position: Position, message: bytes) -> Verdi
     if position == last.position and message == last.message:
         return SignedBefore(last.signature)
     if position == last.position:
-        return MustNotSign(f"another message was signed at {tuple(position)}")
-    return MustNotSign(f"{tuple(position)} is below {tuple(last.position)}, which was signed already")
+        return MustNotSign(f"another message was signed for {_shown(position)}")
+    return MustNotSign(f"{_shown(position)} is below {_shown(last.position)}, which was signed already")
+
+
+def _shown(position: Position) -> str:
+    return f"instance {position.instance}, view {position.view}, step {position.step}"

@@ -110,8 +110,12 @@ class FinalityDriver:
 
     async def _finalize_now(self, block_hash: Hash) -> None:
         header = self._chain.header(block_hash)
-        if header is None or self._signer is None:
-            raise UnknownBlock(block_hash.hex())
+        if header is None:
+            raise UnknownBlock(f"no block has the hash 0x{block_hash.hex()}")
+        if header.number == 0:
+            raise UnknownBlock("the genesis block is final from the start")
+        if self._signer is None:
+            raise GuardRefused("this node has no vote key")
         with self._chain.runtime_at(header.parent_hash) as api:
             current = api.authority_set()
         index = self._index_in(current.authorities)

@@ -192,8 +192,12 @@ async def test_signer_signs_once_for_each_position_across_restarts(tmp_path: Pat
     verify_certificate(first, GENESIS, 7, SET[:1])
     for again in (signer, GuardedSigner(PAIRS[0], GENESIS, GuardFile(tmp_path / "guard"))):
         assert await again.sign(wanted(5), 0) == first
-        for other in (wanted(5, hash_=b"\3" * 32), wanted(4), wanted(1, view=9)):
-            with pytest.raises(GuardRefused):
+        for other, told in (
+            (wanted(5, hash_=b"\3" * 32), "another message was signed for instance 5, view 0, step 3"),
+            (wanted(4), "instance 4, view 0, step 3 is below instance 5, view 0, step 3, which was signed"),
+            (wanted(1, view=9), "instance 1, view 9, step 3 is below instance 5, view 0, step 3"),
+        ):
+            with pytest.raises(GuardRefused, match=told):
                 await again.sign(other, 0)
     await signer.sign(wanted(6), 0)
 

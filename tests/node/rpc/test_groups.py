@@ -180,7 +180,12 @@ async def test_finalizing_again_or_an_unknown_or_older_block_is_an_error_and_no_
         first = await node.block()
         second = await node.block(finalize=True)
         assert await node.call("engine_finalizeBlock", second)
-        assert (await node.fail("engine_finalizeBlock", UNKNOWN_BLOCK))[0] == 8000
+        for block, told in (
+            (UNKNOWN_BLOCK, f"no block has the hash {UNKNOWN_BLOCK}"),
+            ("0x" + node.chain.genesis_hash.hex(), "the genesis block is final from the start"),
+        ):
+            code, message, _ = await node.fail("engine_finalizeBlock", block)
+            assert (code, message) == (8000, f"block cannot be finalized: {told}")
         assert (await node.fail("engine_finalizeBlock", first))[0] == 4000
         third = await node.block(finalize=True)
         assert await node.call("chain_getFinalizedHead") == third
