@@ -135,6 +135,7 @@ class Chain:
         turn."""
         block = self.open
         assert block is not None, "a block is open"
+        self.store.ensure_room_above()
         digest = self.api.finalize_block()
         yield
         changes = yield from self.api.state.drain_steps(SLICE_KEYS)
@@ -173,6 +174,7 @@ class Chain:
         if block_hash in self._branches or self.store.hash_by_number(header.number) == block_hash:
             return None
         ensure_not_ahead(header, time_max_ms)
+        self.store.ensure_room_above()
         return self._begin_import(header, body, known)
 
     def import_block(self, header: Header, body: tuple[bytes, ...], check: Check) -> Imported | None:

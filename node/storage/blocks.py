@@ -246,6 +246,11 @@ class BlockStore:
             self._is_synced = True
             self._writer.submit("sync", lambda: self._kv.write((), sync=True)).result()
 
+    def ensure_room_above(self) -> None:
+        """Raise TooManyUnfinalizedError unless one more block fits above the finalized one."""
+        if len(self._forks) >= UNFINALIZED_MAX:
+            raise TooManyUnfinalizedError(f"there are {UNFINALIZED_MAX} blocks above the finalized one")
+
     def room(self) -> Future[None]:
         """Return a future that is done when the next write would not block the caller."""
         return self._writer.room()
@@ -406,8 +411,7 @@ class BlockStore:
             raise ValueError("the header does not have this hash")
         if not self._forks.is_attachable(block):
             raise ValueError(f"block {number} does not stand on the finalized block or one above it")
-        if len(self._forks) >= UNFINALIZED_MAX:
-            raise TooManyUnfinalizedError(f"there are {UNFINALIZED_MAX} unfinalized blocks already")
+        self.ensure_room_above()
         self._forks.insert(block)
         return block
 

@@ -5,6 +5,8 @@ Names and parameters of `dev_*` are those of chopsticks.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
@@ -21,6 +23,7 @@ from node.rpc.groups.overrides import StorageValues, make_item
 from node.rpc.jsonrpc import INVALID_PARAMS, RpcError
 from node.rpc.methods import method
 from node.rpc.params import MAX_U32, Bound, Hash32, Integer
+from node.storage.blocks import TooManyUnfinalizedError
 from node.storage.states import StateDiscarded
 from runtime.frame.extension import Extrinsic
 from runtime.frame.runtime_api import RuntimeApi
@@ -84,7 +87,8 @@ class DevMethods:
         """Make a block of what the pool holds; with `finalize` it is final when the call returns."""
         self._ensure_best(parent_hash)
         try:
-            made = await self._context.author.create(create_empty=create_empty)
+            with _making():
+                made = await self._context.author.create(create_empty=create_empty)
         except EmptyBlock as error:
             raise RpcError(EMPTY_ERROR, str(error)) from error
         if finalize:
@@ -113,7 +117,8 @@ class DevMethods:
         if not 0 < count <= BLOCKS_MAX:
             raise RpcError(-32602, f"Invalid params: 1 to {BLOCKS_MAX} blocks can be made, not {count}")
         for _ in range(count):
-            await self._context.author.create(create_empty=True)
+            with _making():
+                await self._context.author.create(create_empty=True)
         return hex_of(chain.head.hash)
 
     @method("dev_timeTravel", dev=True)
@@ -135,7 +140,8 @@ class DevMethods:
         with self._context.runtime(None) as api:
             item = make_item(api, values)
         try:
-            made = await self._bench.set_storage(item)
+            with _making():
+                made = await self._bench.set_storage(item)
         except Unbuildable as error:
             text = f"Invalid params: the chain could not go on with these values: {error}"
             raise RpcError(INVALID_PARAMS, text) from error
@@ -200,3 +206,12 @@ class DevMethods:
             raise RpcError(BLOCK_ERROR, f"block cannot be finalized: {error}") from error
         except GuardRefused as error:
             raise RpcError(CONSENSUS_ERROR, f"block cannot be finalized: {error}") from error
+
+
+@contextmanager
+def _making() -> Iterator[None]:
+    """Tell the caller when there are so many blocks to be finalized that no other can be made."""
+    try:
+        yield
+    except TooManyUnfinalizedError as error:
+        raise RpcError(BLOCK_ERROR, f"no block can be made: {error}; finalize some first") from error

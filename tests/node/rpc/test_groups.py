@@ -175,6 +175,28 @@ async def test_finalized_block_shows_its_certificate() -> None:
         assert (await node.call("chain_getBlock", first))["justifications"] is None
 
 
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("engine_createBlock", [True, False]),
+        ("dev_newBlock", []),
+        ("dev_setStorage", [{"Session": {"CurrentIndex": 5}}]),
+    ],
+)
+async def test_block_that_is_one_too_many_above_the_final_one_is_refused_until_some_are_final(
+    name: str, params: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.storage.blocks.UNFINALIZED_MAX", 3)
+    async with DevNode() as node:
+        *_, block = [await node.block() for _ in range(3)]
+        for _ in range(2):
+            code, message, _ = await node.fail(name, *params)
+            assert (code, "3 blocks above the finalized one" in message) == (8000, True), message
+        assert await node.call("engine_finalizeBlock", block)
+        await node.call(name, *params)
+        assert node.chain.head.number == 4
+
+
 async def test_finalizing_again_or_an_unknown_or_older_block_is_an_error_and_no_end() -> None:
     async with DevNode() as node:
         first = await node.block()
