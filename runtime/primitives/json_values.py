@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import IntEnum
+from functools import cache
 from typing import Any, Final
 
 from msgspec import NODEFAULT
@@ -136,13 +137,13 @@ class JsonReader:
             raise JsonValueError(f"must be an object, got {_shown(value)}")
         given = {_plain(name): name for name in value}
         arguments: list[Any] = []
-        for (_, field), name, info in zip(shape.fields, names, struct_fields(shape.cls), strict=True):
+        for (_, field), name, default in zip(shape.fields, names, _defaults_of(shape.cls), strict=True):
             assert name is not None
             key = given.pop(_plain(name), None)
             if key is not None:
                 arguments.append(self._read_member(field, value[key], f".{key[:SHOWN_MAX]}"))
-            elif info.default is not NODEFAULT:
-                arguments.append(info.default)
+            elif default is not NODEFAULT:
+                arguments.append(default)
             else:
                 arguments.append(_zero_of_member(field, name))
         for unknown in given.values():
@@ -197,6 +198,12 @@ def zero_of(shape: Shape) -> Any:  # noqa: C901, PLR0911, PLR0912  # one arm per
             return zero_of(variants[0].record)
         case Foreign() | Custom():
             raise JsonValueError("must be given")
+
+
+@cache
+def _defaults_of(cls: type) -> tuple[Any, ...]:
+    """Return the declared default of each member, kept because a type resolves its annotations when asked."""
+    return tuple(info.default for info in struct_fields(cls))
 
 
 def _zero_of_member(shape: Shape, name: str) -> Any:
