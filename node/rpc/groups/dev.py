@@ -152,8 +152,8 @@ class DevMethods:
         """Take the chain back to a block of the best branch, finalized ones above it too; returns its hash.
 
         A negative number counts back from the best block. Transactions that are still valid are in the pool
-        again. No block is voted for twice under one number: new blocks are final only with the first one
-        above all that were voted for.
+        again, as far as it has room. No block is voted for twice under one number: new blocks are final only
+        with the first one above all that were voted for.
         """
         block = self._find(hash_or_number)
         try:
