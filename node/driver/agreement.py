@@ -59,6 +59,7 @@ from node.consensus.messages import (
     position_of,
 )
 from node.consensus.pbft import Pbft, Times
+from node.driver.new_key import NewKey
 from node.driver.signer import GuardedSigner
 from runtime.frame.executive import InvalidBlock
 from runtime.primitives.block import Block, hash_header
@@ -74,10 +75,6 @@ RELAYED_MAX: Final = 8_192
 """Messages known to have been passed on."""
 VERIFIED_MAX: Final = 8_192
 """Signatures known to be right, so that repeated messages and justifications cost nothing."""
-WATCHED_INSTANCES: Final = 4
-WATCHED_MS: Final = 10_000
-"""Decisions, or milliseconds as far along as a peer, without its signature, after which a new key may sign;
-all certificates before were looked at."""
 FETCH_TRIES: Final = 10
 FETCH_PAUSE_S: Final = 0.1
 
@@ -173,9 +170,7 @@ class AgreementDriver:
     ) -> None:
         """`on_rejected` hears of peers that sent what no honest one sends.
 
-        A key without a record of what it signed watches first: until so many peers that a quorum could be
-        among them say that they are at genesis, or until it has seen enough of the present without itself;
-        and for ever when any certificate or message since genesis has its signature.
+        A key without a record of what it signed watches first: see `new_key`.
         """
         self._chain = chain
         self._work = work
@@ -191,10 +186,7 @@ class AgreementDriver:
         self._relayed: dict[bytes, None] = {}
         self._committee: Committee | None = None
         self._deadline_ms: int | None = None
-        self._at_genesis: dict[Peer, None] = {}
-        self._is_watching = signer is not None and signer.is_new
-        self._watched = 0
-        self._watched_from_ms: int | None = None
+        self._new_key = NewKey(is_watching=signer is not None and signer.is_new)
         self._tasks: asyncio.TaskGroup | None = None
         self._filling: asyncio.Task[None] | None = None
         self._hint: Peer | None = None
@@ -267,8 +259,7 @@ class AgreementDriver:
                     case _Answer(instance, event):
                         if instance == self._engine.instance:
                             await self._give(event)
-                if self._is_watching and self._has_watched_enough():
-                    self._is_watching = False
+                if self._new_key.has_seen_enough(self._now()):
                     await self._begin()
 
     # --- from peers
@@ -293,35 +284,21 @@ class AgreementDriver:
             self._wire.send(peer, encode_message(Decided(certificate)))
 
     async def _look_for_genesis(self, peer: Peer, status: Status) -> None:
-        """Let a key without a record of what it signed begin with the chain; note since when it watches."""
-        if not self._is_watching or self._committee is None:
-            return
-        if self._watched_from_ms is None and status.instance == self.instance:
-            self._watched_from_ms = self._now()
-        if max(status.instance, self.instance) > 1:
-            return
-        self._at_genesis[peer] = None
-        if len(self._at_genesis) >= self._committee.quorum - 1:
-            self._is_watching = False
+        """Let a new key begin with the chain."""
+        committee = self._committee
+        if committee is not None and self._new_key.hear(
+            peer, status.instance, self.instance, committee, self._now()
+        ):
             await self._begin()
 
-    def _watch(self, certificate: Certificate) -> None:
-        """Look for this node's own signature in what was decided while it watches."""
-        authority = None if self._committee is None else self._index_in(self._committee)
-        if not self._is_watching or authority is None:
-            return
-        if any(vote.index == authority for vote in certificate.votes):
+    def _look_for_own(self, certificate: Certificate, committee: Committee, *, is_past: bool) -> None:
+        """Look for the signature of a key that seems to be new in what was decided."""
+        if self._new_key.see(certificate, self._index_in(committee), is_past=is_past):
             self._stop_signing("guard_missing", "a certificate of this chain has a signature by this key")
-
-    def _has_watched_enough(self) -> bool:
-        if self._watched >= WATCHED_INSTANCES:
-            return True
-        since = self._watched_from_ms
-        return since is not None and self._now() >= since + WATCHED_MS
 
     def _stop_signing(self, event: str, reason: str) -> None:
         log.error(event, number=self.instance, reason=reason)
-        self._signer, self._is_watching = None, False
+        self._signer = None
 
     async def _on_decided(self, peer: Peer, certificate: Certificate) -> None:
         if certificate.instance != self._engine.instance or self._committee is None:
@@ -404,7 +381,7 @@ class AgreementDriver:
         if (certificate.number, certificate.block_hash) != (block.header.number, hash_header(block.header)):
             raise InvalidCertificate("the certificate is for another block")
         verify_certificate(certificate, committee.genesis, committee.set_id, committee.authorities)
-        self._watch(certificate)
+        self._look_for_own(certificate, committee, is_past=True)
         await self._work.import_block(block, is_binding=True)
         await self._work.finalize(certificate)
 
@@ -429,7 +406,7 @@ class AgreementDriver:
         authority = self._index_in(committee)
         instance = parent.number + 1
         resume = self._resume(instance)
-        if self._is_watching:
+        if self._new_key.is_watching:
             authority = None
         elif authority is not None and self._has_lost_prepared(instance):
             log.error("guard_incomplete", number=instance, reason="what was committed to is not known")
@@ -482,8 +459,8 @@ class AgreementDriver:
         while not await self._obtain(self._chain.finalized, value, is_binding=True):
             log.warning("decided_block_missing", number=value.number, hash=value.hash)
             await asyncio.sleep(FETCH_PAUSE_S)
-        self._watch(certificate)
-        self._watched += 1
+        if self._committee is not None:
+            self._look_for_own(certificate, self._committee, is_past=False)
         try:
             await self._work.finalize(certificate)
         except ConflictingCertificate as broken:
