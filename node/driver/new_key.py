@@ -31,7 +31,9 @@ class NewKey:
         """Take in which instance a peer is at; tell whether the key may now begin with the chain."""
         if not self.is_watching:
             return False
-        if self._since_ms is None and theirs == ours:
+        if theirs > ours:
+            self._since_ms = None  # there is a present that this node does not see yet
+        elif self._since_ms is None and theirs == ours:
             self._since_ms = now_ms
         if max(theirs, ours) > 1:
             return False

@@ -58,7 +58,10 @@ def test_time_counts_from_the_first_peer_that_is_no_further() -> None:
     assert not key.has_seen_enough(1_000 + WATCHED_MS)
     key.hear("a", 9, 9, committee(), 5_000)
     assert not key.has_seen_enough(5_000 + WATCHED_MS - 1)
-    assert key.has_seen_enough(5_000 + WATCHED_MS)
+    key.hear("b", 10, 9, committee(), 6_000)
+    key.hear("a", 9, 9, committee(), 7_000)
+    assert not key.has_seen_enough(7_000 + WATCHED_MS - 1)
+    assert key.has_seen_enough(7_000 + WATCHED_MS)
 
 
 def test_observer_of_the_set_is_in_no_certificate() -> None:
