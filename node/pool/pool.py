@@ -180,10 +180,12 @@ class Pool:
     ) -> list[tuple[bytes, PoolError]]:
         """Take back what a block had that left the best chain, in the order it stood there.
 
-        The caller has validated them anew, and leaves out (and gives to `remove_invalid`) those that
+        What is taken is given back first: the open block stood on what has gone.
+        The caller has validated the others anew, and leaves out (and gives to `remove_invalid`) those that
         failed. Returns those the pool refuses. Call it for the retracted blocks, oldest first, so that
         what waits for others comes after them, then report the enacted.
         """
+        self._graph.untake([tx.hash for tx in self.taken()] if self._graph.taken_count else ())
         self.watchers.on_retracted(block)
         tags = self._graph.drop_recent(block)
         tags += [tag for tx in transactions for tag in tx.provides]

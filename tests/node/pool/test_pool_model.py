@@ -207,6 +207,8 @@ class NoncePool(RuleBasedStateMachine):
     @precondition(lambda self: len(self.chain.blocks) > self.chain.finalized)
     def retract(self) -> None:
         block, included = self.chain.blocks.pop()
+        for held in self.slots.values():
+            held.taken = False
         for slot, _ in included:
             self.chain.nonces[slot.account] = min(self.chain.nonces[slot.account], slot.nonce)
         renewed = []
@@ -217,7 +219,7 @@ class NoncePool(RuleBasedStateMachine):
             self.slots[slot] = Held(again, slot.nonce, self.counter, self.number + tx.longevity)
         assert self.pool.on_retracted(block, renewed) == []
         for slot, held in sorted(self.slots.items()):
-            if held.tx not in renewed and not held.taken:
+            if held.tx not in renewed:
                 held.tx = self.renew(held.tx, slot)
                 held.end = self.number + held.tx.longevity
                 assert self.pool.revalidate(held.tx) is not None
