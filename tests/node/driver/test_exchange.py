@@ -1,0 +1,271 @@
+"""What a node serves its peers, how it catches up with them, and what becomes of those who lie."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+from msgspec import structs
+
+from genesis.chain_spec import load_spec
+from node.chain.chain import Chain
+from node.clock import SystemClock
+from node.config import IntervalSeal
+from node.driver.agreement import AgreementSettings
+from node.driver.exchange import ALL_FIELDS, BATCH, Exchange, describe_status
+from node.driver.wire import NetworkWire
+from node.host import Agreement, ChainHost, HostSettings
+from node.network.errors import Penalty
+from node.network.identity import PeerId
+from node.network.messages import (
+    BlockData,
+    BlockRequest,
+    BlockResponse,
+    BlocksRequest,
+    BlocksResponse,
+    Refusal,
+    RequestBody,
+    ResponseBody,
+    Status,
+    Transactions,
+)
+from node.network.service import Network
+from node.pool.transaction import compute_limits
+from node.tasks import OwnTasks
+from node.telemetry.metrics import NodeMetrics
+from node.verifier import Verifier
+from runtime.primitives.certificate import decode_certificate, encode_certificate
+from tests.support.chain import account
+from tests.support.network import BLOCK_MS, TIMES
+from tests.support.node_chain import open_chain, transfer
+from tests.support.peers import FakeNetwork, certify_by, grow
+
+PATIENCE_S = 15.0
+LIAR_STATUS = Status(1, 1_000, bytes(32), 1_000, bytes(32))
+
+
+class Node:
+    """An observer of the local preset among fake peers."""
+
+    def __init__(self, network: FakeNetwork, host: ChainHost, exchange: Exchange) -> None:
+        self.network = network
+        self.host = host
+        self.exchange = exchange
+        self.chain = host.chain
+
+    async def wait(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():  # noqa: ASYNC110  # chains tell of no condition
+                await asyncio.sleep(0.01)
+
+    async def ask(self, body: RequestBody) -> Any:
+        return await self.network.requests[type(body)](PeerId("somebody"), body)
+
+
+@asynccontextmanager
+async def observer() -> AsyncIterator[Node]:
+    network = FakeNetwork()
+    shown = cast(Network, network)
+    async with Verifier(0) as verifier, asyncio.TaskGroup() as tasks:
+        work = [tasks.create_task(verifier.run())]
+        host = ChainHost(
+            open_chain(spec=load_spec("local")),
+            signer=lambda _: None,
+            verifier=verifier,
+            clock=SystemClock(),
+            settings=HostSettings(IntervalSeal(None), BLOCK_MS, compute_limits(), False, False),
+            metrics=NodeMetrics(name="n", version="0", role=4, started_ms=0).add_chain("local"),
+            agreement=Agreement(NetworkWire(shown), AgreementSettings(BLOCK_MS, TIMES), lambda *_: None),
+        )
+        assert host.agreement is not None
+        exchange = Exchange(shown, host.chain, host.agreement, host.intake, OwnTasks(tasks))
+        work += [tasks.create_task(host.intake.run()), tasks.create_task(host.agreement.run())]
+        async with exchange.running():
+            yield Node(network, host, exchange)
+        for task in work:
+            task.cancel()
+    host.chain.store.close()
+
+
+async def source(blocks: int) -> Chain:
+    chain = open_chain(spec=load_spec("local"))
+    await grow(chain, blocks)
+    return chain
+
+
+def serving(chain: Chain, spoil: Callable[[BlockData], BlockData] = lambda data: data) -> Any:
+    """Answer for a chain as an honest peer does, or with every block spoiled."""
+
+    def answer(body: RequestBody) -> ResponseBody | None:
+        assert isinstance(body, BlocksRequest)
+        assert isinstance(body.start, int)
+        found: list[BlockData] = []
+        for number in range(body.start, min(body.start + body.count, chain.finalized.number + 1)):
+            block_hash = chain.hash_at(number)
+            assert block_hash is not None
+            raw, certificate = chain.store.header(block_hash), chain.certificate(block_hash)
+            assert certificate is not None
+            data = BlockData(block_hash, raw, chain.store.body(block_hash), encode_certificate(certificate))
+            found.append(spoil(data))
+        return BlocksResponse(tuple(found))
+
+    return answer
+
+
+def status_of(chain: Chain) -> Status:
+    return describe_status(chain, is_authority=True)
+
+
+async def test_node_far_behind_gets_many_blocks_at_a_time() -> None:
+    chain = await source(BATCH + 6)
+    async with observer() as node:
+        peer = node.network.connect("ahead", status_of(chain), serving(chain))
+        assert node.exchange.is_syncing
+        assert node.exchange.target == BATCH + 6
+        await node.wait(lambda: node.chain.finalized.number == BATCH + 6)
+        assert node.chain.finalized.hash == chain.finalized.hash
+        starts = [body.start for _, body in node.network.asked if isinstance(body, BlocksRequest)]
+        assert starts[:2] == [1, BATCH + 1]
+        assert node.network.reports == []
+        node.network.disconnect(peer)
+    chain.store.close()
+
+
+def other_body(data: BlockData) -> BlockData:
+    return structs.replace(data, body=())
+
+
+def other_header(data: BlockData) -> BlockData:
+    assert data.header is not None
+    return structs.replace(data, header=data.header[:40] + bytes([data.header[40] ^ 1]) + data.header[41:])
+
+
+def too_few_votes(data: BlockData) -> BlockData:
+    assert data.justification is not None
+    found = decode_certificate(data.justification)
+    return structs.replace(
+        data, justification=encode_certificate(structs.replace(found, votes=found.votes[:2]))
+    )
+
+
+def bad_vote(data: BlockData) -> BlockData:
+    assert data.justification is not None
+    return structs.replace(data, justification=data.justification[:-1] + b"\0")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        other_body,
+        other_header,
+        too_few_votes,
+        bad_vote,
+        lambda data: structs.replace(data, justification=None),
+        lambda data: structs.replace(data, justification=b"\1\2\3"),
+        lambda data: structs.replace(data, header=None),
+        lambda data: structs.replace(data, header=b"\1\2\3"),
+        lambda data: structs.replace(data, body=None),
+    ],
+)
+async def test_peer_with_bad_blocks_is_reported_and_another_one_asked(spoil: Any) -> None:
+    chain = await source(5)
+    async with observer() as node:
+        liar = node.network.connect("liar", LIAR_STATUS, serving(chain, spoil))
+        await node.wait(lambda: (liar, Penalty.BAD_BLOCK) in node.network.reports)
+        assert node.chain.finalized.number == 0
+        node.network.connect("honest", status_of(chain), serving(chain))
+        await node.wait(lambda: node.chain.finalized.number == 5)
+        assert {peer for peer, _ in node.network.reports} == {liar}
+    chain.store.close()
+
+
+@pytest.mark.parametrize("answer", [lambda _: BlocksResponse(()), lambda _: None])
+async def test_peer_that_is_not_as_far_as_it_says_holds_nobody_up(answer: Any) -> None:
+    chain = await source(5)
+    async with observer() as node:
+        liar = node.network.connect("liar", LIAR_STATUS, answer)
+        await node.wait(lambda: node.network.asked != [])
+        node.network.connect("honest", status_of(chain), serving(chain))
+        await node.wait(lambda: node.chain.finalized.number == 5)
+        assert all(peer == liar for peer, _ in node.network.reports)
+        assert not node.exchange.is_syncing
+    chain.store.close()
+
+
+async def test_blocks_are_served_by_number_and_hash_as_far_as_they_are_final() -> None:
+    async with observer() as node:
+        await grow(node.chain, 4)
+        found = await node.ask(BlocksRequest(2, 10, ALL_FIELDS))
+        assert [data.hash for data in found.blocks] == [node.chain.hash_at(number) for number in (2, 3, 4)]
+        third = node.chain.hash_at(3)
+        assert third is not None
+        by_hash = await node.ask(BlocksRequest(third, 1, ALL_FIELDS))
+        assert by_hash.blocks == found.blocks[1:2]
+        (data,) = by_hash.blocks
+        assert data.justification is not None
+        assert decode_certificate(data.justification) == certify_by(node.chain, 3, third)
+        one = await node.ask(BlockRequest(third, 1))
+        assert one == BlockResponse(BlockData(third, data.header, None, None))
+
+
+async def test_blocks_that_are_not_there_are_refused_or_left_out() -> None:
+    async with observer() as node:
+        assert await node.ask(BlocksRequest(7, 10, ALL_FIELDS)) == BlocksResponse(())
+        assert isinstance(await node.ask(BlocksRequest(b"\7" * 32, 1, ALL_FIELDS)), Refusal)
+        assert isinstance(await node.ask(BlockRequest(b"\7" * 32, ALL_FIELDS)), Refusal)
+
+
+async def test_transaction_is_told_once_to_those_who_do_not_have_it() -> None:
+    async with observer() as node:
+        first = node.network.connect("first", status_of(node.chain))
+        second = node.network.connect("second", status_of(node.chain))
+        raw = transfer(node.chain.api, "//Alice", account("//Bob"), nonce=0)
+        node.network.say(first, Transactions((raw,)))
+        await node.wait(lambda: node.network.heard_by(second, Transactions) != [])
+        node.network.say(second, Transactions((raw,)))
+        await asyncio.sleep(0.15)
+        assert node.network.heard_by(second, Transactions) == [Transactions((raw,))]
+        assert node.network.heard_by(first, Transactions) == []
+        late = node.network.connect("late", status_of(node.chain))
+        assert node.network.heard_by(late, Transactions) == [Transactions((raw,))]
+        assert node.network.reports == []
+
+
+async def test_bad_signature_costs_the_peer_and_old_or_early_transactions_do_not() -> None:
+    async with observer() as node:
+        peer = node.network.connect("peer", status_of(node.chain))
+        early = transfer(node.chain.api, "//Alice", account("//Bob"), nonce=5)
+        node.network.say(peer, Transactions((early, early)))
+        await node.wait(lambda: node.host.pool.status.future == 1)
+        assert node.network.reports == []
+        bad = transfer(node.chain.api, "//Charlie", account("//Bob"), nonce=0, good=False)
+        node.network.say(peer, Transactions((bad, b"\1\2\3")))
+        await node.wait(lambda: node.network.reports != [])
+        assert node.network.reports == [(peer, Penalty.BAD_TRANSACTION)]
+
+
+async def test_transaction_of_a_block_is_not_taken_in_again() -> None:
+    async with observer() as node:
+        peer = node.network.connect("peer", status_of(node.chain))
+        raw = transfer(node.chain.api, "//Alice", account("//Bob"), nonce=0)
+        chain = open_chain(spec=load_spec("local"))
+        await grow(chain, 3)
+        node.network.connect("ahead", status_of(chain), serving(chain))
+        await node.wait(lambda: node.chain.finalized.number == 3)
+        scheduled = node.host.intake.validations_scheduled
+        included = [data for number in (1, 2, 3) for data in _body(chain, number)]
+        node.network.say(peer, Transactions(tuple(included)))
+        await asyncio.sleep(0.1)
+        assert node.host.intake.validations_scheduled == scheduled
+        node.network.say(peer, Transactions((raw,)))
+        await node.wait(lambda: node.host.intake.validations_scheduled == scheduled + 1)
+        chain.store.close()
+
+
+def _body(chain: Chain, number: int) -> tuple[bytes, ...]:
+    block_hash = chain.hash_at(number)
+    assert block_hash is not None
+    block = chain.block(block_hash)
+    assert block is not None
+    return block.extrinsics
