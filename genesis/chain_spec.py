@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 
 from genesis import consortium
 from genesis.config import SpecError, as_bytes, as_list, as_object, as_text, merge_patch
-from genesis.presets import DevAccount, dev_accounts, make_preset
+from genesis.presets import DevAccount, Preset, dev_accounts, make_local_preset, make_preset
 from pallets.core.system_types import CODE_MAGIC, RuntimeCode
 from runtime.frame.dispatch import DispatchError
 from runtime.frame.runtime_api import RuntimeFactory
@@ -158,7 +158,7 @@ def load_spec(name_or_path: str) -> ChainSpec:
     """Return a built-in chain by name, or the spec in a JSON file; SpecError when there is none."""
     preset = make_preset(name_or_path)
     if preset is not None:
-        return ChainSpec(preset.name, preset.id, preset.chain_type, preset.properties, config=preset.config)
+        return _build_spec(preset)
     path = Path(name_or_path)
     try:
         if not path.is_file():
@@ -172,6 +172,11 @@ def load_spec(name_or_path: str) -> ChainSpec:
         return parse_spec(data)
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from error
+
+
+def make_local_spec(authorities: tuple[str, ...]) -> ChainSpec:
+    """Return the built-in local chain with other authorities; NAME has the keys of the secret `//NAME`."""
+    return _build_spec(make_local_preset(authorities))
 
 
 def parse_spec(data: bytes) -> ChainSpec:
@@ -221,6 +226,10 @@ def _with_genesis(base: ChainSpec, genesis: dict[str, Any]) -> ChainSpec:
         return replace(base, config=as_object(runtime["config"], "genesis.runtimeGenesis.config"))
     patch = as_object(runtime["patch"], "genesis.runtimeGenesis.patch")
     return replace(base, config=merge_patch(consortium.DEFAULT_GENESIS, patch))
+
+
+def _build_spec(preset: Preset) -> ChainSpec:
+    return ChainSpec(preset.name, preset.id, preset.chain_type, preset.properties, config=preset.config)
 
 
 def _chain_type(value: Any) -> str | dict[str, Any]:

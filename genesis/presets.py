@@ -52,9 +52,14 @@ def make_preset(name: str) -> Preset | None:
         case "dev":
             return _preset("Development", "dev", "Development", DEV_NAMES[:1])
         case "local":
-            return _preset("Local Testnet", "local_testnet", "Local", DEV_NAMES[:4])
+            return make_local_preset(DEV_NAMES[:4])
         case _:
             return None
+
+
+def make_local_preset(authorities: tuple[str, ...]) -> Preset:
+    """Return the local chain with these authorities; the keys of NAME are those of the secret `//NAME`."""
+    return _preset("Local Testnet", "local_testnet", "Local", authorities)
 
 
 def _preset(name: str, chain_id: str, chain_type: str, authorities: tuple[str, ...]) -> Preset:
