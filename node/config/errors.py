@@ -20,6 +20,7 @@ class ExitCode(IntEnum):
     PORT_IN_USE = 8
     DISK_FULL = 9
     UNKNOWN_RUNTIME = 10
+    DEVNET_FAILED = 11
 
 
 class OperatorError(Exception):
