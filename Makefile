@@ -10,10 +10,11 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv devnet test check lint lint-mypy lint-pyright lint-rest fast wallet-clients bench lock clean
+.PHONY: help venv devnet dev test check lint lint-mypy lint-pyright lint-rest fast wallet-clients bench lock clean
 
 help:
-	@echo "make devnet          start a development chain; ARGS='--rpc-port 9955' passes flags on"
+	@echo "make devnet          start a network of four validators; ARGS='-n 7 --full 1' passes flags on"
+	@echo "make dev             start a development chain of one node; ARGS as above"
 	@echo "make test            every test; ARGS=tests/pallets names some"
 	@echo "make check           lint and the fast tests"
 	@echo "make lint            format, lint, types, layers, tidy rules"
@@ -31,6 +32,9 @@ $(STAMP): $(LOCK)
 	@bash tools/make-venv "$(VENV)" "$(STAMP)" "$(LOCK)"
 
 devnet: venv
+	@$(PY) -m node devnet $(ARGS)
+
+dev: venv
 	@$(PY) -m node --dev $(ARGS)
 
 test: venv
