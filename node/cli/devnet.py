@@ -8,7 +8,7 @@ import difflib
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -155,11 +155,12 @@ def logs(*, name: str | None, base_path: Path | None, lines: int, follow: bool, 
     record = find_state(base_path).load()
     nodes = record.nodes if name is None else (record.get_node(name),)
     width = max(len(node.name) for node in nodes)
-    for node, line in _read_logs(nodes, lines, follow=follow):
-        if as_json:
-            click.echo(orjson.dumps({"node": node.name, "line": line}))
-        else:
-            click.echo(line if name is not None else f"{node.name:<{width}}  {line}")
+    with suppress(KeyboardInterrupt):
+        for node, line in _read_logs(nodes, lines, follow=follow):
+            if as_json:
+                click.echo(orjson.dumps({"node": node.name, "line": line}))
+            else:
+                click.echo(line if name is not None else f"{node.name:<{width}}  {line}")
 
 
 @devnet.command("stop")

@@ -100,10 +100,10 @@ class Control:
 
     def end_nodes(self, is_hurried: Callable[[], bool]) -> None:
         """End every node in order, by force after STOP_S or as soon as somebody is in a hurry."""
-        with self._state.locked():
-            record = self._state.load()
-            nodes = tuple(replace(node, wanted="stopped") for node in record.nodes)
-            self._state.store(replace(record, nodes=nodes))
+        try:
+            nodes = self._give_up_all()
+        except (StartError, OSError):  # somebody has removed the folder, or broken what is in it
+            nodes = () if self._state.last is None else self._state.last.nodes
         processes = [node.process for node in nodes if node.process is not None]
         for process in processes:
             _send_through_pause(process, signal.SIGINT)
@@ -138,6 +138,13 @@ class Control:
             self.wait_end([node.process], STOP_S)
         return node
 
+    def _give_up_all(self) -> tuple[NodeRecord, ...]:
+        with self._state.locked():
+            record = self._state.load()
+            nodes = tuple(replace(node, wanted="stopped") for node in record.nodes)
+            self._state.store(replace(record, nodes=nodes))
+        return nodes
+
     def _get_running(self, name: str) -> NodeRecord:
         node = self._state.load().get_node(name)
         if not is_running(node):
@@ -164,7 +171,7 @@ def is_running(node: NodeRecord) -> bool:
 def remove_traces(record: DevnetRecord) -> None:
     """Remove the folder of a devnet that was temporary, and the pointer to it."""
     forget(record.get_path())
-    if record.is_temporary:
+    if record.is_temporary and record.get_path().exists():
         shutil.rmtree(record.base_path)
 
 

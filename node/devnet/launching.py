@@ -83,7 +83,10 @@ def run_devnet(
                     nodes=planned,
                 )
             )
-        point_at(directory)
+        try:
+            point_at(directory)
+        except OSError as error:
+            view.tell(f"other terminals need --base-path {directory} ({error.strerror})")
         control = Control(state, clock)
         supervisor = Supervisor(state, control, clock, view, Schedule(wishes.manifest), wishes.ready_s)
         try:
@@ -141,6 +144,11 @@ def _directory(base_path: Path | None) -> Iterator[Path]:
     except DevnetFailed:
         raise
     except BaseException:
-        shutil.rmtree(directory)
+        _remove(directory)
         raise
-    shutil.rmtree(directory)
+    _remove(directory)
+
+
+def _remove(directory: Path) -> None:
+    if directory.exists():
+        shutil.rmtree(directory)

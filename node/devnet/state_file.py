@@ -25,10 +25,11 @@ NO_DEVNET = "no devnet is known here; start one with: loam devnet, or name its -
 
 
 class StateFile:
-    """The state of the devnet in one directory, which must exist."""
+    """The state of the devnet in one directory, which must exist; `last` is what was read or written last."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.last: DevnetRecord | None = None
         self._path = directory / STATE_FILE
 
     def exists(self) -> bool:
@@ -45,16 +46,18 @@ class StateFile:
         try:
             if len(data) > STATE_BYTES_MAX:
                 raise msgspec.ValidationError(f"larger than {STATE_BYTES_MAX} bytes")
-            return msgspec.json.decode(data, type=DevnetRecord)
+            self.last = msgspec.json.decode(data, type=DevnetRecord)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             fault = f"{self._path} is no state of a devnet that this release knows: {error}"
             raise StartError(fault, ExitCode.CONFIG) from error
+        return self.last
 
     def store(self, record: DevnetRecord) -> None:
         """Write the state; whoever changes what is there does so under the lock."""
         draft = self._path.with_suffix(".draft")
         draft.write_bytes(msgspec.json.format(msgspec.json.encode(record)))
         draft.replace(self._path)
+        self.last = record
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -1,10 +1,11 @@
 """A program that answers a supervisor's questions as a node does, or behaves badly.
 
 Arguments: RPC port, peer id, and what it does: `answer`, `die` (after a line of log), `mute` (listens to
-nothing), `disagree` (has other blocks).
+nothing), `disagree` (has other blocks), `deaf` (ends by force only).
 """
 
 import json
+import signal
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -51,6 +52,8 @@ def main() -> None:
         sys.exit(8)
     if behaviour == "mute":
         time.sleep(600)
+    if behaviour == "deaf":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     Handler.disagrees = behaviour == "disagree"
     HTTPServer(("127.0.0.1", int(port)), Handler).serve_forever()
 

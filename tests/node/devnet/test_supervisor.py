@@ -3,14 +3,15 @@ elsewhere.
 """
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
 from node.clock import SystemClock
-from node.config import ExitCode, UsageError
-from node.devnet import restarting
+from node.config import ExitCode, StartError, UsageError
+from node.devnet import control, restarting
 from node.devnet.control import Control, is_running, read_tail
 from node.devnet.manifest import parse_manifest
 from node.devnet.readiness import DevnetFailed
@@ -205,6 +206,29 @@ def test_stop_ends_the_nodes_of_a_devnet_whose_supervisor_is_gone(
     Control(StateFile(base), SystemClock()).stop_all()
     assert not any(is_running(node) for node in nodes)
     assert not base.exists()
+
+
+def test_nodes_end_though_somebody_has_removed_the_folder(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    devnet = FakeDevnet(base, make_node(tmp_path, "Alice"))
+    node = devnet.control.start("Alice")
+    shutil.rmtree(base)
+    with pytest.raises(StartError, match="holds no devnet"):
+        devnet.state.load()
+    devnet.control.end_nodes(lambda: False)
+    assert not is_running(node)
+
+
+def test_node_that_does_not_end_in_order_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "STOP_S", 0.2)
+    nodes = (make_node(tmp_path, "Alice", "deaf"), make_node(tmp_path, "Bob", "deaf"))
+    with fake_devnet(tmp_path, *nodes) as devnet:
+        devnet.supervise()
+        devnet.control.stop("Alice")
+        assert not is_running(devnet.node("Alice"))
+        assert is_running(devnet.node("Bob"))
+    assert not is_running(devnet.node("Bob"))
 
 
 def end_supervisor(devnet: FakeDevnet) -> FakeDevnet:
