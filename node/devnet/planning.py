@@ -147,7 +147,7 @@ def _write_keys(node: _Planned, folder: Path, chain_id: str) -> Path:
 def _prepare_authority(name: str, config: Config, chain_id: str) -> None:
     """Write the vote key where no flag names it, and the guard of a key that has signed nothing.
 
-    Without a guard a node would watch for ever where the others have begun before it: it cannot know what the
+    Without a guard a node that begins after the others would only watch at first: it cannot know what the
     devnet knows, that nobody has used the key on this chain.
     """
     chain_path = config.get_chain_path(chain_id)
