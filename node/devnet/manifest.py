@@ -19,6 +19,8 @@ from node.devnet.records import NODES_MAX, Role
 MANIFEST_BYTES_MAX: Final = 1024 * 1024
 PERTURBATIONS_MAX: Final = 1024
 SECONDS_MAX: Final = 7 * 24 * 3600
+TRANSFERS_PER_SECOND_MAX: Final = 500
+"""A twelfth of it from each account leaves room in the pool, which takes 64 of one."""
 NODE_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,30}")
 
 Seconds = Annotated[float, Meta(ge=0, le=SECONDS_MAX)]
@@ -51,11 +53,18 @@ class Perturbation(Struct, frozen=True, forbid_unknown_fields=True, rename={"las
     lasts: Moment | None = None
 
 
+class ManifestLoad(Struct, frozen=True, forbid_unknown_fields=True):
+    """Transfers that the devnet sends by itself, from the accounts that everybody knows."""
+
+    transfers_per_second: Annotated[float, Meta(gt=0, le=TRANSFERS_PER_SECOND_MAX)]
+
+
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     """A whole network; it ends well when its duration is reached by every running node and all agree."""
 
     nodes: Annotated[tuple[ManifestNode, ...], Meta(min_length=1, max_length=NODES_MAX)]
     duration: Moment | None = None
+    load: ManifestLoad | None = None
     timeout_seconds: Annotated[float, Meta(gt=0, le=SECONDS_MAX)] = 600
     perturbations: Annotated[tuple[Perturbation, ...], Meta(max_length=PERTURBATIONS_MAX)] = ()
 
@@ -81,8 +90,6 @@ def parse_manifest(text: str) -> Manifest:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a TOMLDecodeError is a ValueError
         raise ConfigError(f"not valid TOML: {error!s:.200}") from error
-    if "load" in document:
-        raise ConfigError("load: this release sends no transactions by itself; leave the key out")
     try:
         manifest = msgspec.convert(document, Manifest)
     except msgspec.ValidationError as error:

@@ -31,9 +31,16 @@ class Schedule:
 
     def __init__(self, manifest: Manifest | None = None) -> None:
         self._end = None if manifest is None else manifest.duration
+        load = None if manifest is None else manifest.load
+        self._load = None if load is None else load.transfers_per_second
         self._timeout_s = 0.0 if manifest is None else manifest.timeout_seconds
         self._late = frozenset(() if manifest is None else (n.name for n in manifest.nodes if n.start_at))
         self._waiting = [] if manifest is None else list(_list_due(manifest))
+
+    @property
+    def transfers_per_second(self) -> float | None:
+        """How many transfers the network is given to work on, None for no load."""
+        return self._load
 
     def is_late(self, name: str) -> bool:
         """Tell whether a node starts by the schedule, not with the others."""

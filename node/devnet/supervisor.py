@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from node.clock import Clock
 from node.config import UsageError
 from node.devnet.control import Control
+from node.devnet.load import Load
 from node.devnet.observing import Observer
 from node.devnet.processes import reap
 from node.devnet.readiness import DevnetFailed, ensure_alive, ensure_own, wait, wait_ready
@@ -75,15 +76,20 @@ class Supervisor:
                 return
             ready = self._clock.monotonic()
             self._view.show_ready(self._state.load(), ready - started)
+            per_second = self._schedule.transfers_per_second
+            load = None if per_second is None else Load(per_second, observer)
             while not stop.is_set():
-                if await self._turn(observer, self._clock.monotonic() - ready):
-                    return
+                is_over = await self._turn(observer, self._clock.monotonic() - ready, load)
+                if is_over:
+                    break
                 await wait(stop, TURN_S)
+            if load is not None:
+                self._view.tell(f"load: {load.accepted} transfers taken, {load.refused} refused")
 
     def _list_wanted(self) -> list[NodeRecord]:
         return [node for node in self._state.load().nodes if node.wanted == "running"]
 
-    async def _turn(self, observer: Observer, passed_s: float) -> bool:
+    async def _turn(self, observer: Observer, passed_s: float, load: Load | None) -> bool:
         """Look, show and act once; return whether the schedule is over."""
         record = self._state.load()
         self._ensure_alive(record)
@@ -91,6 +97,8 @@ class Supervisor:
         seen = {view.node.name: view.seen for view in views if view.seen is not None}
         ensure_own(record.nodes, seen)
         self._view.show_nodes(views, passed_s)
+        if load is not None:
+            await load.send_due(passed_s, [view.node for view in views if view.seen is not None])
         self._height = max([self._height, *(account.finalized for account in seen.values())])
         actions = self._schedule.take_due(passed_s, self._height)
         for action in actions:

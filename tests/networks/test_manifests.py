@@ -26,7 +26,11 @@ def test_network_of_the_manifest_comes_to_its_end(tmp_path: Path, path: Path) ->
         assert verbs >= (
             {"kill", "restart"} if "kill" in path.stem else {"start", "pause", "resume", "restart"}
         )
-        assert re.fullmatch(r"all nodes agree on block #1\d 0x[0-9a-f]{64}", events[-2])
+        (agreed,) = (line for line in events if line.startswith("all nodes agree"))
+        assert re.fullmatch(r"all nodes agree on block #1\d 0x[0-9a-f]{64}", agreed)
+        if "load" in path.read_text():
+            (load,) = (line for line in events if line.startswith("load"))
+            assert int(load.split()[1]) > 20, load
         assert events[-1] == "stopping"
         assert not any(is_alive(process) for process in processes)
         assert not devnet.base.exists()

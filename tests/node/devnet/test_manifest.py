@@ -38,6 +38,9 @@ def test_manifest_is_read_into_its_types() -> None:
         ManifestNode("Eye-1", "full", Moment(seconds=2.5)),
     )
     assert manifest.perturbations == (Perturbation("Bob", "kill", Moment(height=4), Moment(seconds=3)),)
+    assert Schedule(manifest).transfers_per_second is None
+    loaded = parse_manifest(f"{TWO}load = {{transfers_per_second = 500}}")
+    assert Schedule(loaded).transfers_per_second == 500
     assert (manifest.duration, manifest.timeout_seconds) == (Moment(height=10), 30)
 
 
@@ -84,7 +87,10 @@ def test_examples_are_manifests(path: Path) -> None:
         (perturb('action = "resume"\nat = {height = 1}\nfor = {seconds = 1}'), "resume takes no 'for'"),
         (perturb('action = "restart"\nat = {height = 1}\nfor = {seconds = 1}'), "restart takes no 'for'"),
         (perturb('action = "kill"\nat = {height = 1}\nlasts = {seconds = 1}'), "unknown field 'lasts'"),
-        (f"{TWO}[load]\ntransfers_per_second = 10", "load: this release sends no transactions by itself"),
+        (f"{TWO}load = {{}}", "load: missing required field 'transfers_per_second'"),
+        (f"{TWO}load = {{transfers_per_second = 0}}", "load.transfers_per_second: expected 'float' > 0"),
+        (f"{TWO}load = {{transfers_per_second = 501}}", "load.transfers_per_second: expected 'float' <= 500"),
+        (f"{TWO}load = {{transfers_per_second = 1, kind = 1}}", "load: unknown field 'kind'"),
         (
             f'{TWO}[[perturbations]]\nnode = "Eve"\naction = "kill"\nat = {{height = 1}}',
             "perturbations[0].node: no node is called 'Eve'",
