@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from node.devnet.ports import Ports
 from node.devnet.records import ProcessId
 from node.devnet.state_file import StateFile
 from tests.processes.running import ROOT
 
 READY_S = 90.0  # generous: a busy machine shall not fail a test
 COMMAND_S = 60.0
-FIRST_PORT = 21_000
+FIRST_PORT = 12_000
 PORTS_APART = 40
+SLICES = 150
 
 
 class Answer(NamedTuple):
@@ -126,9 +128,10 @@ def starting_devnet(home: Path, *arguments: str) -> Iterator[Devnet]:
 
 
 def _choose_ports() -> tuple[str, ...]:
-    """Return flags for ports that follow from this process, so that tests may run side by side."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    ports: list[str] = []
+    """Return flags for free ports where no other process's tests are likely to look at this moment."""
+    ports = Ports()
+    start = FIRST_PORT + os.getpid() % SLICES * 3 * PORTS_APART
+    flags: list[str] = []
     for number, flag in enumerate(("--port", "--rpc-port", "--prometheus-port")):
-        ports += [flag, str(FIRST_PORT + (3 * worker + number) * PORTS_APART)]
-    return tuple(ports)
+        flags += [flag, str(ports.find(start + number * PORTS_APART))]
+    return tuple(flags)
