@@ -1,6 +1,7 @@
 """Processes are known by number and start: a number given again is never signalled."""
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from node.devnet.processes import (
 from node.devnet.records import ProcessId
 
 WAIT_S = 20.0
+WAYS = ("pidfd and proc", *(("kill and ps",) if shutil.which("ps") else ()))
 
 
 def start(directory: Path, code: str = "import time; time.sleep(600)") -> ProcessId:
@@ -37,7 +39,7 @@ def wait_exit(process: ProcessId) -> int:
     raise AssertionError("the process does not end")
 
 
-@pytest.fixture(params=["pidfd and proc", "kill and ps"])
+@pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Both ways to ask and to signal: Linux has the better one, every Unix the other."""
     if request.param == "kill and ps":
