@@ -19,14 +19,17 @@ or decided, later. It rests on three things outside this module: the guard, so t
 contradicted by a later one after a crash; `Persist`, so that what was prepared is not forgotten; and
 `checks`, which lets no unproven claim in.
 
-Liveness. Timers are bounded, so all honest validators keep moving; whoever is behind joins the highest view
-that more than f have reached. So after the network calms down they come to be in one view with an honest
-leader for longer than a proposal and two votes take, provided that the bound on the timer exceeds that.
-Nobody refuses a justified re-proposal for reasons of taste, and the leader fetches what it must re-propose.
-Latest messages are repeated every second, since any of them may have been lost.
+Liveness. Whoever has claimed a view waits there, its timer stopped, until a quorum is as far: with timers
+that are bounded, and only just a quorum alive, a validator that is a view ahead would stay ahead for ever.
+The lowest honest one never waits, since all are as far as it is; so all keep moving. Whoever is behind joins
+the highest view that more than f have reached, and nobody honest is more than a view above that. So after the
+network calms down they come to be in one view with an honest leader for longer than a proposal and two votes
+take, provided that the bound on the timer exceeds that. Nobody refuses a justified re-proposal for reasons of
+taste, and the leader fetches what it must re-propose. Latest messages are repeated every second, since any of
+them may have been lost.
 
-Source: Castro & Liskov, OSDI '99 (with a window of one, every decision is a stable checkpoint); Moniz, arXiv
-2002.03613 (the same protocol by block height).
+Source: Castro & Liskov, OSDI '99 (with a window of one, every decision is a stable checkpoint; the timer that
+waits is of §4.5.2); Moniz, arXiv 2002.03613 (the same protocol by block height).
 """
 
 from __future__ import annotations
@@ -104,7 +107,8 @@ class _Round:
     begun: Begun
     tally: Tally
     view: int
-    view_ends_ms: int
+    view_ends_ms: int | None
+    """When to leave the view; None until a quorum is as far."""
     repeat_at_ms: int
     prepared: Certificate | None
     verdicts: dict[Value, bool] = field(default_factory=dict)
@@ -185,6 +189,7 @@ class Pbft:
         match event:
             case Received(message):
                 effects = self._receive(here, message, now)
+                self._stop_waiting(here, now)
             case Built(view, value):
                 here.verdicts[value] = True
                 here.built[view] = value
@@ -212,7 +217,7 @@ class Pbft:
 
     def _on_timer(self, here: _Round, now: int) -> Effects:
         effects: Effects = []
-        if now >= here.view_ends_ms:
+        if here.view_ends_ms is not None and now >= here.view_ends_ms:
             effects += self._enter(here, here.view + 1, now)
         effects += self._lead_on_time(here, now)
         if now >= here.repeat_at_ms:
@@ -264,7 +269,10 @@ class Pbft:
             case Claim() as claim:
                 change = ViewChange(claim, here.prepared)
                 here.own["change"] = change
-                return [Broadcast(change), *self._on_change(here, change, now)]
+                here.view_ends_ms = None
+                effects: Effects = [Broadcast(change), *self._on_change(here, change, now)]
+                self._stop_waiting(here, now)
+                return effects
             case None:
                 if here.draft is not None:  # the leader has proposed before a restart
                     here.draft = None
@@ -288,6 +296,11 @@ class Pbft:
         here.accepted = None
         here.draft = None
         here.own = {kind: message for kind, message in here.own.items() if kind == "commit"}
+
+    def _stop_waiting(self, here: _Round, now: int) -> None:
+        """Let the timer of a claimed view run once a quorum has reached it."""
+        if here.view_ends_ms is None and here.tally.quorum_view() >= here.view:
+            here.view_ends_ms = now + self._timeout(here.view)
 
     def _claim(self, here: _Round) -> Effects:
         if here.begun.authority is None:
@@ -405,7 +418,9 @@ class Pbft:
         here = self._round
         if here is None or here.is_decided:
             return []
-        times = [here.view_ends_ms, here.repeat_at_ms]
+        times = [here.repeat_at_ms]
+        if here.view_ends_ms is not None:
+            times.append(here.view_ends_ms)
         if here.view == 0 and here.is_leader and here.building is None:
             times.append(here.begun.due_ms)
         at_ms = min(times)

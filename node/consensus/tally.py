@@ -37,6 +37,7 @@ class Tally:
         self._groups: dict[tuple[int, int, Value], dict[int, Vote]] = {}
         self._changes: dict[int, dict[int, ViewChange]] = {}
         self._views = [0] * len(committee)
+        self._reached: dict[int, int] = {}
         self._reported = [False] * len(committee)
 
     def add_vote(self, vote: Vote) -> Evidence | None:
@@ -72,7 +73,7 @@ class Tally:
         """Note how far the author of a claim in a justification is; return the proof when it contradicts what
         its author said before.
         """
-        self._views[claim.index] = max(self._views[claim.index], claim.view)
+        self._raise_view(claim.index, claim.view)
         said = self._said[claim.index]
         earlier = said.get((claim.view, STEP_VIEW_CHANGE))
         if isinstance(earlier, ViewChange) and earlier.claim.prepared != claim.prepared:
@@ -105,12 +106,30 @@ class Tally:
 
     def joint_view(self) -> int:
         """Return the highest view that more than f have reached: an honest one among them had a reason."""
-        weight = 0
+        return self._reached_by(self._committee.faulty + 1)
+
+    def quorum_view(self) -> int:
+        """Return the highest view that a quorum has reached."""
+        return self._reached_by(self._committee.quorum)
+
+    def _reached_by(self, weight: int) -> int:
+        """Return the highest view that authorities of at least this weight have reached."""
+        known = self._reached.get(weight)
+        if known is None:
+            known = self._reached[weight] = self._find_reached(weight)
+        return known
+
+    def _find_reached(self, weight: int) -> int:
         for index in sorted(range(len(self._views)), key=lambda each: (-self._views[each], each)):
-            weight += self._committee.authorities[index][1]
-            if self._committee.is_weak(weight):
+            weight -= self._committee.authorities[index][1]
+            if weight <= 0:
                 return self._views[index]
         return 0
+
+    def _raise_view(self, index: int, view: int) -> None:
+        if view > self._views[index]:
+            self._views[index] = view
+            self._reached.clear()
 
     def _report(self, index: int, found: Evidence | None) -> Evidence | None:
         """Let one proof against each authority through: more would be reported for no use."""
@@ -122,7 +141,7 @@ class Tally:
     def _keep(self, index: int, place: Place, statement: Vote | ViewChange) -> None:
         said = self._said[index]
         said[place] = statement
-        self._views[index] = max(self._views[index], place[0])
+        self._raise_view(index, place[0])
         if len(said) <= STATEMENTS_MAX:
             return
         commit = max((at for at in said if at[1] == STEP_COMMIT), default=None)

@@ -111,3 +111,14 @@ def test_joint_view_is_one_that_an_honest_member_has_reached() -> None:
         tally.add_change(change(index, view))
     assert tally.joint_view() == 7
     assert Tally(committee(7), INSTANCE).joint_view() == 0
+
+
+def test_quorum_view_is_one_that_so_many_have_reached() -> None:
+    tally = Tally(committee(7), INSTANCE)
+    for index, view in enumerate((9, 8, 7, 3, 5)):
+        assert tally.quorum_view() == 0
+        tally.add_change(change(index, view))
+    assert tally.quorum_view() == 3
+    tally.add_vote(_numbered(2))
+    tally.add_change(change(3, 6))
+    assert tally.quorum_view() == 5

@@ -31,6 +31,7 @@ from runtime.primitives.certificate import STEP_COMMIT
 from runtime.primitives.types import Hash
 from tests.support.consensus import (
     INSTANCE,
+    QUORUM,
     A,
     B,
     certificate,
@@ -208,7 +209,52 @@ def test_views_last_twice_as_long_each_up_to_a_bound() -> None:
         while seat.engine.view == view:
             seat.wait(seat.now + 100)
         ends.append(seat.now)
+        seat.hear(change(0, seat.engine.view), change(1, seat.engine.view))
     assert ends == [DUE + end for end in (2_000, 6_000, 14_000, 22_000, 30_000)]
+
+
+def test_claimed_view_does_not_end_before_a_quorum_is_as_far() -> None:
+    seat = Seat()
+    (moved,) = [each for each in said(seat.wait(DUE + 2_000)) if isinstance(each, ViewChange)]
+    seat.hear(change(0, 1))
+    assert set(said(seat.wait(600_000))) == {moved}
+    assert seat.engine.view == 1
+    seat.hear(prepare(1, A, 1))
+    assert seat.wait(603_999) != []
+    assert seat.engine.view == 1
+    seat.wait(604_000)
+    assert seat.engine.view == 2
+
+
+def test_view_that_was_joined_does_not_end_before_a_quorum_is_as_far() -> None:
+    seat = Seat(members=7)
+    seat.hear(*(change(index, 5) for index in (0, 1, 2)))
+    seat.wait(100_000)
+    assert seat.engine.view == 5
+    seat.hear(change(4, 9))
+    seat.wait(108_000)
+    assert seat.engine.view == 6
+
+
+def test_view_whose_claim_the_guard_refused_ends_in_time() -> None:
+    seat = Seat()
+    seat.refuses = True
+    seat.wait(DUE + 6_000)
+    assert seat.engine.view == 2
+
+
+def test_view_that_a_proposal_justifies_ends_in_time() -> None:
+    seat = Seat()
+    seat.hear(proposal(A, 1, [claim(index) for index in QUORUM]))
+    assert seat.engine.view == 1
+    seat.wait(4_000)
+    assert seat.engine.view == 2
+
+
+def test_observer_waits_for_nobody() -> None:
+    seat = Seat(authority=None)
+    seat.wait(DUE + 6_000)
+    assert seat.engine.view == 2
 
 
 def test_more_than_f_ahead_are_joined_in_the_highest_view_that_so_many_have_reached() -> None:
@@ -434,7 +480,9 @@ def test_what_was_prepared_once_is_claimed_with_every_view_change() -> None:
     seat = Seat()
     seat.accept(proposal())
     seat.hear(prepare(0), prepare(1))
-    seat.wait(40_000)
+    for view in range(1, 6):
+        seat.hear(change(0, view), change(1, view))
+        seat.wait(seat.now + 8_000)
     claims = [each for each in seat.signed if isinstance(each, Claim)]
     assert len(claims) > 3
     assert all(each.prepared == claimed(certificate(A, 0)) for each in claims)
