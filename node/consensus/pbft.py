@@ -115,7 +115,7 @@ class _Round:
     judging: dict[Value, bool] = field(default_factory=dict)
     accepted: Proposal | None = None
     building: int | None = None
-    built: dict[int, Value] = field(default_factory=dict)
+    built: Value | None = None
     led: int | None = None
     draft: _Draft | None = None
     own: dict[str, Vote | ViewChange | Proposal] = field(default_factory=dict)
@@ -191,8 +191,9 @@ class Pbft:
                 effects = self._receive(here, message, now)
                 self._stop_waiting(here, now)
             case Built(view, value):
-                here.verdicts[value] = True
-                here.built[view] = value
+                _remember(here, value, is_valid=True)
+                if view == here.view:
+                    here.built = value
                 effects = self._lead(here, now)
             case Judged(value, is_valid):
                 effects = self._on_judged(here, value, now, is_valid=is_valid)
@@ -254,9 +255,7 @@ class Pbft:
 
     def _on_judged(self, here: _Round, value: Value, now: int, *, is_valid: bool) -> Effects:
         here.judging.pop(value, None)
-        while len(here.verdicts) >= VERDICTS_MAX:
-            del here.verdicts[next(iter(here.verdicts))]
-        here.verdicts[value] = is_valid or here.verdicts.get(value, False)
+        _remember(here, value, is_valid=is_valid)
         return self._prepare(here) + self._advance(here) + self._lead(here, now)
 
     def _on_signed(self, here: _Round, statement: Statement | None, now: int) -> Effects:
@@ -295,6 +294,7 @@ class Pbft:
         here.view_ends_ms = now + self._timeout(view)
         here.accepted = None
         here.draft = None
+        here.built = None
         here.own = {kind: message for kind, message in here.own.items() if kind == "commit"}
 
     def _stop_waiting(self, here: _Round, now: int) -> None:
@@ -341,9 +341,8 @@ class Pbft:
 
     def _offer(self, here: _Round, claims: tuple[Claim, ...], certificate: Certificate | None) -> Effects:
         """Propose a block of one's own, building it first."""
-        value = here.built.get(here.view)
-        if value is not None:
-            return self._draft(here, _Draft(value, claims, certificate))
+        if here.built is not None:
+            return self._draft(here, _Draft(here.built, claims, certificate))
         if here.building == here.view:
             return []
         here.building = here.view
@@ -428,6 +427,14 @@ class Pbft:
             return []
         self._timer_ms = at_ms
         return [SetTimer(at_ms)]
+
+
+def _remember(here: _Round, value: Value, *, is_valid: bool) -> None:
+    """Keep a verdict; a block once found valid stays so."""
+    is_valid = is_valid or here.verdicts.pop(value, False)
+    while len(here.verdicts) >= VERDICTS_MAX:
+        del here.verdicts[next(iter(here.verdicts))]
+    here.verdicts[value] = is_valid
 
 
 def _report(evidence: Evidence | None) -> Effects:

@@ -26,7 +26,7 @@ from node.consensus.effects import (
 )
 from node.consensus.evidence import Offence, judge_evidence
 from node.consensus.messages import STEP_PROPOSE, Claim, Proposal, Statement, Status, Value, ViewChange, Vote
-from node.consensus.pbft import Pbft, Times
+from node.consensus.pbft import VERDICTS_MAX, Pbft, Times
 from runtime.primitives.certificate import STEP_COMMIT
 from runtime.primitives.types import Hash
 from tests.support.consensus import (
@@ -466,6 +466,35 @@ def test_flood_of_one_validator_keeps_memory_and_other_counts() -> None:
     assert steps(seat.hear(prepare(1), prepare(2))) == [(STEP_COMMIT, A)]
     (decision,) = seat.hear(commit(1))
     assert isinstance(decision, Decide)
+
+
+def test_verdicts_are_kept_in_bounded_number_the_latest_ones() -> None:
+    seat = Seat()
+    seat.accept(proposal())
+    here = seat.engine._round
+    assert here is not None
+    blocks = [Value(INSTANCE, Hash(number.to_bytes(32, "big"))) for number in range(2 * VERDICTS_MAX)]
+    for number, block in enumerate(blocks):
+        if number % 2:
+            seat.give(Built(4 * number, block))
+        else:
+            seat.give(Judged(block, is_valid=True))
+        if number == VERDICTS_MAX // 2:
+            seat.give(Judged(A, is_valid=False))
+            assert here.verdicts[A]
+    assert list(here.verdicts) == blocks[-VERDICTS_MAX:]
+    assert all(here.verdicts.values())
+
+
+def test_block_built_for_a_view_that_has_passed_is_not_proposed() -> None:
+    seat = Seat(authority=leader(2))
+    assert Build(2) in seat.hear(change(0, 2), change(1, 2))
+    seat.hear(change(0, 6), change(1, 6))
+    assert seat.engine.view == 6
+    assert not any(isinstance(each, Proposal) for each in said(seat.give(Built(2, B))))
+    (proposed, *_) = said(seat.give(Built(6, A)))
+    assert isinstance(proposed, Proposal)
+    assert (proposed.vote.view, proposed.vote.value) == (6, A)
 
 
 def test_claims_without_blocks_from_all_make_each_leader_lead_its_view() -> None:
