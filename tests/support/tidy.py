@@ -23,6 +23,7 @@ BOUNDARIES = {
     "node/network/handlers.py": "a failing handler of messages must not stop the others",
     "node/network/service.py": "a connection that fails must not stop the others",
     "node/rpc/dispatch.py": "a failing method answers with an internal error",
+    "tests/sim/simulation.py": "whatever an engine raises is what a run has found",
     "tests/wallets/clients/harness.py": "whatever a wallet library raises is the scenario's answer",
     "tests/wallets/clients/substrate_interface/scale.py": "whatever scalecodec raises is a refusal",
     "node/rpc/server.py": "a failing page answers 500",
