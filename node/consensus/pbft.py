@@ -241,7 +241,7 @@ class Pbft:
     def _on_proposal(self, here: _Round, proposal: Proposal, now: int) -> Effects:
         vote = proposal.vote
         if here.committee.leader(here.instance, vote.view) != vote.index:
-            return [Report(Evidence(vote, vote))]
+            return _report(here.tally.add_offence(Evidence(vote, vote)))
         effects = _report(here.tally.add_vote(vote))
         for claim in proposal.claims:
             effects += _report(here.tally.add_claim(claim))

@@ -80,6 +80,10 @@ class Tally:
             return self._report(claim.index, Evidence(earlier.claim, claim))
         return self._report(claim.index, find_amnesia(_commits_in(said), [claim]))
 
+    def add_offence(self, evidence: Evidence) -> Evidence | None:
+        """Note what needs no second statement to be wrong; return it unless its author is known already."""
+        return self._report(evidence.first.index, evidence)
+
     def voters(self, view: int, step: int, value: Value) -> list[int]:
         """Return who voted for a value at a step of a view, ascending."""
         return sorted(self._groups.get((view, step, value), ()))

@@ -357,6 +357,9 @@ def test_proposal_out_of_turn_is_evidence() -> None:
     assert isinstance(report, Report)
     assert judge_evidence(report.evidence, seat.members) is Offence.OUT_OF_TURN
     assert seat.give(Judged(A, is_valid=True)) == []
+    assert seat.hear(stolen, Proposal(vote(STEP_PROPOSE, 0, B), (), None)) == []
+    (another,) = seat.hear(Proposal(vote(STEP_PROPOSE, 2), (), None))
+    assert isinstance(another, Report)
 
 
 @pytest.mark.parametrize(
