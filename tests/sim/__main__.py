@@ -8,6 +8,7 @@ import argparse
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from signal import SIG_DFL, SIGPIPE, signal
 from time import perf_counter
@@ -15,6 +16,7 @@ from typing import Final
 
 from tests.sim import crash_points
 from tests.sim.checker import Violation
+from tests.sim.fuzz import Fuzz
 from tests.sim.mutants import MUTANTS, SEEDS_MAX, kill
 from tests.sim.profiles import ADVERSARIES, PROFILES
 from tests.sim.series import Deafness, MixedProfiles, RunSeed, Summary, run_series
@@ -22,6 +24,8 @@ from tests.sim.simulation import Config, run
 
 PROGRESS_S: Final = 10
 FAILURES_SHOWN_MAX: Final = 10
+FUZZ_INPUTS: Final = 10_000
+"""Inputs to one engine."""
 
 
 def main() -> int:
@@ -40,6 +44,8 @@ def main() -> int:
         return _kill_mutants(arguments.seeds or SEEDS_MAX)
     if arguments.crash_points:
         return _crash_everywhere(arguments.seeds or 1)
+    if arguments.fuzz:
+        return _feed_anything(arguments.fuzz, arguments.from_seed)
     mixed = MixedProfiles(config, tuple(arguments.profile))
     if arguments.replay is not None:
         return _replay(arguments.replay, mixed.config(arguments.replay))
@@ -73,6 +79,9 @@ def _parse() -> argparse.Namespace:
         "--deafness", type=int, metavar="SAMPLES", help="directed deafness, four nodes and a twin"
     )
     parser.add_argument("--views", type=int, choices=(1, 2, 3), default=2, help="with deafness")
+    parser.add_argument(
+        "--fuzz", type=int, metavar="INPUTS", help="feed one engine anything that checks let by"
+    )
     parser.add_argument(
         "--hash-seeds", type=lambda text: text.split(","), help="compare the traces of processes with these"
     )
@@ -138,6 +147,18 @@ def _crash_everywhere(seeds: int) -> int:
     for seed in range(1, seeds + 1):
         covered = crash_points.run_all(seed=seed)
         _write(f"seed {seed}: {covered.steps} steps, {covered.cuts} cuts, {covered.runs} runs, no violation")
+    return 0
+
+
+def _feed_anything(inputs: int, first_seed: int) -> int:
+    counts: Counter[str] = Counter()
+    for seed in range(first_seed, first_seed + max(inputs // FUZZ_INPUTS, 1)):
+        try:
+            counts += Fuzz(seed).run(min(inputs, FUZZ_INPUTS))
+        except Violation as violation:
+            _write(f"seed {seed}: {violation}")
+            return 1
+    _write(", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
     return 0
 
 
