@@ -4,6 +4,7 @@ A record is written behind the one before it and replaces it only when it is who
 payload. What a crash leaves of the last one is found out by the checksum, and cut off.
 """
 
+from collections.abc import Iterator
 from typing import Final
 from zlib import crc32
 
@@ -15,47 +16,53 @@ class Disk:
 
     def __init__(self) -> None:
         self._durable: dict[str, bytes] = {}
-        self._pending: dict[str, bytes] = {}
+        self._pending: dict[str, list[bytes]] = {}
 
     def write(self, name: str, payload: bytes) -> None:
         """Write a record behind the earlier ones; it is durable after `sync`."""
         header = len(payload).to_bytes(4, "little") + crc32(payload).to_bytes(4, "little")
-        self._pending[name] = self._pending.get(name, b"") + header + payload
+        self._pending.setdefault(name, []).append(header + payload)
 
     def sync(self, name: str) -> None:
         """Make durable what was written to a name."""
-        records = _split(self._durable.get(name, b"") + self._pending.pop(name, b""))
-        self._durable[name] = records[-1] if records else b""
+        pending = self._pending.pop(name, None)
+        if pending:
+            self._durable[name] = pending[-1]
 
     def load(self, name: str) -> bytes | None:
         """Return the payload of the last whole record."""
-        records = _split(self._durable.get(name, b"") + self._pending.get(name, b""))
-        return records[-1][_HEADER_BYTES:] if records else None
+        record = self._find(name, self.unsynced_bytes())
+        return None if record is None else record[_HEADER_BYTES:]
 
     def crash(self, cut: int) -> None:
         """Keep the first `cut` bytes of what was not synced to each name, all of it where it is shorter."""
-        for name, tail in self._pending.items():
-            records = _split(self._durable.get(name, b"") + tail[:cut])
-            self._durable[name] = records[-1] if records else b""
+        self._durable = dict(self._find_all(cut))
         self._pending.clear()
 
     def load_after_crash(self, cut: int) -> tuple[tuple[str, bytes], ...]:
         """Return what would be read, name by name, after a crash that keeps so many unsynced bytes."""
-        names = sorted({*self._durable, *self._pending})
-        found = (
-            (name, _split(self._durable.get(name, b"") + self._pending.get(name, b"")[:cut]))
-            for name in names
-        )
-        return tuple((name, records[-1]) for name, records in found if records)
+        return tuple(self._find_all(cut))
 
     def unsynced_bytes(self) -> int:
         """Return the length of the longest tail that a crash may tear."""
-        return max((len(tail) for tail in self._pending.values()), default=0)
+        return max((sum(map(len, tail)) for tail in self._pending.values()), default=0)
 
     def wipe(self, name: str) -> None:
         """Lose a name altogether."""
         self._durable.pop(name, None)
         self._pending.pop(name, None)
+
+    def _find_all(self, cut: int) -> Iterator[tuple[str, bytes]]:
+        for name in sorted({*self._durable, *self._pending}):
+            record = self._find(name, cut)
+            if record is not None:
+                yield name, record
+
+    def _find(self, name: str, cut: int) -> bytes | None:
+        """Return the last whole record when so many unsynced bytes are there."""
+        tail = b"".join(self._pending.get(name, ()))
+        records = _split(self._durable.get(name, b"") + tail[:cut])
+        return records[-1] if records else None
 
 
 def _split(data: bytes) -> list[bytes]:

@@ -74,6 +74,8 @@ FETCHES_MAX: Final = 24
 """Attempts to get a block that no quorum has prepared."""
 TIMESTAMP_AHEAD_MAX_MS: Final = 10_000
 GUARD: Final = "guard"
+STANDING: Final = (Status, Decided)
+"""What is about where nodes stand, not about one instance."""
 
 
 class FinalBlock(NamedTuple):
@@ -192,9 +194,8 @@ class Node(Peer):
         if envelope.kind == STATUS:
             self._help(envelope, source)
         elif envelope.instance == self.instance:
-            if self.engine.instance is not None:
-                self._hand_in(envelope, source)
-        elif not isinstance(envelope.message, Status | Decided):
+            self._hand_in(envelope, source)
+        elif not isinstance(envelope.message, STANDING):
             self.early.keep(source, envelope.message, self.instance)
 
     def _hand_in(self, envelope: Envelope, source: int) -> None:
@@ -242,7 +243,8 @@ class Node(Peer):
         """Perform effects in order, up to one that waits for the disk or a crash."""
         while self.effects and not self.is_waiting:
             effect = self.effects.popleft()
-            if not isinstance(effect, Broadcast | Decide) or not self._step():
+            kind = type(effect)
+            if (kind is not Broadcast and kind is not Decide) or not self._step():
                 self._do(effect)
 
     def _do(self, effect: PbftEffect) -> None:
@@ -475,7 +477,7 @@ class Node(Peer):
         self._take(Begun(instance, self.committee, place, now + max(wait, 0), resume))
         self._perform()
         for source, message in self.early.take(instance):
-            if self.is_up and instance == self.engine.instance:
+            if self.is_up and instance == self.instance:
                 self._hand_in(Envelope(message), source)
 
     # --- who is behind
