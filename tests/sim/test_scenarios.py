@@ -85,6 +85,24 @@ def test_block_that_one_node_decided_is_decided_by_all_after_a_view_change() -> 
     assert [final.certificate.view for final in finals[1:]] == [1, 1, 1]
 
 
+def test_block_prepared_twice_is_decided_in_the_third_view_under_one_hash() -> None:
+    """P6: nobody hears the COMMITs of two views."""
+    simulation = make(CALM._replace(heights=1))
+    everybody = [
+        (source.address, target.address) for source in simulation.correct for target in simulation.correct
+    ]
+    network = simulation.stage.network
+    network.deaf[0, COMMIT] = network.deaf[1, COMMIT] = set(everybody)
+    prepared: dict[int, set[bytes]] = {}
+    simulation.stage.on_prepared.append(
+        lambda _, seen: prepared.setdefault(seen.view, set()).add(seen.block_hash)
+    )
+    simulation.run()
+    (final,) = simulation.correct[0].chain[:1]
+    assert final.certificate.view == 2
+    assert prepared == {view: {final.certificate.block_hash} for view in (0, 1, 2)}
+
+
 def test_half_of_the_validators_come_back_with_empty_disks() -> None:
     """P22: they fetch what they lost, sign nothing twice, and the chain goes on."""
     simulation = make(CALM._replace(heights=8))

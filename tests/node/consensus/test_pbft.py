@@ -1,9 +1,11 @@
 """The engine of one validator among four, input by input."""
 
 from collections.abc import Iterable
+from itertools import product
 
 import pytest
 
+from node.consensus.checks import check_message
 from node.consensus.effects import (
     Begun,
     Broadcast,
@@ -27,7 +29,7 @@ from node.consensus.effects import (
 from node.consensus.evidence import Offence, judge_evidence
 from node.consensus.messages import STEP_PROPOSE, Claim, Proposal, Statement, Status, Value, ViewChange, Vote
 from node.consensus.pbft import VERDICTS_MAX, Pbft, Times
-from runtime.primitives.certificate import STEP_COMMIT
+from runtime.primitives.certificate import STEP_COMMIT, Certificate
 from runtime.primitives.types import Hash
 from tests.support.consensus import (
     INSTANCE,
@@ -51,6 +53,10 @@ OTHERS = (0, 2, 3)
 """Everybody but authority 1, who leads view 0 of instance 5."""
 ME = 3
 """Leads view 2."""
+
+
+SEEN = (None, certificate(A, 0), certificate(B, 1))
+"""What a validator may have seen prepared before view 2."""
 
 
 class Seat:
@@ -506,6 +512,24 @@ def test_claims_without_blocks_from_all_make_each_leader_lead_its_view() -> None
         others = [each for each in range(4) if each != leader(view)]
         effects = seat.hear(*(change(each, view) for each in others))
         assert [effect for effect in effects if isinstance(effect, Build)] == [Build(view)]
+
+
+@pytest.mark.parametrize("claimed_by_each", tuple(product(SEEN, repeat=3)))
+@pytest.mark.parametrize("heard", [(0, 1), (0, 2), (1, 2)])
+def test_every_quorum_of_view_changes_gives_its_leader_something_to_propose(
+    heard: tuple[int, ...], claimed_by_each: tuple[Certificate | None, ...]
+) -> None:
+    own, *others = claimed_by_each
+    seat = Seat(resume=Resume(2, own))
+    effects = seat.hear(*(change(each, 2, seen) for each, seen in zip(heard, others, strict=True)))
+    views = [seen.view for seen in claimed_by_each if seen is not None]
+    value = B if not views or max(views) == 1 else A
+    asked = [effect for effect in effects if isinstance(effect, Build | Judge)]
+    assert asked == [Judge(value, is_binding=True) if views else Build(2)]
+    (proposed, *_) = said(seat.give(Judged(value, is_valid=True) if views else Built(2, value)))
+    assert isinstance(proposed, Proposal)
+    assert proposed.vote.value == value
+    check_message(proposed, INSTANCE, seat.members)
 
 
 def test_what_was_prepared_once_is_claimed_with_every_view_change() -> None:
