@@ -10,7 +10,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv devnet dev test check lint lint-mypy lint-pyright lint-rest fast wallet-clients bench lock clean
+.PHONY: help venv devnet dev test check lint lint-mypy lint-pyright lint-rest fast sim sim-full wallet-clients bench lock clean
 
 help:
 	@echo "make devnet          start a network of four validators; ARGS='-n 7 --full 1' passes flags on"
@@ -19,6 +19,8 @@ help:
 	@echo "make check           lint and the fast tests"
 	@echo "make lint            format, lint, types, layers, tidy rules"
 	@echo "make fast            the fast tests"
+	@echo "make sim             simulate the agreement engine; ARGS='--nodes 7 --seeds 500' says how"
+	@echo "make sim-full        the simulator's acceptance runs, an hour or two; docs/consensus-testing.md"
 	@echo "make bench           benchmarks, JSON lines on stdout; ARGS='--only rpc' names some"
 	@echo "make wallet-clients  install the wallet libraries that make test runs (needs Node.js)"
 	@echo "make venv            create .venv from the lock file; PYTHON=… names the interpreter"
@@ -59,6 +61,30 @@ lint-rest:
 
 fast: venv
 	@$(PY) -m pytest -n $(JOBS) -m "not slow" $(ARGS)
+
+SIM = $(PY) -m tests.sim --jobs $(JOBS)
+
+sim: venv
+	@$(SIM) $(ARGS)
+
+# Stops at the first rule that is broken, with the seed; every line of figures belongs to the command above it.
+sim-full: venv
+	$(SIM) --mutants
+	$(SIM) --crash-points --seeds 5
+	$(SIM) --fuzz 1000000
+	$(SIM) --seeds 200 --profile random,smart,sets --hash-seeds 0,1,4711
+	$(SIM) --nodes 4 --seeds 50000 --profile random,smart,deaf
+	$(SIM) --nodes 5 --seeds 5000 --profile random,smart,deaf
+	$(SIM) --nodes 6 --seeds 5000 --profile random,smart,deaf
+	$(SIM) --nodes 7 --seeds 10000 --profile random,smart,deaf
+	$(SIM) --nodes 21 --seeds 2000 --profile random,smart
+	$(SIM) --nodes 6 --seeds 1000 --profile sets
+	$(SIM) --nodes 9 --seeds 300 --profile sets
+	$(SIM) --deafness 16384 --views 2
+	$(SIM) --deafness 16384 --views 3
+	$(SIM) --nodes 4 --seeds 1000 --profile random,smart --real-signatures
+	$(SIM) --nodes 21 --seeds 50 --profile random,smart --real-signatures
+	$(SIM) --seeds 100 --profile outage --outage 3600 --recovery-max 30
 
 wallet-clients: venv
 	@$(PY) -m tests.wallets.environments

@@ -85,7 +85,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--hash-seeds", type=lambda text: text.split(","), help="compare the traces of processes with these"
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.byzantine is not None and not 0 <= arguments.byzantine < arguments.nodes:
+        parser.error("at least one node must be correct")
+    return arguments
 
 
 def _names(known: tuple[str, ...]) -> Callable[[str], list[str]]:

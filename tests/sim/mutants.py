@@ -238,10 +238,11 @@ def _get_nothing(claims: Iterable[Claim]) -> Prepared | None:
     return None
 
 
-def _accept_claims(
+def _check_claims_alone(
     claims: Iterable[Claim], view: int, instance: int, committee: Committee
 ) -> list[SignatureCheck]:
-    return []
+    """Look at each claim and at nothing that makes them a justification."""
+    return [checks_module._check_claim(claim, instance, committee) for claim in claims]
 
 
 def _accept_prepared(*_: object) -> list[SignatureCheck]:
@@ -309,7 +310,9 @@ MUTANTS: Final = (
         "prepared claim accepted without its certificate",
         _replaced(checks_module, "_check_prepared", _accept_prepared),
     ),
-    Mutant("claims of a proposal not checked", _replaced(checks_module, "_check_claims", _accept_claims)),
+    Mutant(
+        "claims of a proposal not checked", _replaced(checks_module, "_check_claims", _check_claims_alone)
+    ),
     Mutant("no joining of f + 1", _replaced(Tally, "joint_view", lambda _: 0), _LONG, profiles=("outage",)),
     Mutant("no catch-up", config=Config(node_type=Unhelpful)),
     Mutant("COMMIT before the PREPAREs are durable", config=Config(node_type=Careless)),

@@ -160,6 +160,7 @@ def test_command_line_runs_replays_and_says_what_went_wrong() -> None:
     refused = simulate("--profile", "rough")
     assert refused.returncode == 2
     assert "choose from calm" in refused.stderr
+    assert simulate("--byzantine", "4").returncode == 2
 
 
 @pytest.mark.slow
