@@ -180,9 +180,18 @@ class Pbft:
             repeat_at_ms=now + self._times.repeat,
             prepared=None if resume is None else resume.prepared,
         )
+        if here.prepared is not None and here.prepared.view == view:
+            return self._commit_again(here, here.prepared)
         if view > 0:
             return self._claim(here)
         return self._lead_on_time(here, now)
+
+    def _commit_again(self, here: _Round, prepared: Certificate) -> Effects:
+        """Repeat the COMMIT of the view that was resumed; everything below it has been said."""
+        here.led = here.building = here.view
+        if here.begun.authority is None:
+            return []
+        return [Sign(self._ballot(here, STEP_COMMIT, Value(prepared.number, prepared.block_hash)))]
 
     def _handle(self, here: _Round, event: PbftInput, now: int) -> Effects:
         effects: Effects = []

@@ -428,6 +428,28 @@ def test_restarted_validator_goes_on_in_its_view_with_what_it_had_prepared() -> 
     assert steps(seat.accept(proposal())) == []
 
 
+@pytest.mark.parametrize("view", [0, 1, 2])
+def test_restarted_validator_repeats_its_commit_and_says_nothing_else_of_that_view(view: int) -> None:
+    seat = Seat(resume=Resume(view, certificate(A, view)))
+    assert steps(seat.first) == [(STEP_COMMIT, A)]
+    assert [type(each) for each in seat.signed] == [Vote]
+    assert steps(seat.wait(1_000)) == [(STEP_COMMIT, A)]
+    assert seat.hear(change(0, view), change(1, view)) == [] if view else True
+    (decision,) = seat.hear(commit(0, A, view), commit(1, A, view))
+    assert isinstance(decision, Decide)
+
+
+def test_leader_who_committed_before_a_restart_builds_nothing_in_that_view() -> None:
+    seat = Seat(authority=1, resume=Resume(0, certificate(A, 0)))
+    assert Build(0) not in [*seat.first, *seat.wait(DUE + 1_999)]
+    (moved,) = [each for each in said(seat.wait(DUE + 2_000)) if isinstance(each, ViewChange)]
+    assert moved.claim.prepared == claimed(certificate(A, 0))
+
+
+def test_observer_that_resumes_signs_nothing() -> None:
+    assert Seat(authority=None, resume=Resume(1, certificate(A, 1))).signed == []
+
+
 def test_refused_signature_silences_without_another_try() -> None:
     seat = Seat(authority=1)
     seat.refuses = True
