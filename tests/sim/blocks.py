@@ -50,15 +50,16 @@ class Schedule:
         keys: Keys,
         sets: Sequence[tuple[int, ...]],
         starts: Sequence[int],
+        weights: Sequence[int],
         make: MakeCommittee = make_committee,
     ) -> None:
-        """Sets in order, and the height from which each is in force, ascending from 1."""
+        """Sets in order, the height from which each is in force, ascending from 1; weights by identity."""
         assert len(sets) == len(starts), "each set has its beginning"
         assert starts[0] == 1, "the first set decides the first height"
         self.sets = tuple(sets)
         self._starts = tuple(starts)
         self._committees = [
-            make(GENESIS, set_id, [(keys.public(identity), 1) for identity in members])
+            make(GENESIS, set_id, [(keys.public(identity), weights[identity]) for identity in members])
             for set_id, members in enumerate(sets)
         ]
         self._places = [{identity: place for place, identity in enumerate(members)} for members in sets]
@@ -70,6 +71,13 @@ class Schedule:
     def committee(self, set_id: int) -> Committee:
         """Return a set as the engine counts it, the same object every time."""
         return self._committees[set_id]
+
+    def is_bearable(self, faulty: Sequence[int]) -> bool:
+        """Tell whether every set holds with these of its members faulty."""
+        return all(
+            committee.weigh(place for place, each in enumerate(members) if each in faulty) <= committee.faulty
+            for members, committee in zip(self.sets, self._committees, strict=True)
+        )
 
     def place(self, set_id: int, identity: int) -> int | None:
         """Return an identity's place in a set."""

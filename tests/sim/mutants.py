@@ -88,6 +88,15 @@ class Restless(Pbft):
         return effects
 
 
+class Hasty(Pbft):
+    """A leader that resumes view 0 asks for a timer that is due already, for ever."""
+
+    def _commit_again(self, here: Any, prepared: Certificate) -> list[PbftEffect]:
+        effects = super()._commit_again(here, prepared)
+        here.building = None
+        return effects
+
+
 class Discreet(Pbft):
     """Evidence is not reported."""
 
@@ -329,6 +338,7 @@ MUTANTS: Final = (
         profiles=("outage",),
     ),
     Mutant("timer of a claimed view does not wait", config=Config(make_engine=Restless)),
+    Mutant("timer for a time that has passed", config=Config(make_engine=Hasty)),
     Mutant("guard signs twice at one position", _replaced(node_module, "judge", _judge_same_place)),
     Mutant("no guard", _replaced(node_module, "judge", _judge_never)),
     Mutant("f + 1 PREPAREs are enough", _replaced(pbft_module, "Tally", WeakPrepares)),

@@ -69,6 +69,7 @@ from tests.sim.world import DECIDED as DECIDED_EVENT
 PERIOD_MS: Final = 1_000
 INBOX_MAX: Final = 4_096
 """Inputs that wait for the disk."""
+HURRIED_MAX: Final = 100
 FETCH_PAUSE_MS: Final = 250
 FETCHES_MAX: Final = 24
 """Attempts to get a block that no quorum has prepared."""
@@ -112,6 +113,8 @@ class Node(Peer):
         self.prepared: Certificate | None = None
         self.timer = 0
         self.timer_ms: int | None = None
+        self.hurried = 0
+        """Timers in a row that were to fire at once."""
         self.is_waiting = False
         self.effects: deque[PbftEffect] = deque()
         self.inbox: deque[tuple[int, PbftInput]] = deque()
@@ -160,7 +163,7 @@ class Node(Peer):
         self.world.tell(self.name, "crashes")
 
     def _resume(self) -> None:
-        """Begin where the two records say that this node was."""
+        """Begin where the record says that this node was."""
         raw = self.disk.load(GUARD)
         if raw is not None:
             state = STATE.decode(raw)
@@ -225,12 +228,6 @@ class Node(Peer):
 
     def _take(self, event: PbftInput) -> None:
         self.effects.extend(self.engine.handle(event, self.clock.read(self.world.now)))
-
-    def _answer(self, place: tuple[int, int], event: PbftInput) -> None:
-        """Hand in what the engine asked for, unless it is another engine, or elsewhere, by now."""
-        epoch, instance = place
-        if epoch == self._epoch:
-            self._input(instance, event)
 
     def _on_timer(self, epoch: int, timer: int) -> None:
         if epoch == self._epoch and timer == self.timer:
@@ -303,6 +300,11 @@ class Node(Peer):
         self.timer += 1
         self.timer_ms = at_ms
         when = self.clock.when(at_ms, self.world.now)
+        self.hurried = self.hurried + 1 if when == self.world.now else 0
+        if self.hurried > HURRIED_MAX:
+            raise Violation(
+                "busy loop", f"{self.name} sets its timer to a time that has come, again and again"
+            )
         self.world.at(when, self._on_timer, self._epoch, self.timer)
 
     def on_clock_changed(self) -> None:

@@ -77,14 +77,15 @@ class Simulation:
         random = self.world.random
         keys = RealKeys() if config.is_real else FakeKeys()
         sets, starts = _draw_sets(random, config.nodes, has_sets=self.profile.has_sets)
-        self.schedule = Schedule(keys, sets, starts, config.make_committee)
-        byzantine = _draw_byzantine(random, sets, config.byzantine)
+        count = max(max(members) for members in sets) + 1
+        weights = [random.randint(1, 3) if self.profile.has_sets else 1 for _ in range(count)]
+        self.schedule = Schedule(keys, sets, starts, weights, config.make_committee)
+        byzantine = _draw_byzantine(random, self.schedule, config.byzantine)
         kinds = config.adversaries or self.profile.adversaries
         self.kinds = {identity: random.choice(kinds) for identity in byzantine}
         if config.twin is not None:
             byzantine, self.kinds = [config.twin], {config.twin: TWINS}
         self.checker = Checker(self.schedule, keys, byzantine)
-        count = max(max(members) for members in sets) + 1
         twins = sum(kind == TWINS for kind in self.kinds.values())
         network = Network(self.world, count + twins, is_coded=config.is_real)
         self.stage = Stage(self.world, network, keys, self.schedule, self.checker, config.make_engine)
@@ -238,9 +239,14 @@ def _draw_sets(random: Random, nodes: int, *, has_sets: bool) -> tuple[list[tupl
     return sets, starts
 
 
-def _draw_byzantine(random: Random, sets: list[tuple[int, ...]], wanted: int | None) -> list[int]:
-    """Return the faulty: not more than f in any set."""
-    most = min((len(members) - 1) // 3 for members in sets)
-    count = most if wanted is None else wanted
-    pool = sorted({identity for members in sets for identity in members})
-    return sorted(random.sample(pool, count))
+def _draw_byzantine(random: Random, schedule: Schedule, wanted: int | None) -> list[int]:
+    """Return the faulty: so many, or as many as have not more than f of the weight of any set."""
+    pool = sorted({identity for members in schedule.sets for identity in members})
+    drawn = random.sample(pool, len(pool) if wanted is None else wanted)
+    if wanted is not None:
+        return sorted(drawn)
+    faulty: list[int] = []
+    for identity in drawn:
+        if schedule.is_bearable([*faulty, identity]):
+            faulty.append(identity)
+    return sorted(faulty)

@@ -103,6 +103,21 @@ def test_block_prepared_twice_is_decided_in_the_third_view_under_one_hash() -> N
     assert prepared == {view: {final.certificate.block_hash} for view in (0, 1, 2)}
 
 
+def test_all_crash_with_their_commits_unheard_and_go_on_where_they_were() -> None:
+    """P16, P29: what they committed to is decided in the same view."""
+    simulation = make(CALM._replace(heights=1))
+    network = simulation.stage.network
+    everybody = [node.address for node in simulation.correct]
+    network.deaf[0, COMMIT] = {(source, target) for source in everybody for target in everybody}
+    for node in simulation.correct:
+        simulation.world.at(900, lambda crashing, _: crashing.crash(), node)
+        simulation.world.at(1_100, node.boot)
+    simulation.world.at(1_050, lambda *_: network.deaf.clear())
+    simulation.run()
+    assert views(simulation)[0] == 0
+    assert simulation.world.now <= 1_500
+
+
 def test_half_of_the_validators_come_back_with_empty_disks() -> None:
     """P22: they fetch what they lost, sign nothing twice, and the chain goes on."""
     simulation = make(CALM._replace(heights=8))

@@ -25,10 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 MIXED = ("random", "smart", "deaf")
 FOUND = (
     # The timer of a claimed view ran at once, so that the last quorum alive stayed a view apart for ever.
-    (3, Config(profile="random", adversaries=(SILENT,))),
-    (6, Config(profile="deaf", adversaries=(SILENT,))),
-    (3, Config(profile="sets", nodes=5, adversaries=(SILENT,))),
-    (5, Config(profile="smart", nodes=7, adversaries=(SILENT, DESERTER))),
+    (16, Config(profile="random", adversaries=(SILENT,))),
+    (10, Config(profile="deaf", adversaries=(SILENT,))),
+    (1, Config(profile="sets", nodes=5, adversaries=(SILENT,))),
+    (6, Config(profile="smart", nodes=7, adversaries=(SILENT, DESERTER))),
 )
 
 
