@@ -47,6 +47,9 @@ class Known:
         self.proposed: dict[int, int] = defaultdict(int)
         self.favoured: int | None = None
         """The only one who gets their votes, so that it decides alone; None where everybody gets them."""
+        self.is_struck = False
+        """Whether they let one decide alone, hold back their votes, and then claim another block prepared."""
+        self.struck: Block | None = None
 
 
 class Coalition:
@@ -67,6 +70,7 @@ class Coalition:
             random = self.stage.world.random
             if random.random() < 0.5:
                 known.favoured = random.randrange(len(self.stage.peers))
+                known.is_struck = random.random() < 0.5
             for old in [each for each in self.heights if each <= height - HEIGHTS_KEPT]:
                 del self.heights[old]
         return known
@@ -150,6 +154,8 @@ class Forger(Peer):
 
     def _forge(self, view: int) -> Proposal:
         """Return a proposal whose justification looks like one."""
+        if self._known.is_struck:
+            return self._propose_false(view, self._strike().value)
         random = self.world.random
         changes = self._known.changes[view]
         honest = [changes[index].claim for index in sorted(changes)]
@@ -222,17 +228,29 @@ class Forger(Peer):
         vote = self._sealed_vote(view, value, STEP_PROPOSE, self.identity, self._place)
         return Proposal(vote, tuple(claims), certificate)
 
-    def _make_block(self) -> Block:
+    def _make_block(self, *, is_valid: bool = False) -> Block:
+        """Make a block, which is invalid now and then."""
         random = self.world.random
         self.stage.nonce += 1
         parent = GENESIS if self._height == 1 else self.stage.checker.decided[self._height - 1]
-        next_set = self.stage.schedule.set_id(self._height + 1) + (random.random() < 0.05)
-        is_valid = random.random() > 0.15
+        is_valid = is_valid or random.random() > 0.15
+        next_set = self.stage.schedule.set_id(self._height + 1) + (not is_valid and random.random() < 0.5)
         block = Block(
-            self._height, parent, self.address, self.stage.nonce, self.world.now, next_set, is_valid
+            *(self._height, parent, self.address, self.stage.nonce, self.world.now, next_set),
+            is_valid or random.random() < 0.5,
         )
         self.blocks[block.hash] = block
         return block
+
+    def _strike(self) -> Block:
+        """Return the one block of a height that they want in place of what was decided."""
+        if self._known.struck is None:
+            self._known.struck = self._make_block(is_valid=True)
+        return self._known.struck
+
+    def gives_block(self, seeker: Peer, block: Block) -> bool:
+        is_struck = any(known.struck == block for known in self._all.heights.values())
+        return is_struck or super().gives_block(seeker, block)
 
     # --- claims
 
@@ -245,6 +263,10 @@ class Forger(Peer):
 
     def _forge_change(self, view: int, place: int, identity: int) -> ViewChange:
         random = self.world.random
+        if self._known.is_struck:
+            prepared = Prepared(view - 1, self._height, self._strike().hash)
+            claim = self._sealed_claim(view, prepared, identity, place)
+            return ViewChange(claim, self._fake_certificate(prepared))
         known = [each for each in self._known.changes[view].values() if each.certificate is not None]
         values = list(self._known.values)
         match random.randrange(5):
@@ -296,8 +318,11 @@ class Forger(Peer):
 
     def _vote_for_all(self) -> None:
         """Vote at both steps for everything proposed, of whichever view."""
+        struck = self._known.struck
         for view, value in list(self._known.values)[-VOTED_MAX:]:
-            self._vote(range(len(self.stage.peers)), view, value)
+            is_wanted = view == 0 or (struck is not None and struck.value == value)
+            if is_wanted or not self._known.is_struck:
+                self._vote(range(len(self.stage.peers)), view, value)
 
     def _vote(self, group: Iterable[int], view: int, value: Value) -> None:
         favoured = self._known.favoured

@@ -11,6 +11,7 @@ LATE = (
     "prepared claim accepted without its certificate",
     "claims of a proposal not checked",
     "any block is valid",
+    "timer for a time that has passed",
 )
 
 
