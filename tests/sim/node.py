@@ -120,6 +120,8 @@ class Node(Peer):
         self.inbox: deque[tuple[int, PbftInput]] = deque()
         self.early: EarlyMessages[int] = EarlyMessages()
         self.witness: Witness | None = None
+        self.helper: int | None = None
+        """Who sent the certificate of the present instance."""
 
     @property
     def set_id(self) -> int:
@@ -208,8 +210,9 @@ class Node(Peer):
                 raise Violation("hygiene", f"{self.name} refuses {envelope} of the correct node {source}")
             return
         if isinstance(message, Decided):
+            if envelope.instance == self.engine.instance:
+                self.helper = source
             self._input(envelope.instance, Certified(message.certificate))
-            self.stage.network.send(self.address, source, Status(self.instance, self.engine.view))
         elif not isinstance(message, Status):
             self._input(envelope.instance, Received(message))
 
@@ -464,7 +467,10 @@ class Node(Peer):
         if not self.is_byzantine:
             self.stage.checker.on_final(self.identity, len(self.chain), block)
             self.stage.on_progress()
+        helper, self.helper = self.helper, None
         self._begin(None, is_observer=self.guard is None)
+        if helper is not None and self.is_up:
+            self.stage.network.send(self.address, helper, Status(self.instance, self.engine.view))
 
     def _begin(self, resume: Resume | None, is_observer: bool) -> None:
         schedule = self.stage.schedule

@@ -27,6 +27,8 @@ RECOVERY_MAX_MS: Final = 60_000
 """From GST to the next block on all correct nodes, whatever the faulty do: views last 8 s by then, up to f
 faulty leaders may follow one another, and those who were cut off must catch up."""
 MEMORY_PAUSE_MS: Final = 1_000
+HEARD_MAX: Final = 1_000
+"""Messages that each address may hear in a second, the floods of the faulty among them."""
 SET_HEIGHTS: Final = 80
 
 
@@ -101,6 +103,7 @@ class Simulation:
         self.target = config.heights
         self.recovery_ms = 0
         self._recovered_at = 0
+        self._heard = 0
 
     def _populate(self, count: int) -> None:
         """Make the actors, a twin's double behind all others."""
@@ -192,7 +195,10 @@ class Simulation:
             self.world.is_over = True
 
     def _check_memory(self, *_: object) -> None:
-        """Check that what a node keeps is bounded, whoever floods it."""
+        """Check that what nodes keep, and say, is bounded, whoever floods them."""
+        heard, self._heard = self.world.delivered - self._heard, self.world.delivered
+        if heard > HEARD_MAX * len(self.stage.peers):
+            raise Violation("storm", f"{heard} messages delivered in a second")
         for node in self.correct:
             if node.is_up:
                 _check_memory(node)

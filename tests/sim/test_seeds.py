@@ -104,7 +104,7 @@ def test_exception_of_the_engine_is_a_violation() -> None:
 @pytest.mark.parametrize("kind", [TWINS, FORGER])
 def test_one_faulty_validator_too_many_forks_the_chain(kind: str) -> None:
     config = Config(profile="smart", byzantine=2, adversaries=(kind,))
-    assert any(find_rule(seed, config) == "agreement" for seed in range(1, 60))
+    assert any(find_rule(seed, config) == "agreement" for seed in range(10, 60))
 
 
 def test_same_seed_gives_the_same_trace_and_another_seed_another() -> None:
@@ -199,6 +199,6 @@ def test_chain_goes_on_within_half_a_minute_of_an_hour_without_a_quorum(
 ) -> None:
     config = Config(outage_ms=3_600_000, recovery_max_ms=30_000, adversaries=adversaries)
     run_seed = partial(run, config=config._replace(profile="outage"))
-    summary = run_all(run_seed, 1, 4)
+    summary = run_all(run_seed, 1, 3)
     assert summary.failures == ()
     assert 0 < summary.recovery_max_ms <= 30_000
