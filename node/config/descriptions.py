@@ -60,7 +60,9 @@ _SETTINGS = {
     "node_key_type": Setting(NETWORK, "Kind of the network key."),
     "unsafe_force_node_key_generation": Setting(NETWORK, "Let a validator start with a fresh network key."),
     "sync": Setting(NETWORK, "How to catch up. No effect yet: all blocks are executed."),
-    "max_parallel_downloads": Setting(NETWORK, "Peers asked for the same blocks at once. No effect yet: one.", "N"),
+    "max_parallel_downloads": Setting(
+        NETWORK, "Peers asked for the same blocks at once. No effect yet: one.", "N"
+    ),
     "max_blocks_per_request": Setting(NETWORK, "Blocks in one request. No effect yet: 64.", "N"),
     # RPC
     "rpc_port": Setting("RPC", "Port for HTTP and WebSocket; 0 chooses a free one.", "PORT"),

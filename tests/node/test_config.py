@@ -53,6 +53,7 @@ def test_exit_codes_are_the_published_ones() -> None:
         ("PORT_IN_USE", 8),
         ("DISK_FULL", 9),
         ("UNKNOWN_RUNTIME", 10),
+        ("DEVNET_FAILED", 11),
     ]
 
 
