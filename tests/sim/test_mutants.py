@@ -10,7 +10,6 @@ SOON = 100
 LATE = (
     "prepared claim accepted without its certificate",
     "claims of a proposal not checked",
-    "timer without a bound",
     "taste counts against a prepared block",
     "any block is valid",
 )
