@@ -19,6 +19,7 @@ from node.consensus.messages import (
     Value,
     ViewChange,
     Vote,
+    get_statement,
 )
 from runtime.primitives.certificate import (
     STEP_COMMIT,
@@ -151,14 +152,7 @@ class Witness:
 
     def on_taken(self, message: Vote | ViewChange | Proposal) -> None:
         """Note a message that the engine is about to take."""
-        statement: Statement
-        match message:
-            case Vote():
-                statement = message
-            case ViewChange(claim=claim):
-                statement = claim
-            case Proposal(vote=vote):
-                statement = vote
+        statement = get_statement(message)
         if statement.index not in self._suspects:
             return
         _check_taken(statement, message)

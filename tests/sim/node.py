@@ -52,6 +52,7 @@ from node.consensus.messages import (
     Value,
     ViewChange,
     Vote,
+    get_statement,
     position_of,
     signed_bytes,
 )
@@ -316,16 +317,8 @@ class Node(Peer):
             self.set_timer(self.timer_ms)
 
     def _say(self, message: Vote | ViewChange | Proposal | Status) -> None:
-        if not self.is_byzantine:
-            match message:
-                case Vote():
-                    self.stage.checker.on_said(self.identity, message)
-                case ViewChange(claim=claim):
-                    self.stage.checker.on_said(self.identity, claim)
-                case Proposal(vote=vote):
-                    self.stage.checker.on_said(self.identity, vote)
-                case Status():
-                    pass
+        if not self.is_byzantine and not isinstance(message, Status):
+            self.stage.checker.on_said(self.identity, get_statement(message))
         self.send_out(message)
 
     def send_out(self, message: Vote | ViewChange | Proposal | Status) -> None:
