@@ -444,6 +444,7 @@ class AgreementDriver:
                     log.error("authority_misbehaved", evidence=repr(evidence))
                 case Decide(certificate):
                     await self._decide(certificate)
+                    return  # the next instance has begun: what is left is of the one before
 
     async def _sign(self, effect: Sign) -> Signed:
         assert self._signer is not None, "only an authority is asked to sign"
