@@ -17,6 +17,7 @@ def check(source: str, path: str = "runtime/frame/planted.py") -> list[str]:
     return [fault.rule for fault in tidy.check_source(path, '"""Docstring."""\n' + source)]
 
 
+@pytest.mark.slow
 def test_tree_is_tidy() -> None:
     assert [str(fault) for fault in tidy.check_tree(ROOT)] == []
 

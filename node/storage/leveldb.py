@@ -58,9 +58,9 @@ MARKER_NAME = "marker.json"
 HEAD_NAME = "head"
 LEVELDB_NAME = "leveldb"
 
-WRITE_BUFFER_BYTES = 32 << 20
+WRITE_BUFFER_BYTES = 64 << 20
 CACHE_BYTES = 64 << 20
-TABLE_FILE_BYTES = 8 << 20
+TABLE_FILE_BYTES = 32 << 20
 OPEN_FILES_MAX = 256
 BLOOM_BITS_PER_KEY = 10
 
@@ -257,7 +257,7 @@ def open_leveldb(directory: Path, *, create: bool = False) -> plyvel.DB:
         if "lock" in text and _USED_ELSEWHERE in text:
             raise LockedError(str(directory), None) from error
         if not isinstance(error, plyvel.IOError):
-            raise CorruptionError(text) from error
+            raise CorruptionError(f"{directory} does not open: {text}") from error
         raise _translate(error, is_write=True) from error
 
 

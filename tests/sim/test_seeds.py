@@ -101,6 +101,7 @@ def test_exception_of_the_engine_is_a_violation() -> None:
         run(1, Config(make_engine=Broken))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [TWINS, FORGER])
 def test_one_faulty_validator_too_many_forks_the_chain(kind: str) -> None:
     config = Config(profile="smart", byzantine=2, adversaries=(kind,))

@@ -61,7 +61,7 @@ class ChainMethods:
         """Hash of the last finalized block."""
         return hex_of(self._chain.finalized.hash)
 
-    @method("chain_proveFinality")
+    @method("chain_proveFinality", listed=False)  # wallets complain of methods that Substrate lacks
     def prove_finality(self, number: BlockNumber) -> dict[str, object] | None:
         """Certificate that covers a block, and the headers from that block up to the certified one, in SCALE;
         null while it is not final.
