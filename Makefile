@@ -7,8 +7,6 @@ LOCK := requirements-dev.lock
 STAMP := $(VENV)/.installed-$(shell cat $(LOCK) pyproject.toml 2>/dev/null | cksum | tr -d ' ')
 SOURCES := runtime pallets genesis node tests benchmarks
 JOBS ?= 2
-# Many fast tests wait for sockets: more processes than processors fill those times.
-FAST_JOBS ?= 4
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -62,7 +60,7 @@ lint-rest:
 	@$(PY) -m tests.test_tidy
 
 fast: venv
-	@$(PY) -m pytest -n $(FAST_JOBS) -m "not slow" $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) -m "not slow" $(ARGS)
 
 SIM = $(PY) -m tests.sim --jobs $(JOBS)
 

@@ -420,7 +420,11 @@ class AgreementDriver:
             await self._on_statement(peer, message)
 
     async def _give(self, event: PbftInput) -> None:
-        await self._perform(self._engine.handle(event, self._now()))
+        engine, before = self._engine, (self._engine.instance, self._engine.view)
+        effects = engine.handle(event, self._now())
+        if engine.instance == before[0] and engine.view > before[1]:
+            log.info("view_changed", number=engine.instance, view=engine.view)
+        await self._perform(effects)
 
     async def _perform(self, effects: list[PbftEffect]) -> None:
         pending = list(effects)
