@@ -15,7 +15,6 @@ from typing import Annotated, Final, TypeAlias
 from node.consensus.guard import Position
 from runtime.primitives.certificate import (
     AUTHORITIES_MAX,
-    STEP_COMMIT,
     Certificate,
     Signature,
     vote_message,
@@ -168,8 +167,3 @@ def get_statement(message: Vote | ViewChange | Proposal) -> Statement:
             return message.claim
         case Proposal():
             return message.vote
-
-
-def is_commit(vote: Vote) -> bool:
-    """Tell whether a vote is of the kind that certificates are made of."""
-    return vote.step == STEP_COMMIT
