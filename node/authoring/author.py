@@ -138,7 +138,7 @@ class Author:
 
     async def build_on(self, parent: Hash) -> BlockInfo:
         """Make a block on a live block, of what `fill_on` has put into it or of one slice of transactions; or
-        return the block that is on it and best."""
+        return the best block when that stands on it, or when the parent is not alive any more."""
         async with self.lock:
             if not await self._stand_on(parent):
                 return self.chain.head
@@ -200,13 +200,13 @@ class Author:
     # --- steps
 
     async def _stand_on(self, parent: Hash) -> bool:
-        """Let the head be a live block; false when the best block is one that stands on it."""
+        """Let the head be a block; false when the best one stands on it, or when it is not alive any more."""
         head = self.chain.head
         if head.header.parent_hash == parent:
             return False
         if head.hash != parent:
             await in_turns(self.chain.switch_steps(parent))
-        return True
+        return self.chain.head.hash == parent
 
     async def _make(self) -> Imported:
         self._open(self._now())

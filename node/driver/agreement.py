@@ -334,6 +334,7 @@ class AgreementDriver:
                 "second_copy", "another node signs with this key; this one watches from now on"
             )
             await self._begin()
+            return  # it is repeated
         self._relay(peer, message)
         await self._give(Received(message))
 

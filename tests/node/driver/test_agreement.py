@@ -8,9 +8,11 @@ from runtime.primitives.block import Consensus, PreRuntime
 from runtime.primitives.certificate import ENGINE_ID, verify_certificate
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.scale import codec
+from runtime.primitives.types import Hash
 from tests.support.chain import account, keypair
 from tests.support.network import LocalNetwork
 from tests.support.node_chain import sign, transfer
+from tests.support.node_rpc import DevNode
 
 
 def check_certificates(chain: Chain, upto: int) -> None:
@@ -136,3 +138,14 @@ async def test_light_client_follows_a_change_of_the_set_by_digests_alone() -> No
                 if isinstance(item, Consensus) and item.field_0 == ENGINE_ID:
                     current = codec(AuthoritySet).decode(item.field_1)
         assert (current.set_id, [one.key for one in current.authorities][-1]) == (1, eve)
+
+
+async def test_block_for_a_decision_that_others_have_made_meanwhile_is_not_built() -> None:
+    async with DevNode() as node:
+        await node.block()
+        await node.block(finalize=True)
+        head = node.chain.head
+        for gone in (node.chain.genesis_hash, Hash(b"\x77" * 32)):
+            assert await node.host.author.build_on(gone) == head
+        assert node.chain.head == head
+        assert (await node.host.author.build_on(head.hash)).header.parent_hash == head.hash
