@@ -40,10 +40,8 @@ def run_until_killed(path: Path, lines: int, delay_seconds: float) -> list[tuple
             assert child.stdout.readline()
         time.sleep(delay_seconds)
         child.kill()
-        rest = child.stdout.read().splitlines()
-    return [
-        (int(number), block_hash) for number, block_hash in (line.split() for line in rest if " " in line)
-    ]
+        whole_lines = child.stdout.read().split("\n")[:-1]
+    return [(int(number), block_hash) for number, block_hash in map(str.split, whole_lines)]
 
 
 def ensure_whole(store: BlockStore) -> None:
