@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
 
 from runtime.frame.dispatch import DispatchClass, DispatchInfo, Pays, PostDispatchInfo, Weight
@@ -88,16 +89,11 @@ class CallSpec:
         declaration: CallDeclaration,
         foreign: Mapping[str, Codec[Any]],
     ) -> None:
-        hints = read_hints(method)
-        names = [name for name in inspect.signature(method).parameters if name not in {"self", "origin"}]
-        self.parameters: tuple[tuple[str, Shape], ...] = tuple(
-            (name, shape_of(hints[name])) for name in names
-        )
+        self.parameters, self.docs = _read_method(method)
         self.pallet: str = pallet.name
         self.pallet_index: int = pallet.index
         self.name: str = method.__name__.rstrip("_")
         self.declaration = declaration
-        self.docs = inspect.getdoc(method) or ""
         self.prefix = bytes([pallet.index, declaration.index])
         self.function: Callable[..., PostDispatchInfo | None] = method.__get__(pallet)
         self.shape = Tuple(tuple(shape for _, shape in self.parameters))
@@ -120,6 +116,14 @@ class CallSpec:
         known."""
         self.codec = compile_codec(self.shape, self.foreign)
         return self.codec
+
+
+@cache
+def _read_method(method: Callable[..., Any]) -> tuple[tuple[tuple[str, Shape], ...], str]:
+    """Return the arguments and the text of a call, the same in every composition."""
+    hints = read_hints(method)
+    names = [name for name in inspect.signature(method).parameters if name not in {"self", "origin"}]
+    return tuple((name, shape_of(hints[name])) for name in names), inspect.getdoc(method) or ""
 
 
 class Source(NamedTuple):
@@ -220,7 +224,8 @@ class CallTable:
     def add(self, pallet: Any) -> list[CallSpec]:
         """Register the calls of a pallet instance and return their specs in index order."""
         found: list[CallSpec] = []
-        for _, method in inspect.getmembers(type(pallet), inspect.isfunction):
+        members = {name: value for cls in reversed(type(pallet).__mro__) for name, value in vars(cls).items()}
+        for method in members.values():
             declaration = getattr(method, "__call_declaration__", None)
             if declaration is not None:
                 found.append(CallSpec(pallet, method, declaration, self.foreign))

@@ -48,16 +48,17 @@ def declared(cls: type) -> list[tuple[str, Any]]:
     return list(found.items())
 
 
-def nested(cls: type, base: type[R]) -> list[type[R]]:
+@cache
+def nested(cls: type, base: type[R]) -> tuple[type[R], ...]:
     """Return the classes of a kind that a pallet declares, in itself or in its `declared_in` modules."""
     values = [value for _, value in declared(cls)]
     for module in cls.declared_in:  # type: ignore[attr-defined]  # every pallet has it
         values += [
             value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__
         ]
-    return [
+    return tuple(
         value for value in values if isinstance(value, type) and issubclass(value, base) and value is not base
-    ]
+    )
 
 
 def variant_index(cls: Any) -> int | None:

@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from types import ModuleType
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_origin
 
@@ -213,7 +214,8 @@ class Pallet(Generic[C]):
 
     def _bind_errors(self) -> None:
         for cls in self.error_classes:
-            bound = type(cls.__name__, (cls,), {"module_index": self.index, "__doc__": cls.__doc__})
+            kind: type = cls
+            bound = _bind_error(kind, self.index)
             self._errors[cls] = bound
             setattr(self, cls.__name__, bound)
 
@@ -239,6 +241,12 @@ TAKEN = frozenset(vars(Pallet)) | {
     "state",
 }
 """What a pallet cannot name a declaration, since it is the base class's."""
+
+
+@cache
+def _bind_error(cls: type[PalletError], index: int) -> type[PalletError]:
+    """Return the error of the instance with an index; compositions share it, which nothing can change."""
+    return type(cls.__name__, (cls,), {"module_index": index, "__doc__": cls.__doc__})
 
 
 def _camel(attribute: str) -> str:
