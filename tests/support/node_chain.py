@@ -5,6 +5,7 @@ It knows no event loop and no RPC.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from genesis.chain_spec import ChainSpec, load_spec, read_spec_version
@@ -32,20 +33,35 @@ AUTHORITY = Keypair.from_uri("//Alice", Scheme.ED25519)
 TRANSFER_AMOUNT = 10**12
 
 
+@cache
+def _dev_spec() -> ChainSpec:
+    return load_spec("dev")
+
+
+def _genesis(spec: ChainSpec) -> tuple[Header, tuple[tuple[bytes, bytes], ...]]:
+    state = spec.genesis_state()
+    return spec.genesis_header(state), tuple(sorted(state.items()))
+
+
+@cache
+def _dev_genesis() -> tuple[Header, tuple[tuple[bytes, bytes], ...]]:
+    """The genesis that nearly every test of the node starts from, made once."""
+    return _genesis(_dev_spec())
+
+
 def open_store(kv: KeyValue, spec: ChainSpec, window: int = 256) -> BlockStore:
     """Return the store of a chain, filled with its genesis when it is new."""
-    state = spec.genesis_state()
-    header = spec.genesis_header(state)
+    header, state = _dev_genesis() if spec is _dev_spec() else _genesis(spec)
     genesis = hash_header(header)
     if next(kv.iterate(), None) is None:
         facts = ChainFacts(genesis, spec.id, window)
-        return BlockStore.create(kv, encode_header(header), (), sorted(state.items()), facts)
+        return BlockStore.create(kv, encode_header(header), (), state, facts)
     return BlockStore(kv, window=window, genesis=genesis)
 
 
 def open_chain(kv: KeyValue | None = None, *, window: int = 256, spec: ChainSpec | None = None) -> Chain:
     """Return the chain of the development preset on a key-value store, before any replay."""
-    spec = load_spec("dev") if spec is None else spec
+    spec = _dev_spec() if spec is None else spec
     store = open_store(MemoryKeyValue() if kv is None else kv, spec, window)
     return Chain(store, spec.runtimes(), read_spec_version)
 
