@@ -24,6 +24,7 @@ pytestmark = pytest.mark.net
 CLOCK = SystemClock()
 START_S = 60.0  # generous: a busy machine shall not fail a test
 STOP_S = 5.0
+SIGNALS = [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 
 
 class Loam:
@@ -65,7 +66,7 @@ def running(log: Path, *flags: str) -> Iterator[Loam]:
         loam.process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_dev_node_announces_itself_and_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     with running(tmp_path / "log", "--dev", "--rpc-port", "0", "--prometheus-port", "0") as loam:
         database = Path(loam.wait_for("Database").split()[-1])
@@ -83,7 +84,7 @@ def test_dev_node_announces_itself_and_leaves_nothing_behind(tmp_path: Path, num
         assert not database.exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_signal_while_the_node_starts_stops_it_in_peace(number: signal.Signals) -> None:
     code = (
         "import os, sys, node.cli.start; from node.cli import main;"
@@ -143,6 +144,7 @@ def test_logs_may_be_json_from_the_first_line(tmp_path: Path) -> None:
     assert started["local_node_identity_is"].startswith("12D3KooW")
 
 
+@pytest.mark.slow
 def test_second_node_on_the_same_base_path_has_its_exit_code(tmp_path: Path) -> None:
     flags = ("--dev", "--base-path", str(tmp_path / "base"), "--rpc-port", "0", "--no-prometheus")
     with running(tmp_path / "first", *flags) as first:

@@ -175,7 +175,9 @@ def test_table_that_an_interrupted_compaction_left_is_ignored(
     assert read_all(tmp_path / "db", contents)
 
 
-@pytest.mark.parametrize("byte", range(48))
+@pytest.mark.parametrize(
+    "byte", [pytest.param(byte, marks=[pytest.mark.slow] if byte % 4 else []) for byte in range(48)]
+)
 def test_damaged_table_footer_never_ends_the_process(
     byte: int, base: Path, contents: dict[bytes, bytes], tmp_path: Path
 ) -> None:
