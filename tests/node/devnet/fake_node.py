@@ -47,6 +47,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     port, Handler.peer_id, behaviour = sys.argv[1:4]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets background jobs ignore it
     print("the fake node starts", flush=True)  # noqa: T201  # its log
     if behaviour == "die":
         sys.exit(8)
