@@ -171,8 +171,12 @@ def test_taken_port_has_its_exit_code(tmp_path: Path) -> None:
     ("flags", "words"),
     [
         (["--validator"], "needs a stable network key"),
-        (["--validator", "--node-key", "ab" * 32], "vote key"),
-        (["--validator", "--node-key-file", "/nonexistent/key"], "needs a stable network key"),
+        pytest.param(["--validator", "--node-key", "ab" * 32], "vote key", marks=pytest.mark.slow),
+        pytest.param(
+            ["--validator", "--node-key-file", "/nonexistent/key"],
+            "needs a stable network key",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_missing_key_has_its_exit_code(tmp_path: Path, flags: list[str], words: str) -> None:
