@@ -16,20 +16,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from node.consensus.committee import Committee
-from node.consensus.messages import (
+from node.consensus.messages import Proposal, ViewChange
+from runtime.primitives.certificate import STEP_COMMIT, Certificate, vote_message
+from runtime.primitives.committee import Committee
+from runtime.primitives.crypto import Scheme
+from runtime.primitives.statements import (
     STEP_PREPARE,
     STEP_PROPOSE,
     Claim,
     Prepared,
-    Proposal,
     Statement,
-    ViewChange,
     Vote,
     signed_bytes,
 )
-from runtime.primitives.certificate import STEP_COMMIT, Certificate, vote_message
-from runtime.primitives.crypto import Scheme
 
 
 class Rejected(ValueError):

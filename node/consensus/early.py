@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, Generic, TypeVar
 
-from node.consensus.messages import Proposal, ViewChange, Vote, get_statement
+from node.consensus.messages import Proposal, ViewChange, get_statement
+from runtime.primitives.statements import Vote
 
 INSTANCES_AHEAD: Final = 2
 MESSAGES_MAX: Final = 256

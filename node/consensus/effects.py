@@ -10,17 +10,11 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol, TypeAlias
 
-from node.consensus.committee import Committee
-from node.consensus.evidence import Evidence
-from node.consensus.messages import (
-    Proposal,
-    Statement,
-    Status,
-    Value,
-    ViewChange,
-    Vote,
-)
+from node.consensus.messages import Proposal, Status, ViewChange
 from runtime.primitives.certificate import Certificate
+from runtime.primitives.committee import Committee
+from runtime.primitives.evidence import Evidence
+from runtime.primitives.statements import Statement, Value, Vote
 from runtime.primitives.types import Hash
 
 

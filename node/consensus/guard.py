@@ -12,16 +12,9 @@ from typing import Annotated, NamedTuple, TypeAlias
 
 from runtime.primitives.certificate import Certificate
 from runtime.primitives.scale import MaxLen, Struct, codec, u8, u64
+from runtime.primitives.statements import Position
 
 MESSAGE_BYTES_MAX = 1024
-
-
-class Position(NamedTuple):
-    """Where in the protocol a message stands."""
-
-    instance: int
-    view: int
-    step: int
 
 
 class GuardRecord(Struct):

@@ -38,7 +38,6 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
 from node.consensus.checks import get_highest
-from node.consensus.committee import Committee
 from node.consensus.effects import (
     Begun,
     Broadcast,
@@ -58,22 +57,21 @@ from node.consensus.effects import (
     Signed,
     TimerFired,
 )
-from node.consensus.evidence import Evidence
-from node.consensus.messages import (
+from node.consensus.messages import Proposal, Status, ViewChange
+from node.consensus.tally import Tally
+from runtime.primitives.certificate import STEP_COMMIT, Certificate
+from runtime.primitives.committee import Committee
+from runtime.primitives.evidence import Evidence
+from runtime.primitives.statements import (
     STEP_PREPARE,
     STEP_PROPOSE,
     UNSIGNED,
     Claim,
     Prepared,
-    Proposal,
     Statement,
-    Status,
     Value,
-    ViewChange,
     Vote,
 )
-from node.consensus.tally import Tally
-from runtime.primitives.certificate import STEP_COMMIT, Certificate
 
 VERDICTS_MAX: Final = 64
 """Blocks of one instance whose verdict is remembered; the oldest are judged again."""

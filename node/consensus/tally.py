@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias, TypeVar
 
-from node.consensus.committee import Committee
-from node.consensus.evidence import Evidence, find_amnesia
-from node.consensus.messages import STEP_VIEW_CHANGE, Claim, Value, ViewChange, Vote
+from node.consensus.messages import ViewChange
 from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote
+from runtime.primitives.committee import Committee
+from runtime.primitives.evidence import Evidence, find_amnesia
+from runtime.primitives.statements import STEP_VIEW_CHANGE, Claim, Value, Vote
 
 STATEMENTS_MAX: Final = 96
 

@@ -22,7 +22,6 @@ from node.chain.errors import BlockAhead, ConflictingCertificate, UnknownBlock
 from node.chain.rules import get_time
 from node.clock import Clock
 from node.consensus.checks import Rejected, check_message
-from node.consensus.committee import Committee, LeaderRule, rotate
 from node.consensus.early import EarlyMessages, instance_of
 from node.consensus.effects import (
     Begun,
@@ -46,17 +45,13 @@ from node.consensus.effects import (
 )
 from node.consensus.guard import GuardRefused
 from node.consensus.messages import (
-    STEP_VIEW_CHANGE,
     Decided,
     Proposal,
     Status,
-    Value,
     ViewChange,
-    Vote,
     decode_message,
     encode_message,
     get_statement,
-    position_of,
 )
 from node.consensus.pbft import Pbft, Times
 from node.driver.new_key import NewKey
@@ -64,9 +59,11 @@ from node.driver.signer import GuardedSigner
 from runtime.frame.executive import InvalidBlock
 from runtime.primitives.block import Block, hash_header
 from runtime.primitives.certificate import STEP_COMMIT, Certificate, InvalidCertificate, verify_certificate
+from runtime.primitives.committee import Committee, LeaderRule, rotate
 from runtime.primitives.crypto import verify
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.scale import DecodeError
+from runtime.primitives.statements import STEP_VIEW_CHANGE, Value, Vote, position_of
 from runtime.primitives.types import Hash
 
 INPUTS_MAX: Final = 4_096

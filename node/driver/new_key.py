@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from node.consensus.committee import Committee
 from runtime.primitives.certificate import Certificate
+from runtime.primitives.committee import Committee
 
 DECISIONS: Final = 4
 WATCHED_MS: Final = 10_000

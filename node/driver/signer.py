@@ -19,16 +19,15 @@ from node.consensus.guard import (
     GuardState,
     MaySign,
     MustNotSign,
-    Position,
     SignedBefore,
     judge,
 )
-from node.consensus.messages import Statement, position_of, signed_bytes
 from node.storage.guard import GuardFile
 from node.storage.kv import CorruptionError
 from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote, vote_message
 from runtime.primitives.crypto import Keypair
 from runtime.primitives.scale import DecodeError
+from runtime.primitives.statements import Position, Statement, position_of, signed_bytes
 from runtime.primitives.types import Hash
 
 

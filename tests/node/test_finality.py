@@ -27,7 +27,6 @@ from node.consensus.guard import (
     GuardRefused,
     MaySign,
     MustNotSign,
-    Position,
     SignedBefore,
     judge,
 )
@@ -47,6 +46,7 @@ from runtime.primitives.certificate import (
 )
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.scale import DecodeError
+from runtime.primitives.statements import Position
 from runtime.primitives.types import Hash
 
 GENESIS = Hash(b"\1" * 32)

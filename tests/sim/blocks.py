@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple, TypeAlias
 
-from node.consensus.committee import Committee, rotate
-from node.consensus.messages import Value
+from runtime.primitives.committee import Committee, rotate
+from runtime.primitives.statements import Value
 from runtime.primitives.types import Hash
 from tests.sim.signing import Keys
 

@@ -8,23 +8,18 @@ from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from node.consensus.messages import (
+from node.consensus.messages import Decided, Proposal, Status, ViewChange, decode_message, encode_message
+from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote
+from runtime.primitives.scale import DecodeError
+from runtime.primitives.statements import (
     STEP_PREPARE,
     STEP_PROPOSE,
     UNSIGNED,
     Claim,
-    Decided,
-    Proposal,
-    Status,
     Value,
-    ViewChange,
     Vote,
-    decode_message,
-    encode_message,
     signed_bytes,
 )
-from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote
-from runtime.primitives.scale import DecodeError
 from runtime.primitives.types import Hash
 from tests.sim.blocks import GENESIS
 from tests.sim.network import AnyMessage, Envelope

@@ -9,24 +9,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-from node.consensus.evidence import Evidence, InvalidEvidence, judge_evidence
-from node.consensus.messages import (
-    STEP_PROPOSE,
-    Claim,
-    Prepared,
-    Proposal,
-    Statement,
-    Value,
-    ViewChange,
-    Vote,
-    get_statement,
-)
+from node.consensus.messages import Proposal, ViewChange, get_statement
 from runtime.primitives.certificate import (
     STEP_COMMIT,
     Certificate,
     InvalidCertificate,
     verify_certificate,
 )
+from runtime.primitives.evidence import Evidence, InvalidEvidence, judge_evidence
+from runtime.primitives.statements import STEP_PROPOSE, Claim, Prepared, Statement, Value, Vote
 from runtime.primitives.types import Hash
 from tests.sim.blocks import GENESIS, Block, Schedule
 from tests.sim.signing import Keys

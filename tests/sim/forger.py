@@ -11,18 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-from node.consensus.messages import (
-    STEP_PREPARE,
-    STEP_PROPOSE,
-    UNSIGNED,
-    Claim,
-    Prepared,
-    Proposal,
-    Value,
-    ViewChange,
-    Vote,
-)
+from node.consensus.messages import Proposal, ViewChange
 from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote
+from runtime.primitives.statements import STEP_PREPARE, STEP_PROPOSE, UNSIGNED, Claim, Prepared, Value, Vote
 from tests.sim.blocks import GENESIS, Block
 from tests.sim.byzantine import seal
 from tests.sim.network import AnyMessage, Envelope

@@ -9,7 +9,6 @@ from random import Random  # noqa: TID251 - seeded
 from typing import Final
 
 from node.consensus.checks import Rejected, check_message
-from node.consensus.committee import Committee
 from node.consensus.effects import (
     Begun,
     Broadcast,
@@ -25,24 +24,13 @@ from node.consensus.effects import (
     Signed,
     TimerFired,
 )
-from node.consensus.messages import (
-    STEP_PREPARE,
-    STEP_PROPOSE,
-    UNSIGNED,
-    Claim,
-    Prepared,
-    Proposal,
-    Status,
-    Value,
-    ViewChange,
-    Vote,
-    decode_message,
-    encode_message,
-)
+from node.consensus.messages import Proposal, Status, ViewChange, decode_message, encode_message
 from node.consensus.pbft import VERDICTS_MAX, Pbft
 from node.consensus.tally import STATEMENTS_MAX
 from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote
+from runtime.primitives.committee import Committee
 from runtime.primitives.scale import DecodeError
+from runtime.primitives.statements import STEP_PREPARE, STEP_PROPOSE, UNSIGNED, Claim, Prepared, Value, Vote
 from runtime.primitives.types import Hash
 from tests.sim.blocks import GENESIS, make_committee
 from tests.sim.checker import Violation

@@ -16,14 +16,14 @@ import node.consensus.tally as tally_module
 import tests.sim.network as network_module
 import tests.sim.node as node_module
 from node.consensus.checks import SignatureCheck
-from node.consensus.committee import Committee, rotate
 from node.consensus.effects import PbftEffect, PbftInput, Report, Resume, SetTimer
-from node.consensus.evidence import Evidence
-from node.consensus.guard import GuardRecord, MaySign, Position, SignedBefore, Verdict, judge
-from node.consensus.messages import STEP_PREPARE, Claim, Prepared, Statement, Value, Vote
+from node.consensus.guard import GuardRecord, MaySign, SignedBefore, Verdict, judge
 from node.consensus.pbft import Pbft, Times
 from node.consensus.tally import Tally
 from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote
+from runtime.primitives.committee import Committee, rotate
+from runtime.primitives.evidence import Evidence
+from runtime.primitives.statements import STEP_PREPARE, Claim, Position, Prepared, Statement, Value, Vote
 from runtime.primitives.types import Hash
 from tests.sim.blocks import Block
 from tests.sim.checker import Violation

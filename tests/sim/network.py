@@ -12,18 +12,10 @@ from typing import Final, TypeAlias
 from zlib import crc32
 
 from node.consensus.checks import Rejected, check_message
-from node.consensus.committee import Committee
-from node.consensus.messages import (
-    STEP_PREPARE,
-    Decided,
-    Proposal,
-    Status,
-    ViewChange,
-    Vote,
-    decode_message,
-    encode_message,
-)
+from node.consensus.messages import Decided, Proposal, Status, ViewChange, decode_message, encode_message
 from runtime.primitives.certificate import InvalidCertificate, verify_certificate
+from runtime.primitives.committee import Committee
+from runtime.primitives.statements import STEP_PREPARE, Vote
 from tests.sim.signing import Check
 from tests.sim.world import World
 

@@ -33,30 +33,11 @@ from node.consensus.effects import (
     Signed,
     TimerFired,
 )
-from node.consensus.evidence import Evidence
-from node.consensus.guard import (
-    STATE,
-    GuardRecord,
-    GuardState,
-    MaySign,
-    MustNotSign,
-    SignedBefore,
-    judge,
-)
-from node.consensus.messages import (
-    STEP_VIEW_CHANGE,
-    Decided,
-    Proposal,
-    Statement,
-    Status,
-    Value,
-    ViewChange,
-    Vote,
-    get_statement,
-    position_of,
-    signed_bytes,
-)
+from node.consensus.guard import STATE, GuardRecord, GuardState, MaySign, MustNotSign, SignedBefore, judge
+from node.consensus.messages import Decided, Proposal, Status, ViewChange, get_statement
 from runtime.primitives.certificate import STEP_COMMIT, Certificate
+from runtime.primitives.evidence import Evidence
+from runtime.primitives.statements import STEP_VIEW_CHANGE, Statement, Value, Vote, position_of, signed_bytes
 from runtime.primitives.types import Hash
 from tests.sim.blocks import GENESIS, Block
 from tests.sim.checker import Violation, Witness

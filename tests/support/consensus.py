@@ -5,21 +5,20 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from node.consensus.checks import check_message
-from node.consensus.committee import Committee, rotate
-from node.consensus.messages import (
+from node.consensus.messages import Proposal, ViewChange
+from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote
+from runtime.primitives.committee import Committee, rotate
+from runtime.primitives.crypto import Keypair, Scheme, verify
+from runtime.primitives.statements import (
     STEP_PREPARE,
     STEP_PROPOSE,
     UNSIGNED,
     Claim,
     Prepared,
-    Proposal,
     Value,
-    ViewChange,
     Vote,
     signed_bytes,
 )
-from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote
-from runtime.primitives.crypto import Keypair, Scheme, verify
 from runtime.primitives.types import Hash
 
 GENESIS = Hash(b"\x11" * 32)

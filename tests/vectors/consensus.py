@@ -3,8 +3,7 @@
 from functools import partial
 from itertools import count
 
-from node.consensus.committee import Committee, rotate
-from node.consensus.guard import RECORD, GuardRecord, MaySign, MustNotSign, Position, SignedBefore, judge
+from node.consensus.guard import RECORD, GuardRecord, MaySign, MustNotSign, SignedBefore, judge
 from runtime.primitives.certificate import (
     Certificate,
     IndexedVote,
@@ -12,7 +11,9 @@ from runtime.primitives.certificate import (
     is_quorum,
     verify_certificate,
 )
+from runtime.primitives.committee import Committee, rotate
 from runtime.primitives.hashing import blake2_512
+from runtime.primitives.statements import Position
 from runtime.primitives.types import ZERO_HASH
 from tests.vectors.case import Case, Document, Entry, Plan, ensure_equal, get_cases, get_entries
 

@@ -8,23 +8,19 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from node.consensus.checks import Rejected, check_message
-from node.consensus.committee import Committee, rotate
-from node.consensus.messages import (
+from node.consensus.messages import Proposal, Status, ViewChange, decode_message, encode_message
+from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote
+from runtime.primitives.committee import Committee, rotate
+from runtime.primitives.scale import DecodeError
+from runtime.primitives.statements import (
     STEP_PREPARE,
     STEP_PROPOSE,
     STEP_VIEW_CHANGE,
     Prepared,
-    Proposal,
     Statement,
-    Status,
-    ViewChange,
     Vote,
-    decode_message,
-    encode_message,
     position_of,
 )
-from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote
-from runtime.primitives.scale import DecodeError
 from runtime.primitives.types import Hash
 from tests.support.consensus import (
     INSTANCE,

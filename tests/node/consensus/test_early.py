@@ -4,7 +4,8 @@ import pytest
 from msgspec import structs
 
 from node.consensus.early import INSTANCES_AHEAD, MESSAGES_MAX, EarlyMessages, instance_of
-from node.consensus.messages import Proposal, ViewChange, Vote
+from node.consensus.messages import Proposal, ViewChange
+from runtime.primitives.statements import Vote
 from tests.support.consensus import INSTANCE, change, prepare, proposal
 
 

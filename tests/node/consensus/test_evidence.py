@@ -3,11 +3,11 @@
 import pytest
 from msgspec import structs
 
-from node.consensus.evidence import Evidence, InvalidEvidence, Offence, judge_evidence
-from node.consensus.messages import STEP_PROPOSE, Statement, Value, Vote
 from node.consensus.tally import STATEMENTS_MAX, Tally
 from runtime.primitives.certificate import STEP_COMMIT
+from runtime.primitives.evidence import Evidence, InvalidEvidence, Offence, judge_evidence
 from runtime.primitives.scale import codec
+from runtime.primitives.statements import STEP_PROPOSE, Statement, Value, Vote
 from runtime.primitives.types import Hash
 from tests.support.consensus import (
     INSTANCE,
@@ -24,9 +24,9 @@ from tests.support.consensus import (
 )
 
 PROOFS: dict[Offence, Evidence] = {
-    Offence.EQUIVOCATION: Evidence(prepare(2, A, 4), prepare(2, B, 4)),
-    Offence.AMNESIA: Evidence(commit(2, A, 1), claim(2, 2)),
-    Offence.OUT_OF_TURN: Evidence(vote(STEP_PROPOSE, 2), vote(STEP_PROPOSE, 2)),
+    Offence.Equivocation: Evidence(prepare(2, A, 4), prepare(2, B, 4)),
+    Offence.Amnesia: Evidence(commit(2, A, 1), claim(2, 2)),
+    Offence.OutOfTurn: Evidence(vote(STEP_PROPOSE, 2), vote(STEP_PROPOSE, 2)),
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from genesis.chain_spec import load_spec, make_local_spec
 from genesis.config import SpecError
 from node.config import ConfigError, StartError, UsageError
-from node.consensus.guard import MaySign, Position, judge
+from node.consensus.guard import MaySign, judge
 from node.devnet.chains import AUTHORITY_NAMES, VALIDATORS_MAX, make_chain, read_chain
 from node.devnet.launching import Wishes, choose_chain
 from node.devnet.manifest import parse_manifest
@@ -22,6 +22,7 @@ from node.network.identity import compute_peer_id
 from node.network.multiaddr import parse_multiaddr
 from node.storage.guard import GuardFile
 from runtime.primitives.crypto import Keypair, Scheme
+from runtime.primitives.statements import Position
 from runtime.primitives.types import Hash
 
 

@@ -9,35 +9,29 @@ durably, before it commits. A proposal out of turn is one statement, contradicte
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from enum import Enum
+from enum import IntEnum
 
-from node.consensus.committee import Committee
-from node.consensus.messages import (
-    STEP_PROPOSE,
-    Claim,
-    Statement,
-    Vote,
-    position_of,
-    signed_bytes,
-)
 from runtime.primitives.certificate import STEP_COMMIT
+from runtime.primitives.committee import Committee
 from runtime.primitives.crypto import Scheme, verify
-from runtime.primitives.scale import Struct
+from runtime.primitives.scale import Struct, enum_path
+from runtime.primitives.statements import STEP_PROPOSE, Claim, Statement, Vote, position_of, signed_bytes
 
 
-class Offence(Enum):
+@enum_path("loam::consensus::Offence")
+class Offence(IntEnum):
     """What is proven."""
 
-    EQUIVOCATION = "equivocation"
-    AMNESIA = "amnesia"
-    OUT_OF_TURN = "proposal out of turn"
+    Equivocation = 0
+    Amnesia = 1
+    OutOfTurn = 2
 
 
 class InvalidEvidence(ValueError):
     """A pair of statements that proves nothing."""
 
 
-class Evidence(Struct):
+class Evidence(Struct, path="loam::consensus::Evidence"):
     """Two statements of one authority; for a proposal out of turn the second repeats the first."""
 
     first: Statement
@@ -78,15 +72,15 @@ def judge_evidence(
 
 def _name_offence(first: Statement, second: Statement, committee: Committee) -> Offence:
     if isinstance(first, Vote) and isinstance(second, Claim) and _has_forgotten(first, second):
-        return Offence.AMNESIA
+        return Offence.Amnesia
     is_proposal = isinstance(first, Vote) and first.step == STEP_PROPOSE
     if is_proposal and first == second and committee.leader(first.instance, first.view) != first.index:
-        return Offence.OUT_OF_TURN
+        return Offence.OutOfTurn
     if type(first) is not type(second) or position_of(first) != position_of(second):
         raise InvalidEvidence("the statements do not contradict each other")
     if _content(first) == _content(second):
         raise InvalidEvidence("the statements say the same")
-    return Offence.EQUIVOCATION
+    return Offence.Equivocation
 
 
 def _has_forgotten(commit: Vote, claim: Claim) -> bool:
