@@ -17,8 +17,9 @@ from genesis.proxy_types import ProxyType, allows, is_superset
 from pallets.core import weights
 from pallets.core.members import Member, MemberClass, Members, MembersConfig
 from pallets.core.multisig import Multisig, MultisigConfig
+from pallets.core.offences import Offences, OffencesConfig, OnOffence
 from pallets.core.proxy import Proxy, ProxyConfig
-from pallets.core.session import Session, SessionConfig, SessionKeys
+from pallets.core.session import VOTE_KEY_TYPE, Session, SessionConfig, SessionKeys
 from pallets.core.sudo import Sudo
 from pallets.core.system import System, SystemConfig
 from pallets.core.system_types import make_limits
@@ -43,6 +44,8 @@ from runtime.frame.runtime_api import (
     versioned,
 )
 from runtime.frame.state import State
+from runtime.frame.validator_apis import SessionKeyType, offences_api, session_keys_api
+from runtime.primitives.crypto import Scheme
 from runtime.primitives.types import AccountId
 
 SPEC_NAME = "loam-consortium"
@@ -74,7 +77,12 @@ APIS = (
     ("TaggedTransactionQueue", 3),
     ("AccountNonceApi", 1),
     ("TransactionPaymentApi", 4),
+    ("SessionKeys", 2),
+    ("OffencesApi", 1),
 )
+SESSION_KEY_TYPES = (SessionKeyType(VOTE_KEY_TYPE, Scheme.ED25519),)
+ON_OFFENCE: Mapping[str, OnOffence] = MappingProxyType({"record": OnOffence.Record, "remove": OnOffence.Act})
+"""What a chain spec may say of offenders; a consortium acts by removing the member."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ class ConsortiumGenesis:
     assets: tuple[GenesisAsset, ...] = ()
     classes: tuple[tuple[AccountId, MemberClass], ...] = ()
     """Of validators that are no technology companies."""
+    on_offence: OnOffence = OnOffence.Record
 
 
 DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType(
@@ -94,6 +103,7 @@ DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType(
         "balances": {"balances": []},
         "session": {"keys": []},
         "members": {"classes": []},
+        "offences": {"onOffence": "record"},
         "sudo": {"key": None},
         "assets": {"assets": [], "metadata": [], "accounts": []},
     }
@@ -117,7 +127,15 @@ def parse_genesis(config: Mapping[str, Any], path: str) -> ConsortiumGenesis:
         None if sudo is None else as_account(sudo, f"{path}.sudo.key"),
         parse_assets(sections.get("assets", {}), f"{path}.assets"),
         _parse_classes(sections.get("members", {}), f"{path}.members"),
+        _parse_on_offence(sections.get("offences", {}), f"{path}.offences"),
     )
+
+
+def _parse_on_offence(section: Any, path: str) -> OnOffence:
+    wanted = as_object(section, path, ("onOffence",)).get("onOffence", "record")
+    if not isinstance(wanted, str) or wanted not in ON_OFFENCE:
+        raise SpecError(f"{path}.onOffence: expected one of {', '.join(ON_OFFENCE)}")
+    return ON_OFFENCE[wanted]
 
 
 def _parse_classes(section: Any, path: str) -> tuple[tuple[AccountId, MemberClass], ...]:
@@ -176,6 +194,7 @@ class Consortium:
     balances: Balances
     session: Session
     members: Members
+    offences: Offences
     sudo: Sudo | None
     assets: Assets
 
@@ -193,8 +212,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
     timestamp = TimestampConfig(minimum_period=parameters.block_time_ms // 2, system=system)
     build.add(Timestamp, index=1, name="Timestamp", config=timestamp)
     build.add(Upgrades, index=7, name="Upgrades", config=UpgradesConfig(system))
-    session = build.add(Session, index=9, name="Session", config=SessionConfig(system))
-    members = build.add(Members, index=6, name="Members", config=MembersConfig(session))
+    session, members, offences = _add_validators(build, system)
     balances = build.add(
         Balances, index=10, name="Balances", config=BalancesConfig(EXISTENTIAL_DEPOSIT, system)
     )
@@ -228,8 +246,27 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
     extra = (
         account_nonce_api(system),
         transaction_payment_api(payment, RuntimeDispatchInfo, FeeDetails),
+        session_keys_api(SESSION_KEY_TYPES),
+        offences_api(offences),
     )
-    return Consortium(RuntimeApi(runtime, session, extra), system, balances, session, members, sudo, assets)
+    return Consortium(
+        RuntimeApi(runtime, session, extra), system, balances, session, members, offences, sudo, assets
+    )
+
+
+def _add_validators(build: RuntimeBuilder, system: System) -> tuple[Session, Members, Offences]:
+    """Add the pallets of who certifies blocks. Session asks the two that stand on it, when a call is made."""
+    session = build.add(
+        Session,
+        index=9,
+        name="Session",
+        config=SessionConfig(system, lambda: members, lambda: offences),
+    )
+    members = build.add(Members, index=6, name="Members", config=MembersConfig(session))
+    offences = build.add(
+        Offences, index=5, name="Offences", config=OffencesConfig(session, system, handler=members)
+    )
+    return session, members, offences
 
 
 def _add_calls_within_calls(
@@ -268,6 +305,7 @@ def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
             for who, keys in genesis.validators
         )
     )
+    chain.offences.genesis(genesis.on_offence)
     if chain.sudo is not None:
         chain.sudo.genesis(genesis.sudo)
     else:

@@ -2,14 +2,15 @@
 
 Responsible for the list of members and for handing each new set to Session, at the end of the block in which
 it changed: that block is certified by the old set and names the new one in its digest, the next is certified
-by the new one. It knows Session as a Protocol, and no consensus.
+by the new one. It knows Session as a Protocol, and no consensus. An offender that another pallet convicts is
+removed in the next block, before anything else may change, so no flood of other changes keeps it in.
 
 No block changes so much that the old set and the new one could disagree: at most as many members go at once
 as may be faulty, and a consortium never has fewer than `members_min`. A chain with one authority stays as it
 is: nobody else is there to agree with.
 
 Invariant (checked by `try_state`): members and their keys are distinct; where none is waiting to be handed
-over, the validators of Session are the members, in their order.
+over, the validators of Session are the members, in their order; who is to be removed is listed once.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Annotated, Protocol
 
 from pallets.core import weights
 from runtime.frame.call import call
-from runtime.frame.dispatch import DispatchClass, Origin, PalletError, Weight, ensure_root, ensure_signed
+from runtime.frame.dispatch import DispatchClass, Origin, PalletError, Weight, ensure_root
 from runtime.frame.event import Event
 from runtime.frame.pallet import Pallet, constant
 from runtime.frame.storage import Value, storage
@@ -79,6 +80,9 @@ class Members(Pallet[MembersConfig]):
     )
     is_changed: Value[bool] = storage(default=False, docs="Whether the open block changes the set.")
     departed: Value[u32] = storage(default=0, docs="How many voters of the set the open block parts with.")
+    expelled: Value[Annotated[tuple[AccountId, ...], MaxLen(MEMBERS_MAX)]] = storage(
+        default=(), docs="Members that are removed as soon as the set may change by so many."
+    )
 
     class MemberAdded(Event, index=0):
         """An organisation was added; it certifies from the next block on."""
@@ -97,6 +101,11 @@ class Members(Pallet[MembersConfig]):
         who: AccountId
         vote_key: VoteKey
 
+    class RemovalImpossible(Event, index=3):
+        """A member was to be removed for an offence, but the consortium would have too few."""
+
+        who: AccountId
+
     class AlreadyMember(PalletError, index=0):
         """The account is a member already."""
 
@@ -104,7 +113,7 @@ class Members(Pallet[MembersConfig]):
         """The account is no member."""
 
     class KeyTaken(PalletError, index=2):
-        """Another member votes with this key, or the member itself does so already."""
+        """Another member votes with this key."""
 
     class TooManyMembers(PalletError, index=3):
         """There is no room for another member: see `MembersMax`."""
@@ -134,9 +143,16 @@ class Members(Pallet[MembersConfig]):
         self.members.put(members)
 
     def on_initialize(self, number: int) -> Weight:
-        """Account for a block without changes; calls account for theirs."""
+        """Remove who is to be expelled, as many as may go at once; calls account for their own changes."""
         del number
-        return weights.MEMBERS_WAIT
+        waiting = self.expelled.get()
+        if not waiting:
+            return weights.MEMBERS_WAIT
+        at_once = self._departures_max()
+        for who in waiting[:at_once]:
+            self._expel(who)
+        self.expelled.put(waiting[at_once:])
+        return weights.MEMBERS_EXPEL
 
     def on_finalize(self, number: int) -> None:
         """Hand a new set to Session in the block in which it changed."""
@@ -172,24 +188,22 @@ class Members(Pallet[MembersConfig]):
     def remove_member(self, origin: Origin, who: AccountId) -> None:
         """Remove a member. Only for Root."""
         ensure_root(origin)
-        members = self._changeable()
-        if not any(member.who == who for member in members):
-            raise self.NotMember
-        if len(members) <= self.config.members_min:
-            raise self.TooFewMembers
-        self._note_departure()
-        self._put(tuple(member for member in members if member.who != who))
-        self.deposit(self.MemberRemoved(who))
+        self.give_up_key(who)
 
-    @call(2, weight=weights.MEMBERS_SET_VOTE_KEY)
-    def set_vote_key(self, origin: Origin, vote_key: VoteKey) -> None:
-        """Vote with another ed25519 key from the next block on. For members.
+    # --- what Session asks for
 
-        The validator must have the new key by then; the old one is of no use any more.
-        """
-        who = ensure_signed(origin)
+    def is_key_holder(self, who: AccountId) -> bool:
+        """Tell whether an account is a member."""
+        return any(member.who == who for member in self.members.get())
+
+    def owner_of_key(self, vote_key: bytes) -> AccountId | None:
+        """Return which member votes with a key, or will after this block."""
+        return next((member.who for member in self.members.get() if member.vote_key == vote_key), None)
+
+    def change_key(self, who: AccountId, vote_key: bytes) -> None:
+        """Let a member vote with a key that nobody has, from the next block on."""
         members = self._changeable()
-        if not any(member.who == who for member in members):
+        if not self.is_key_holder(who):
             raise self.NotMember
         self._ensure_free(vote_key)
         self._note_departure()
@@ -201,6 +215,32 @@ class Members(Pallet[MembersConfig]):
         )
         self.deposit(self.VoteKeyChanged(who, vote_key))
 
+    def give_up_key(self, who: AccountId) -> None:
+        """Let a member go, where enough stay."""
+        members = self._changeable()
+        if not self.is_key_holder(who):
+            raise self.NotMember
+        if len(members) <= self._members_min():
+            raise self.TooFewMembers
+        self._note_departure()
+        self._remove(who)
+
+    # --- what becomes of offenders
+
+    def on_offence(self, offender: AccountId) -> bool:
+        """Remove an offender from the next block on, or as soon as the set may change by one more; false when
+        the consortium would have too few members without it. Who is no member any more is as good as gone.
+        """
+        if not self.is_key_holder(offender):
+            return True
+        waiting = self.expelled.get()
+        if offender in waiting:
+            return True
+        if len(self.members.get()) - len(waiting) <= self._members_min() or not self._departures_max():
+            return False
+        self.expelled.put((*waiting, offender))
+        return True
+
     def try_state(self) -> None:
         """AssertionError unless members and keys are distinct and, but for open changes, Session has them."""
         members = self.members.get()
@@ -209,6 +249,8 @@ class Members(Pallet[MembersConfig]):
         assert len(dict.fromkeys(keys)) == len(keys), "two members have the same vote key"
         if not self.is_changed.get():
             assert self._voters() == self.config.session.validators_with_keys(), "Session has another set"
+        expelled = self.expelled.get()
+        assert len(dict.fromkeys(expelled)) == len(expelled), "a member is to be removed twice"
 
     # --- leaves of the above
 
@@ -232,6 +274,26 @@ class Members(Pallet[MembersConfig]):
     def _note_departure(self) -> None:
         """Count a voter that the old set has and the new one has not; as many as may be faulty can go."""
         departed = self.departed.get() + 1
-        if departed > (len(self.config.session.validators_with_keys()) - 1) // 3:
+        if departed > self._departures_max():
             raise self.TooManyChanges
         self.departed.put(departed)
+
+    def _members_min(self) -> int:
+        return max(1, self.config.members_min)
+
+    def _departures_max(self) -> int:
+        return (len(self.config.session.validators_with_keys()) - 1) // 3
+
+    def _expel(self, who: AccountId) -> None:
+        """Remove a member for an offence; it may have gone meanwhile, and so may others."""
+        if not self.is_key_holder(who):
+            return
+        if len(self.members.get()) <= self._members_min():
+            self.deposit(self.RemovalImpossible(who))
+            return
+        self._note_departure()
+        self._remove(who)
+
+    def _remove(self, who: AccountId) -> None:
+        self._put(tuple(member for member in self.members.get() if member.who != who))
+        self.deposit(self.MemberRemoved(who))

@@ -235,8 +235,9 @@ class Executive:
         if self.is_inherent(extrinsic):
             raise InvalidTransaction(InvalidReason.Call)
         for pallet in self._hooks["validate_unsigned"]:
-            if pallet.validate_unsigned(extrinsic.call):
-                return ValidTransaction(provides=(extrinsic.hash,))
+            validity = pallet.validate_unsigned(extrinsic.call)
+            if validity is not None:
+                return validity
         raise UnknownTransaction(UnknownReason.NoUnsignedValidator)
 
     def _prepare(self, extrinsic: Extrinsic) -> list[tuple[Callable[..., None], Any]]:

@@ -31,6 +31,7 @@ from runtime.frame.storage import (
     StorageDeclaration,
     Value,
 )
+from runtime.frame.validity import ValidTransaction
 from runtime.primitives.hashing import twox128
 from runtime.primitives.hints import read_hints
 from runtime.primitives.scale import Codec, LazyCodec, compile_codec, u32
@@ -163,9 +164,10 @@ class Pallet(Generic[C]):
         """Tell whether a call is this pallet's inherent."""
         return False
 
-    def validate_unsigned(self, call: Call) -> bool:  # noqa: ARG002  # a hook that does nothing
-        """Tell whether an unsigned extrinsic with this call may enter the pool and a block."""
-        return False
+    def validate_unsigned(self, call: Call) -> ValidTransaction | None:  # noqa: ARG002  # a hook that does nothing
+        """Return how an unsigned extrinsic with this call enters the pool and a block, None when it is no
+        call of this pallet that may; InvalidTransaction when it is one, and wrong. Reads the state only."""
+        return None
 
     def try_state(self) -> None:
         """AssertionError unless the stored data of the pallet is consistent."""

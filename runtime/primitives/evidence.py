@@ -18,8 +18,8 @@ from runtime.primitives.scale import Struct, enum_path
 from runtime.primitives.statements import STEP_PROPOSE, Claim, Statement, Vote, position_of, signed_bytes
 
 
-@enum_path("loam::consensus::Offence")
-class Offence(IntEnum):
+@enum_path("loam::consensus::OffenceKind")
+class OffenceKind(IntEnum):
     """What is proven."""
 
     Equivocation = 0
@@ -52,7 +52,7 @@ def judge_evidence(
     evidence: Evidence,
     committee: Committee,
     check: Callable[[int, bytes, bytes, bytes], bool] = verify,
-) -> Offence:
+) -> OffenceKind:
     """Return what a pair proves against its author; InvalidEvidence when that is nothing."""
     first, second = evidence.first, evidence.second
     if (first.index, first.instance) != (second.index, second.instance):
@@ -70,17 +70,17 @@ def judge_evidence(
     return offence
 
 
-def _name_offence(first: Statement, second: Statement, committee: Committee) -> Offence:
+def _name_offence(first: Statement, second: Statement, committee: Committee) -> OffenceKind:
     if isinstance(first, Vote) and isinstance(second, Claim) and _has_forgotten(first, second):
-        return Offence.Amnesia
+        return OffenceKind.Amnesia
     is_proposal = isinstance(first, Vote) and first.step == STEP_PROPOSE
     if is_proposal and first == second and committee.leader(first.instance, first.view) != first.index:
-        return Offence.OutOfTurn
+        return OffenceKind.OutOfTurn
     if type(first) is not type(second) or position_of(first) != position_of(second):
         raise InvalidEvidence("the statements do not contradict each other")
     if _content(first) == _content(second):
         raise InvalidEvidence("the statements say the same")
-    return Offence.Equivocation
+    return OffenceKind.Equivocation
 
 
 def _has_forgotten(commit: Vote, claim: Claim) -> bool:

@@ -50,10 +50,13 @@ CONSTANTS: Mapping[str, object] = {
     "Assets.StringLimit": 50,
     "Members.MembersMin": 4,
     "Members.MembersMax": 100,
+    "Session.SetsKept": 256,
+    "Offences.ReportsPerOffender": 4,
+    "Offences.ReportsKept": 1_000,
 }
 INDICES: Mapping[str, int] = {
-    "System": 0, "Timestamp": 1, "Utility": 2, "Multisig": 3, "Proxy": 4, "Members": 6, "Upgrades": 7,
-    "Sudo": 8, "Session": 9, "Balances": 10, "TransactionPayment": 11, "Assets": 12,
+    "System": 0, "Timestamp": 1, "Utility": 2, "Multisig": 3, "Proxy": 4, "Offences": 5, "Members": 6,
+    "Upgrades": 7, "Sudo": 8, "Session": 9, "Balances": 10, "TransactionPayment": 11, "Assets": 12,
 }  # fmt: skip
 
 
@@ -83,9 +86,8 @@ def test_version_announces_the_runtime_apis() -> None:
     assert (version.authoring_version, version.spec_version, version.impl_version) == (1, 1, 0)
     assert (version.transaction_version, version.system_version) == (1, 1)
     names = ("Core", "Metadata", "TaggedTransactionQueue", "AccountNonceApi", "TransactionPaymentApi")
-    assert version.apis == tuple(
-        (blake2_64(name.encode()), number) for name, number in zip(names, (5, 2, 3, 1, 4), strict=True)
-    )
+    numbered = [*zip(names, (5, 2, 3, 1, 4), strict=True), ("SessionKeys", 2), ("OffencesApi", 1)]
+    assert version.apis == tuple((blake2_64(name.encode()), number) for name, number in numbered)
     assert make_version(9).spec_version == 9
 
 

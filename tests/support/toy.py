@@ -1,6 +1,6 @@
 """A toy runtime of two tiny pallets of its own, to show that a node runs whatever it is given."""
 
-from runtime.frame.call import call
+from runtime.frame.call import Call, call
 from runtime.frame.dispatch import (
     NO_WEIGHT,
     BadOrigin,
@@ -19,6 +19,7 @@ from runtime.frame.runtime import RuntimeBuilder, RuntimeVersion
 from runtime.frame.runtime_api import AuthoritySet, RuntimeApi
 from runtime.frame.state import State
 from runtime.frame.storage import Value, storage
+from runtime.frame.validity import ValidTransaction
 from runtime.primitives.block import Digest, DigestItem
 from runtime.primitives.scale import u32
 from runtime.primitives.types import Hash
@@ -83,9 +84,9 @@ class Counter(Pallet[None]):
         if step > 100:
             raise self.TooMuch
 
-    def validate_unsigned(self, call: object) -> bool:
+    def validate_unsigned(self, call: Call) -> ValidTransaction | None:
         """Anybody may count."""
-        return call is not None
+        return ValidTransaction(provides=(call.encoded(),))
 
     def on_finalize(self, number: int) -> None:
         """A block in which the total is a multiple of 13 is forbidden."""

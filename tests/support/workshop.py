@@ -40,6 +40,7 @@ from runtime.frame.runtime import RuntimeBuilder
 from runtime.frame.runtime_api import RuntimeApi, account_nonce_api, transaction_payment_api
 from runtime.frame.state import State
 from runtime.frame.storage import Value, storage
+from runtime.frame.validity import ValidTransaction
 from runtime.primitives.extrinsic import MultiAddress
 from runtime.primitives.scale import u32
 from runtime.primitives.types import AccountId
@@ -136,9 +137,10 @@ class Work(Pallet[Balances]):
         """Tell whether a call is mandatory."""
         return call.spec.pallet_index == self.index and call.spec.name == "mandatory"
 
-    def validate_unsigned(self, call: Call) -> bool:
+    def validate_unsigned(self, call: Call) -> ValidTransaction | None:
         """Anybody may do normal work unsigned."""
-        return call.spec.pallet_index == self.index and call.spec.name == "normal"
+        is_normal = call.spec.pallet_index == self.index and call.spec.name == "normal"
+        return ValidTransaction(provides=(call.encoded(),)) if is_normal else None
 
     def _tick(self) -> None:
         self.ticks.put(self.ticks.get() + 1)

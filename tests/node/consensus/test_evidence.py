@@ -5,7 +5,7 @@ from msgspec import structs
 
 from node.consensus.tally import STATEMENTS_MAX, Tally
 from runtime.primitives.certificate import STEP_COMMIT
-from runtime.primitives.evidence import Evidence, InvalidEvidence, Offence, judge_evidence
+from runtime.primitives.evidence import Evidence, InvalidEvidence, OffenceKind, judge_evidence
 from runtime.primitives.scale import codec
 from runtime.primitives.statements import STEP_PROPOSE, Statement, Value, Vote
 from runtime.primitives.types import Hash
@@ -23,22 +23,22 @@ from tests.support.consensus import (
     vote,
 )
 
-PROOFS: dict[Offence, Evidence] = {
-    Offence.Equivocation: Evidence(prepare(2, A, 4), prepare(2, B, 4)),
-    Offence.Amnesia: Evidence(commit(2, A, 1), claim(2, 2)),
-    Offence.OutOfTurn: Evidence(vote(STEP_PROPOSE, 2), vote(STEP_PROPOSE, 2)),
+PROOFS: dict[OffenceKind, Evidence] = {
+    OffenceKind.Equivocation: Evidence(prepare(2, A, 4), prepare(2, B, 4)),
+    OffenceKind.Amnesia: Evidence(commit(2, A, 1), claim(2, 2)),
+    OffenceKind.OutOfTurn: Evidence(vote(STEP_PROPOSE, 2), vote(STEP_PROPOSE, 2)),
 }
 
 
 @pytest.mark.parametrize("offence", PROOFS)
-def test_proof_is_accepted_and_survives_the_chain(offence: Offence) -> None:
+def test_proof_is_accepted_and_survives_the_chain(offence: OffenceKind) -> None:
     evidence = PROOFS[offence]
     assert judge_evidence(evidence, committee()) is offence
     assert codec(Evidence).decode(codec(Evidence).encode(evidence)) == evidence
 
 
 @pytest.mark.parametrize("offence", PROOFS)
-def test_forged_or_foreign_proof_is_refused(offence: Offence) -> None:
+def test_forged_or_foreign_proof_is_refused(offence: OffenceKind) -> None:
     evidence = PROOFS[offence]
     forged = structs.replace(evidence, second=structs.replace(evidence.second, signature=bytes(64)))
     for wrong in (forged, Evidence(forged.second, forged.second)):

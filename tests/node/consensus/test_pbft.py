@@ -29,7 +29,7 @@ from node.consensus.effects import (
 from node.consensus.messages import Proposal, Status, ViewChange
 from node.consensus.pbft import VERDICTS_MAX, Pbft, Times
 from runtime.primitives.certificate import STEP_COMMIT, Certificate
-from runtime.primitives.evidence import Offence, judge_evidence
+from runtime.primitives.evidence import OffenceKind, judge_evidence
 from runtime.primitives.statements import STEP_PROPOSE, Claim, Statement, Value, Vote
 from runtime.primitives.types import Hash
 from tests.support.consensus import (
@@ -353,7 +353,7 @@ def test_second_proposal_of_a_view_is_evidence_and_is_not_voted_for() -> None:
     seat.accept(proposal(A))
     (report,) = seat.hear(proposal(B))
     assert isinstance(report, Report)
-    assert judge_evidence(report.evidence, seat.members) is Offence.Equivocation
+    assert judge_evidence(report.evidence, seat.members) is OffenceKind.Equivocation
     assert steps(seat.give(Judged(B, is_valid=True))) == []
 
 
@@ -362,7 +362,7 @@ def test_proposal_out_of_turn_is_evidence() -> None:
     stolen = Proposal(vote(STEP_PROPOSE, 0), (), None)
     (report,) = seat.hear(stolen)
     assert isinstance(report, Report)
-    assert judge_evidence(report.evidence, seat.members) is Offence.OutOfTurn
+    assert judge_evidence(report.evidence, seat.members) is OffenceKind.OutOfTurn
     assert seat.give(Judged(A, is_valid=True)) == []
     assert seat.hear(stolen, Proposal(vote(STEP_PROPOSE, 0, B), (), None)) == []
     (another,) = seat.hear(Proposal(vote(STEP_PROPOSE, 2), (), None))
@@ -372,17 +372,17 @@ def test_proposal_out_of_turn_is_evidence() -> None:
 @pytest.mark.parametrize(
     ("messages", "offence"),
     [
-        ((prepare(0, A), prepare(0, B)), Offence.Equivocation),
-        ((commit(0, A), commit(0, B)), Offence.Equivocation),
-        ((change(0, 2), change(0, 2, certificate(A, 0))), Offence.Equivocation),
-        ((commit(0, A, 1), change(0, 3)), Offence.Amnesia),
-        ((commit(0, A, 1), change(0, 3, certificate(A, 0))), Offence.Amnesia),
-        ((change(0, 3, certificate(A, 0)), commit(0, A, 1)), Offence.Amnesia),
-        ((commit(2, A, 1), proposal(B, 2, [claim(each, 2) for each in (0, 1, 2)])), Offence.Amnesia),
+        ((prepare(0, A), prepare(0, B)), OffenceKind.Equivocation),
+        ((commit(0, A), commit(0, B)), OffenceKind.Equivocation),
+        ((change(0, 2), change(0, 2, certificate(A, 0))), OffenceKind.Equivocation),
+        ((commit(0, A, 1), change(0, 3)), OffenceKind.Amnesia),
+        ((commit(0, A, 1), change(0, 3, certificate(A, 0))), OffenceKind.Amnesia),
+        ((change(0, 3, certificate(A, 0)), commit(0, A, 1)), OffenceKind.Amnesia),
+        ((commit(2, A, 1), proposal(B, 2, [claim(each, 2) for each in (0, 1, 2)])), OffenceKind.Amnesia),
     ],
 )
 def test_contradictions_are_reported_once(
-    messages: tuple[Vote | ViewChange | Proposal, ...], offence: Offence
+    messages: tuple[Vote | ViewChange | Proposal, ...], offence: OffenceKind
 ) -> None:
     seat = Seat()
     reports = [effect for effect in seat.hear(*messages, *messages) if isinstance(effect, Report)]

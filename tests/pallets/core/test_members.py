@@ -12,11 +12,13 @@ from genesis.consortium import (
     make_version,
     write_genesis,
 )
-from pallets.core.members import MEMBERS_MAX, Member, MemberClass, Members
+from pallets.core.members import MEMBERS_MAX, Member, MemberClass, Members, MembersConfig
 from pallets.core.session import Session, SessionKeys
 from runtime.frame.dispatch import NOBODY, ROOT, BadOrigin, Origin, Signed
 from runtime.frame.runtime_api import AuthoritySet
 from runtime.primitives.block import Consensus, DigestItem
+from runtime.primitives.crypto import Keypair, Scheme
+from runtime.primitives.possession import possession_message
 from runtime.primitives.scale import codec
 from runtime.primitives.types import AccountId
 from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, NAMED, Chain
@@ -27,6 +29,15 @@ OTHERS = tuple(AccountId(bytes([200 + n]) * 32) for n in range(10))
 
 def key(n: int) -> bytes:
     return n.to_bytes(32, "big")
+
+
+def pair(n: int) -> Keypair:
+    return Keypair.from_seed(key(n), Scheme.ED25519)
+
+
+def rekeying(who: AccountId, n: int) -> tuple[SessionKeys, bytes]:
+    """Return the arguments with which an account sets the keys of a pair."""
+    return SessionKeys(pair(n).public), pair(n).sign(possession_message(who))
 
 
 def consortium(*validators: AccountId) -> Chain[Consortium]:
@@ -97,10 +108,11 @@ def test_removed_member_is_gone_from_the_set_and_from_the_keys(seven: Chain[Cons
 
 
 def test_member_votes_with_another_key(four: Chain[Consortium]) -> None:
-    four.ok(BOB, "Members.set_vote_key", key(50))
-    assert four.events() == [Members.VoteKeyChanged(BOB, key(50))]
+    four.ok(BOB, "Session.set_keys", *rekeying(BOB, 50))
+    assert four.events() == [Members.VoteKeyChanged(BOB, pair(50).public)]
+    assert voters(four) == [key(n) for n in range(4)]
     (change,) = changes(four.next_block())
-    assert [each.key for each in change.authorities] == [key(0), key(50), key(2), key(3)]
+    assert [each.key for each in change.authorities] == [key(0), pair(50).public, key(2), key(3)]
 
 
 def test_changes_of_one_block_make_one_set(seven: Chain[Consortium]) -> None:
@@ -114,9 +126,10 @@ def test_changes_of_one_block_make_one_set(seven: Chain[Consortium]) -> None:
 
 def test_no_more_go_at_once_than_may_be_faulty(seven: Chain[Consortium]) -> None:
     seven.ok(ROOT, "Members.remove_member", BOB)
-    seven.ok(CHARLIE, "Members.set_vote_key", key(60))
+    seven.ok(CHARLIE, "Session.set_keys", *rekeying(CHARLIE, 60))
     seven.noop(seven.pallets.members.TooManyChanges, ROOT, "Members.remove_member", DAVE)
-    seven.noop(seven.pallets.members.TooManyChanges, DAVE, "Members.set_vote_key", key(61))
+    seven.noop(seven.pallets.members.TooManyChanges, DAVE, "Session.set_keys", *rekeying(DAVE, 61))
+    seven.noop(seven.pallets.members.TooManyChanges, DAVE, "Session.purge_keys")
     seven.next_block()
     seven.ok(ROOT, "Members.remove_member", DAVE)
 
@@ -134,17 +147,13 @@ def test_only_root_adds_and_removes(four: Chain[Consortium], origin: Origin) -> 
     four.noop(BadOrigin, origin, "Members.remove_member", BOB)
 
 
-def test_only_members_change_their_own_keys(four: Chain[Consortium]) -> None:
-    four.noop(four.pallets.members.NotMember, EVE, "Members.set_vote_key", key(9))
-    four.noop(BadOrigin, ROOT, "Members.set_vote_key", key(9))
+def test_nobody_is_removed_who_is_no_member(four: Chain[Consortium]) -> None:
     four.noop(four.pallets.members.NotMember, ROOT, "Members.remove_member", EVE)
 
 
 def test_two_members_never_share_a_key_or_an_account(four: Chain[Consortium]) -> None:
     four.noop(four.pallets.members.AlreadyMember, ROOT, "Members.add_member", BOB, MemberClass.Trader, key(9))
     four.noop(four.pallets.members.KeyTaken, ROOT, "Members.add_member", EVE, MemberClass.Trader, key(3))
-    four.noop(four.pallets.members.KeyTaken, BOB, "Members.set_vote_key", key(3))
-    four.noop(four.pallets.members.KeyTaken, BOB, "Members.set_vote_key", key(1))
 
 
 def test_there_is_room_for_so_many_and_no_more(four: Chain[Consortium]) -> None:
@@ -159,18 +168,93 @@ def test_chain_of_one_authority_stays_so(chain: Chain[Consortium]) -> None:
     error = chain.pallets.members.OneAuthority
     chain.noop(error, ROOT, "Members.add_member", EVE, MemberClass.Trader, key(9))
     chain.noop(error, ROOT, "Members.remove_member", ALICE)
-    chain.noop(error, ALICE, "Members.set_vote_key", key(9))
+    chain.noop(error, ALICE, "Session.set_keys", *rekeying(ALICE, 9))
+    chain.noop(error, ALICE, "Session.purge_keys")
 
 
 def test_session_event_tells_of_each_new_set(four: Chain[Consortium]) -> None:
-    four.ok(BOB, "Members.set_vote_key", key(50))
+    four.ok(BOB, "Session.set_keys", *rekeying(BOB, 50))
     four.api.finalize_block()
     assert Session.NewSession(1) in four.block_events()
     four.backend.apply(four.state.drain())
     four.open_block()
 
 
-@pytest.mark.parametrize("damage", ["member", "key", "session"])
+# --- expulsion
+
+
+def expel(chain: Chain[Consortium], who: AccountId) -> bool:
+    """Convict a member in the open block."""
+    return chain.pallets.members.on_offence(who)
+
+
+def test_offender_is_removed_in_the_next_block(seven: Chain[Consortium]) -> None:
+    assert expel(seven, BOB)
+    assert changes(seven.next_block()) == []
+    assert Members.MemberRemoved(BOB) in seven.block_events()
+    (change,) = changes(seven.next_block())
+    assert [each.key for each in change.authorities] == [key(n) for n in (0, 2, 3, 4, 5, 6)]
+    assert seven.pallets.members.expelled.get() == ()
+
+
+def test_no_more_offenders_go_at_once_than_may_be_faulty(seven: Chain[Consortium]) -> None:
+    for who in (BOB, CHARLIE, DAVE):
+        assert expel(seven, who)
+    seven.next_block()
+    seven.noop(seven.pallets.members.TooManyChanges, ALICE, "Session.set_keys", *rekeying(ALICE, 60))
+    assert seven.pallets.members.expelled.get() == (DAVE,)
+    seven.next_block()
+    assert len(changes(seven.next_block())) == 1
+    assert seven.pallets.session.validators.get() == (ALICE, *OTHERS[:3])
+
+
+def test_offender_that_changes_its_key_every_block_goes_all_the_same() -> None:
+    five = consortium(ALICE, BOB, CHARLIE, DAVE, EVE)
+    five.ok(BOB, "Session.set_keys", *rekeying(BOB, 60))
+    assert expel(five, BOB)
+    five.next_block()
+    five.noop(five.pallets.session.NoAssociatedValidatorId, BOB, "Session.set_keys", *rekeying(BOB, 61))
+    five.next_block()
+    assert five.pallets.session.validators.get() == (ALICE, CHARLIE, DAVE, EVE)
+    five.close_block()
+
+
+def test_offender_stays_where_too_few_would_be_left(four: Chain[Consortium]) -> None:
+    before = four.pending()
+    assert not expel(four, BOB)
+    assert four.pending() == before
+
+
+def test_so_many_wait_for_removal_as_may_be_missed_and_no_more(seven: Chain[Consortium]) -> None:
+    assert [expel(seven, who) for who in (ALICE, BOB, BOB, CHARLIE, DAVE)] == [True, True, True, True, False]
+    assert seven.pallets.members.expelled.get() == (ALICE, BOB, CHARLIE)
+
+
+def test_who_has_gone_meanwhile_is_not_removed_again_and_none_below_the_minimum() -> None:
+    five = consortium(ALICE, BOB, CHARLIE, DAVE, EVE)
+    assert expel(five, BOB)
+    five.ok(ROOT, "Members.remove_member", BOB)
+    assert expel(five, BOB), "it is as good as gone"
+    five.next_block()
+    assert changes(five.next_block()) == []
+    five.ok(ROOT, "Members.add_member", BOB, MemberClass.Trader, key(70))
+    five.next_block()
+    assert expel(five, CHARLIE)
+    five.ok(BOB, "Session.purge_keys")
+    five.next_block()
+    assert Members.RemovalImpossible(CHARLIE) in five.block_events()
+    assert five.pallets.session.validators.get() == (ALICE, CHARLIE, DAVE, EVE)
+    five.close_block()
+
+
+def test_consortium_too_small_to_change_expels_nobody() -> None:
+    three = consortium(ALICE, BOB, CHARLIE)
+    three.pallets.members.config = MembersConfig(three.pallets.session, members_min=1)
+    assert not expel(three, BOB)
+    three.close_block()
+
+
+@pytest.mark.parametrize("damage", ["member", "key", "session", "expelled"])
 def test_inconsistent_members_are_found(damage: str) -> None:
     chain = consortium(ALICE, BOB, CHARLIE, DAVE)
     pallet = chain.pallets.members
@@ -180,6 +264,9 @@ def test_inconsistent_members_are_found(damage: str) -> None:
         "key": Member(ALICE, first.class_, key(1)),
         "session": Member(EVE, first.class_, first.vote_key),
     }
-    pallet.members.put((spoiled[damage], *rest))
+    if damage == "expelled":
+        pallet.expelled.put((BOB, BOB))
+    else:
+        pallet.members.put((spoiled[damage], *rest))
     with pytest.raises(AssertionError):
         pallet.try_state()

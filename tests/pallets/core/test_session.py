@@ -3,7 +3,7 @@
 import pytest
 
 from genesis.consortium import Consortium
-from pallets.core.session import AUTHOR_ENGINE, VALIDATORS_MAX, Session, SessionKeys
+from pallets.core.session import AUTHOR_ENGINE, VALIDATORS_MAX, VOTE_KEY_TYPE, Session, SessionKeys
 from runtime.frame.runtime_api import Authority, AuthoritySet
 from runtime.primitives.block import Consensus, DigestItem, PreRuntime
 from runtime.primitives.types import AccountId
@@ -40,8 +40,11 @@ def fresh(shop: SHOP) -> Session:
     """Return the pallet as before genesis."""
     session = shop.pallets.session
     session.validators.kill()
+    session.queued_keys.kill()
     for who in (ALICE, BOB):
-        session.next_keys.remove(who)
+        keys = session.next_keys.take(who)
+        assert keys is not None
+        session.key_owner.remove((VOTE_KEY_TYPE, keys.grandpa))
     return session
 
 

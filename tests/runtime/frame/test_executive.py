@@ -108,7 +108,7 @@ def test_unsigned_extrinsic_needs_a_pallet_that_vouches_for_it(shop: SHOP) -> No
     for attempt in (shop.api.validate, shop.apply):
         assert refusal(attempt, nobody) is UnknownReason.NoUnsignedValidator
     welcome = bare(shop, work(shop))
-    assert shop.api.validate(welcome) == ValidTransaction(provides=(welcome.hash,))
+    assert shop.api.validate(welcome) == ValidTransaction(provides=(welcome.call.encoded(),))
     assert shop.apply(welcome).error is None
     assert shop.pallets.work.ticks.get() == 1
 
