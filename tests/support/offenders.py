@@ -57,19 +57,19 @@ class Offender(NamedTuple):
     """A validator's key and place; what it signs is for one set and one instance."""
 
     key: Keypair
-    index: int
+    place: int
     set_id: int = 0
     instance: int = 1
     genesis: Hash = block_hash(0)
 
     def vote(self, step: int, which: int = 0, view: int = 0) -> Vote:
         return self._signed(
-            Vote(self.set_id, self.instance, self.instance, view, HASHES[which], step, self.index, UNSIGNED)
+            Vote(self.set_id, self.instance, self.instance, view, HASHES[which], step, self.place, UNSIGNED)
         )
 
     def claim(self, view: int, prepared_view: int | None = None) -> Claim:
         prepared = None if prepared_view is None else Prepared(prepared_view, self.instance, HASHES[0])
-        return self._signed(Claim(self.set_id, self.instance, view, prepared, self.index, UNSIGNED))
+        return self._signed(Claim(self.set_id, self.instance, view, prepared, self.place, UNSIGNED))
 
     def evidence(self, kind: OffenceKind) -> Evidence:
         """Return a proof of an offence; out of turn is a proposal of view 1 below instance 3."""

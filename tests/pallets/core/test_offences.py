@@ -135,7 +135,7 @@ def test_made_report_is_the_unsigned_extrinsic_of_the_next_block(five: LOCAL) ->
     made = pallet(five).make_report(ahead)
     assert made == unsigned(five, ahead).data
     answer = five.api.call("OffencesApi_make_report", codec(Evidence).encode(ahead))
-    assert answer == codec(bytes | None).encode(made)  # type: ignore[arg-type]  # a union is a type here
+    assert answer == codec(bytes | None).encode(made)
     five.open_block()
     assert made is not None
     assert five.apply(five.api.decode_extrinsic(made)).error is None
@@ -168,9 +168,9 @@ def test_offence_is_recorded_once(five: LOCAL) -> None:
         Evidence(EQUIVOCATION.first, BAD_BOB._replace(set_id=1).vote(STEP_PREPARE, 1)),
         Evidence(EQUIVOCATION.first, BAD_BOB._replace(instance=0).vote(STEP_PREPARE, 1)),
         BAD_BOB._replace(genesis=Hash(bytes(32))).evidence(OffenceKind.Equivocation),
-        BAD_BOB._replace(index=2).evidence(OffenceKind.Equivocation),
-        BAD_BOB._replace(index=5).evidence(OffenceKind.Equivocation),
-        BAD_BOB._replace(index=65_535).evidence(OffenceKind.Equivocation),
+        BAD_BOB._replace(place=2).evidence(OffenceKind.Equivocation),
+        BAD_BOB._replace(place=5).evidence(OffenceKind.Equivocation),
+        BAD_BOB._replace(place=65_535).evidence(OffenceKind.Equivocation),
         BAD_BOB.evidence(OffenceKind.OutOfTurn),
         Evidence(BAD_BOB.vote(STEP_COMMIT), BAD_BOB.claim(1, 0)),
         Evidence(BAD_BOB.claim(1), BAD_BOB.vote(STEP_COMMIT)),
