@@ -26,7 +26,8 @@ from node.config import ManualSeal, Seal
 from node.consensus.solo import Solo
 from node.driver.agreement import AgreementDriver, AgreementSettings, Wire
 from node.driver.finality import FinalityDriver
-from node.driver.signer import GuardedSigner
+from node.driver.reporting import OffenceReporter
+from node.driver.vote_keys import VoteKeys
 from node.driver.work import ChainWork
 from node.network.view import PeersView
 from node.pool.pool import Pool
@@ -98,7 +99,7 @@ class ChainHost:
         self,
         chain: Chain,
         *,
-        signer: Callable[[Chain], GuardedSigner | None],
+        keys: Callable[[Chain], VoteKeys],
         verifier: Verifier,
         clock: Clock,
         settings: HostSettings,
@@ -117,7 +118,7 @@ class ChainHost:
         self.started_at = self.chain.head.number
         self.pool = Pool(settings.pool_limits, self.chain.head.number)
         self.intake = Intake(self.chain, self.pool, verifier, clock, mock=settings.mock_signatures)
-        signs = signer(self.chain)
+        vote_keys = keys(self.chain)
         self.author = Author(
             self.chain,
             self.intake,
@@ -137,14 +138,18 @@ class ChainHost:
         self.finality: Finality
         self.agreement: AgreementDriver | None = None
         self._alone: FinalityDriver | None = None
+        self.reporter = OffenceReporter(self.chain, self.intake.submit)
         if agreement is not None:
             self.finality = self.agreement = AgreementDriver(
                 self.chain,
                 ChainWork(
-                    self.author, self.importer, EXECUTION_SHARE * agreement.settings.block_time_ms / 1000
+                    self.author,
+                    self.importer,
+                    self.reporter,
+                    EXECUTION_SHARE * agreement.settings.block_time_ms / 1000,
                 ),
                 agreement.wire,
-                signs,
+                vote_keys,
                 clock,
                 agreement.settings,
                 on_rejected=agreement.on_rejected,
@@ -153,7 +158,7 @@ class ChainHost:
             self.finality = self._alone = FinalityDriver(
                 self.chain,
                 Solo(FINALITY_DELAY_MS),
-                signs,
+                vote_keys.current,
                 clock,
                 self.importer.finalize,
                 automatic=not isinstance(settings.seal, ManualSeal),
@@ -178,6 +183,7 @@ class ChainHost:
         tasks.create_task(self._stand_on_storage(), name="storage")
         tasks.create_task(self.intake.run(), name="intake")
         tasks.create_task(self.finality.run(), name="finality")
+        tasks.create_task(self.reporter.run(), name="offences")
         tasks.create_task(report_status(self.read_status), name="status")
         if self.agreement is None and self.is_authority:  # where several agree, the engine says who builds
             tasks.create_task(self.building.run(), name="building")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import msgspec
 import structlog
@@ -33,6 +33,7 @@ from node.chain.remembered import GENESIS_FILE, GenesisRecord
 from node.clock import Clock, SystemClock
 from node.config import Config, ConfigError, ExitCode, ManualSeal, StartError
 from node.driver.signer import GuardedSigner
+from node.driver.vote_keys import VoteKeys
 from node.host import Agreement, ChainHost, HostSettings
 from node.joining import joined, make_agreement, make_network
 from node.keystore import Keystore, get_node_key
@@ -202,7 +203,7 @@ async def _start(
         agreement = make_agreement(network, spec.block_time_ms)
     host = ChainHost(
         chain,
-        signer=lambda chain: _make_signer(config, keystore, guard, chain),
+        keys=lambda chain: _choose_keys(config, StoredKeys(keystore, guard, chain.genesis_hash), chain),
         verifier=verifier,
         clock=clock,
         settings=_host_settings(config, spec),
@@ -285,7 +286,7 @@ def _make_methods(
         StateMethods(context),
         SystemMethods(context),
         AuthorMethods(context),
-        KeyMethods(keystore, SESSION_KEYS, signs_with=host.signs_with),
+        KeyMethods(keystore, SESSION_KEYS, signs_with=host.signs_with if host.agreement is None else None),
     )
     if spec.is_dev and host.agreement is None:
         methods.add(DevMethods(context, host))
@@ -374,22 +375,34 @@ def _open_keystore(config: Config, spec: ChainSpec) -> Keystore:
     return keystore
 
 
-def _make_signer(config: Config, keystore: Keystore, guard: GuardFile, chain: Chain) -> GuardedSigner | None:
-    """Return the signer of this node's vote key, None for a node without one.
+class StoredKeys(NamedTuple):
+    """The vote keys in a node's keystore, which share one signing guard."""
 
-    Of several keys it is the one that the chain's authority set has.
-    """
+    keystore: Keystore
+    guard: GuardFile
+    genesis: Hash
+
+    def list(self) -> tuple[bytes, ...]:
+        """Return their public keys."""
+        return tuple(key.public for key in self.keystore.list_keys(VOTE_KEY_TYPE))
+
+    def open(self, public: bytes) -> GuardedSigner:
+        """Return the signer of one; KeystoreError when it cannot be read."""
+        return GuardedSigner(self.keystore.get_keypair(VOTE_KEY_TYPE, public), self.genesis, self.guard)
+
+
+def _choose_keys(config: Config, keys: StoredKeys, chain: Chain) -> VoteKeys:
+    """Return the vote keys of this node, and which to begin with: of several the one that the set has."""
     if not config.validator:
-        return None
-    held = [key.public for key in keystore.list_keys(VOTE_KEY_TYPE)]
+        return VoteKeys(None)
+    held = keys.list()
     if not held:
         raise StartError(
             "a validator needs a vote key; make one with: loam key insert --key-type gran --scheme ed25519",
             ExitCode.KEY_MISSING,
         )
     authorities = {authority.key for authority in chain.api.authority_set().authorities}
-    public = next((one for one in held if one in authorities), held[0])
-    return GuardedSigner(keystore.get_keypair(VOTE_KEY_TYPE, public), chain.genesis_hash, guard)
+    return VoteKeys(keys.open(next((one for one in held if one in authorities), held[0])), keys)
 
 
 def count_workers(config: Config) -> int:

@@ -8,10 +8,10 @@ The record is made durable before the signature leaves the process, which is the
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple, TypeAlias
+from typing import Annotated, Final, NamedTuple, TypeAlias
 
 from runtime.primitives.certificate import Certificate
-from runtime.primitives.scale import MaxLen, Struct, codec, u8, u64
+from runtime.primitives.scale import Length, MaxLen, Struct, codec, u8, u64
 from runtime.primitives.statements import Position
 
 MESSAGE_BYTES_MAX = 1024
@@ -40,6 +40,15 @@ class GuardState(Struct):
     prepared: Certificate | None
 
 
+class KeyState(Struct):
+    """The state of one key, as it stands on disk: of no use to another key. `magic` tells it from the state
+    alone, which earlier releases stored."""
+
+    magic: Annotated[bytes, Length(4)]
+    key: Annotated[bytes, Length(32)]
+    state: GuardState
+
+
 class MaySign(NamedTuple):
     """Sign, make the record durable, then send."""
 
@@ -64,6 +73,8 @@ Verdict: TypeAlias = MaySign | SignedBefore | MustNotSign
 
 RECORD = codec(GuardRecord)
 STATE = codec(GuardState)
+KEY_STATE = codec(KeyState)
+KEY_MAGIC: Final = b"gran"
 
 
 def judge(last: GuardRecord | None, position: Position, message: bytes) -> Verdict:

@@ -37,7 +37,6 @@ from node.consensus.effects import (
     Persist,
     Received,
     Report,
-    Resume,
     SetTimer,
     Sign,
     Signed,
@@ -55,15 +54,16 @@ from node.consensus.messages import (
 )
 from node.consensus.pbft import Pbft, Times
 from node.driver.new_key import NewKey
-from node.driver.signer import GuardedSigner
+from node.driver.vote_keys import VoteKeys
 from runtime.frame.executive import InvalidBlock
 from runtime.primitives.block import Block, hash_header
-from runtime.primitives.certificate import STEP_COMMIT, Certificate, InvalidCertificate, verify_certificate
+from runtime.primitives.certificate import Certificate, InvalidCertificate, verify_certificate
 from runtime.primitives.committee import Committee, LeaderRule, rotate
 from runtime.primitives.crypto import verify
+from runtime.primitives.evidence import Evidence
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.scale import DecodeError
-from runtime.primitives.statements import STEP_VIEW_CHANGE, Value, Vote, position_of
+from runtime.primitives.statements import Value, Vote, position_of
 from runtime.primitives.types import Hash
 
 INPUTS_MAX: Final = 4_096
@@ -119,6 +119,10 @@ class Work(Protocol):
         """Carry a certificate out, durably."""
         ...
 
+    def report(self, evidence: Evidence) -> None:
+        """Bring the proof that an authority broke the protocol before the chain."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class AgreementSettings:
@@ -159,7 +163,7 @@ class AgreementDriver:
         chain: Chain,
         work: Work,
         wire: Wire,
-        signer: GuardedSigner | None,
+        keys: VoteKeys,
         clock: Clock,
         settings: AgreementSettings,
         *,
@@ -172,7 +176,8 @@ class AgreementDriver:
         self._chain = chain
         self._work = work
         self._wire = wire
-        self._signer = signer
+        self._keys = keys
+        self._signer = signer = keys.current
         self._clock = clock
         self._settings = settings
         self._on_rejected = on_rejected
@@ -295,7 +300,14 @@ class AgreementDriver:
 
     def _stop_signing(self, event: str, reason: str) -> None:
         log.error(event, number=self.instance, reason=reason)
+        self._keys.give_up()
         self._signer = None
+
+    async def _choose_key(self, committee: Committee) -> None:
+        """Sign with the key that the set has; another one than before is new to this node and watches."""
+        chosen = await self._keys.choose([key for key, _ in committee.authorities])
+        if chosen is not None and chosen is not self._signer:
+            self._signer, self._new_key = chosen, NewKey(is_watching=chosen.is_new)
 
     async def _on_decided(self, peer: Peer, certificate: Certificate) -> None:
         if certificate.instance != self._engine.instance or self._committee is None:
@@ -401,12 +413,13 @@ class AgreementDriver:
         self._stop_filling()
         parent = self._chain.finalized
         self._committee = committee = self._load_committee()
-        authority = self._index_in(committee)
+        await self._choose_key(committee)
+        authority, signer = self._index_in(committee), self._signer
         instance = parent.number + 1
-        resume = self._resume(instance)
+        resume = None if signer is None else signer.resume(instance)
         if self._new_key.is_watching:
             authority = None
-        elif authority is not None and self._has_lost_prepared(instance):
+        elif signer is not None and authority is not None and signer.has_lost_prepared(instance):
             log.error("guard_incomplete", number=instance, reason="what was committed to is not known")
             authority = None  # watch until others have decided
         wait_ms = self._compute_wait(parent)
@@ -444,6 +457,7 @@ class AgreementDriver:
                     self._spawn(self._judge(self._chain.finalized, value, is_binding=is_binding))
                 case Report(evidence):
                     log.error("authority_misbehaved", evidence=repr(evidence))
+                    self._work.report(evidence)
                 case Decide(certificate):
                     await self._decide(certificate)
                     return  # the next instance has begun: what is left is of the one before
@@ -533,25 +547,6 @@ class AgreementDriver:
             return None
         keys = [key for key, _ in committee.authorities]
         return keys.index(self._signer.public) if self._signer.public in keys else None
-
-    def _resume(self, instance: int) -> Resume | None:
-        """Return where the guard says that this node stands in an instance, None where it signed nothing."""
-        signer = self._signer
-        if signer is None or signer.last is None or signer.last.instance != instance:
-            return None
-        seen = signer.prepared
-        prepared = seen if seen is not None and seen.instance == instance else None
-        view = signer.last.view
-        return Resume(view + 1 if signer.last.step == STEP_VIEW_CHANGE else view, prepared)
-
-    def _has_lost_prepared(self, instance: int) -> bool:
-        signer = self._signer
-        if signer is None or signer.last is None or signer.last.instance != instance:
-            return False
-        if signer.last.step != STEP_COMMIT:
-            return False
-        seen = signer.prepared
-        return seen is None or (seen.instance, seen.view) != (instance, signer.last.view)
 
     def _compute_wait(self, parent: BlockInfo) -> int:
         """Return how many milliseconds the next block has to wait: until a block time after its parent's, at

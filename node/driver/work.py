@@ -1,21 +1,26 @@
-"""What agreement asks to be done to a chain, by its author and its importer."""
+"""What agreement asks to be done to a chain, by its author, its importer and its reporter."""
 
 from __future__ import annotations
 
 from node.authoring.author import Author
 from node.authoring.importer import Importer
 from node.chain.branches import BlockInfo
+from node.driver.reporting import OffenceReporter
 from runtime.primitives.block import Block
 from runtime.primitives.certificate import Certificate
+from runtime.primitives.evidence import Evidence
 from runtime.primitives.types import Hash
 
 
 class ChainWork:
     """Builds, imports and finalizes blocks of one chain."""
 
-    def __init__(self, author: Author, importer: Importer, budget_s: float) -> None:
+    def __init__(
+        self, author: Author, importer: Importer, reporter: OffenceReporter, budget_s: float
+    ) -> None:
         """`budget_s` is how long a block may take its author to execute."""
         self._budget_s = budget_s
+        self._reporter = reporter
         self._author = author
         self._importer = importer
 
@@ -34,3 +39,7 @@ class ChainWork:
     async def finalize(self, certificate: Certificate) -> None:
         """Carry a certificate out, durably."""
         await self._importer.finalize(certificate)
+
+    def report(self, evidence: Evidence) -> None:
+        """Bring the proof that an authority broke the protocol before the chain."""
+        self._reporter.report(evidence)

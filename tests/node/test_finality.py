@@ -21,8 +21,8 @@ from node.consensus.effects import (
     VoteSigned,
 )
 from node.consensus.guard import (
+    KEY_STATE,
     RECORD,
-    STATE,
     GuardRecord,
     GuardRefused,
     MaySign,
@@ -208,7 +208,8 @@ async def test_votes_at_once_leave_the_highest_in_the_file(tmp_path: Path) -> No
     await asyncio.gather(*(signer.sign(wanted(number), 0) for number in range(1, 9)))
     stored = guard.load()
     assert stored is not None
-    assert STATE.decode(stored).last.instance == 8
+    named = KEY_STATE.decode(stored)
+    assert (named.key, named.state.last.instance) == (PAIRS[0].public, 8)
 
 
 def test_record_that_does_not_decode_is_damage(tmp_path: Path) -> None:

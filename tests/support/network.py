@@ -1,19 +1,22 @@
 """Several nodes of one chain in one process, on the real clock, with an in-memory wire that can be cut."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
 from genesis.chain_spec import ChainSpec, load_spec
+from node.chain.chain import Chain
 from node.clock import SystemClock
 from node.config import IntervalSeal
 from node.consensus.pbft import Times
 from node.driver.agreement import AgreementSettings
 from node.driver.signer import GuardedSigner
+from node.driver.vote_keys import VoteKeys
 from node.host import Agreement, ChainHost, HostSettings
 from node.pool.transaction import compute_limits
+from node.storage.guard import GuardFile
 from node.storage.kv import KeyValue
 from node.storage.memory import MemoryKeyValue
 from node.telemetry.metrics import NodeMetrics
@@ -29,6 +32,27 @@ TIMES = Times(view=500, view_max=2_000, repeat=200)
 PATIENCE_S = 20.0
 
 
+class SeatKeys:
+    """The vote keys of a seat; what they signed is remembered in a file, or not at all."""
+
+    def __init__(self, genesis: Hash, guard: GuardFile | None) -> None:
+        self._genesis = genesis
+        self._guard = guard
+        self._pairs: dict[bytes, Keypair] = {}
+
+    def add(self, uri: str) -> Keypair:
+        """Hold another key."""
+        pair = Keypair.from_uri(uri, Scheme.ED25519)
+        self._pairs[pair.public] = pair
+        return pair
+
+    def list(self) -> Sequence[bytes]:
+        return tuple(self._pairs)
+
+    def open(self, public: bytes) -> GuardedSigner:
+        return GuardedSigner(self._pairs[public], self._genesis, self._guard)
+
+
 class Seat:
     """One node of a network: a hosted chain and its end of the wire."""
 
@@ -38,6 +62,7 @@ class Seat:
         self.rejected: list[tuple[str, str]] = []
         self.is_cut = False
         self.is_running = False
+        self.guard: GuardFile | None = None
         self._network = network
         self._spec = spec
         self._is_validator = is_validator
@@ -52,15 +77,12 @@ class Seat:
         await ready.wait()
 
     async def _run(self, ready: asyncio.Event) -> None:
-        pair = Keypair.from_uri(f"//{self.name}", Scheme.ED25519)
         async with Verifier(0) as verifier, asyncio.TaskGroup() as tasks:
             work = [tasks.create_task(verifier.run())]
             clock = SystemClock()
             self.host = ChainHost(
                 open_chain(self.kv, spec=self._spec),
-                signer=lambda chain: (
-                    GuardedSigner(pair, chain.genesis_hash, None) if self._is_validator else None
-                ),
+                keys=self._make_keys,
                 verifier=verifier,
                 clock=clock,
                 settings=HostSettings(IntervalSeal(None), BLOCK_MS, compute_limits(), False, False),
@@ -74,6 +96,7 @@ class Seat:
             work += [
                 tasks.create_task(self.host.intake.run()),
                 tasks.create_task(self.host.agreement.run()),
+                tasks.create_task(self.host.reporter.run()),
             ]
             ready.set()
             await self._stop.wait()
@@ -84,6 +107,11 @@ class Seat:
         self.host.chain.store.close()
         self.kv = MemoryKeyValue()
         self.kv.write(stored, sync=True)
+
+    def _make_keys(self, chain: Chain) -> VoteKeys:
+        self.keys = SeatKeys(chain.genesis_hash, self.guard)
+        own = self.keys.add(f"//{self.name}")
+        return VoteKeys(self.keys.open(own.public), self.keys) if self._is_validator else VoteKeys(None)
 
     async def stop(self) -> None:
         """Stop the node; what it stored stays."""
@@ -131,11 +159,13 @@ class Seat:
 
 
 class LocalNetwork:
-    """The `local` preset's validators, and observers; an async context."""
+    """The validators of a local chain, by default those of the preset, and observers; an async context."""
 
-    def __init__(self, observers: int = 0) -> None:
-        spec = load_spec("local")
-        self.seats = [Seat(self, name, spec, is_validator=True) for name in NAMES]
+    def __init__(
+        self, observers: int = 0, spec: ChainSpec | None = None, names: Sequence[str] = NAMES
+    ) -> None:
+        spec = load_spec("local") if spec is None else spec
+        self.seats = [Seat(self, name, spec, is_validator=True) for name in names]
         self.seats += [Seat(self, f"observer{n}", spec, is_validator=False) for n in range(observers)]
         self._stack = AsyncExitStack()
         self._tasks = asyncio.TaskGroup()

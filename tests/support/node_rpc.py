@@ -11,6 +11,7 @@ from genesis.chain_spec import load_spec
 from node.chain.chain import Chain
 from node.config import ManualSeal, Seal
 from node.driver.signer import GuardedSigner
+from node.driver.vote_keys import VoteKeys
 from node.host import ChainHost, HostSettings
 from node.keystore import Keystore
 from node.pool.transaction import PoolLimits, compute_limits
@@ -73,7 +74,7 @@ class DevNode:
         metrics = NodeMetrics(name="Loam Node", version="0", role=4, started_ms=0)
         self.host = ChainHost(
             self.chain,
-            signer=lambda chain: GuardedSigner(AUTHORITY, chain.genesis_hash, None),
+            keys=lambda chain: VoteKeys(GuardedSigner(AUTHORITY, chain.genesis_hash, None)),
             verifier=verifier,
             clock=self.clock,
             settings=self._settings,

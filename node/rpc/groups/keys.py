@@ -1,8 +1,9 @@
 """`author_*` methods on authority keys: insert, look up, rotate; unsafe all of them.
 
-Responsible for what a key must be before it is kept. It never answers, logs or repeats a secret. A running
-authority signs with the key that it was started with, since that key's signing guard goes with it; the
-answer to a new key of that kind says that a restart is needed.
+Responsible for what a key must be before it is kept. It never answers, logs or repeats a secret. Where
+several authorities agree, a node signs with a new key as soon as the chain's set has it. The authority of a
+chain that has no other signs with the key that it was started with; the answer to a new key of that kind says
+that a restart is needed.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from node.rpc.methods import method
 from node.rpc.params import Hex, Text
 from runtime.primitives.crypto import Scheme
 from runtime.primitives.keys import URI_LENGTH_MAX
+from runtime.primitives.possession import possession_message
 
 KEY_ERROR = 1040
 """Substrate's code of all that goes wrong with keys."""
 PUBLIC_BYTES_MAX = 33
 SEED_BYTES = 32
+OWNER_BYTES_MAX = 64
 RESTART_NEEDED = "the key is kept; restart the node to sign with it"
 
 PublicKey = Annotated[bytes, Hex(limit=PUBLIC_BYTES_MAX)]
@@ -47,7 +50,8 @@ class KeyMethods:
         """Keep keys of any type; `session` are those of a validator, in the order of the chain's session
         keys.
 
-        `signs_with` is the public key that the running authority signs with, None for an observer.
+        `signs_with` is the public key that the chain's only authority signs with until it is restarted,
+        None where keys take turns.
         """
         self._keystore = keystore
         self._session = tuple(session)
@@ -87,12 +91,27 @@ class KeyMethods:
 
     @method("author_rotateKeys", unsafe=True)
     async def rotate(self) -> str:
-        """Make and keep new session keys; returns them SCALE-encoded. A running node signs with them after a
-        restart, once the chain's authority set has them."""
-        made = b""
-        for one in self._session:
-            made += await self._insert(one.key_type, "0x" + secrets.token_hex(SEED_BYTES), one.scheme)
-        return hex_of(made)
+        """Make and keep new session keys; returns them SCALE-encoded."""
+        return hex_of(b"".join(await self._rotate()))
+
+    @method("author_rotateKeysWithOwner", unsafe=True)
+    async def rotate_with_owner(self, owner: Annotated[bytes, Hex(limit=OWNER_BYTES_MAX)]) -> dict[str, str]:
+        """Make and keep new session keys; returns them and the proof with which this account registers them
+        in `Session.set_keys`."""
+        publics = await self._rotate()
+        message = possession_message(owner)
+        pairs = [
+            self._keystore.get_keypair(one.key_type, public)
+            for one, public in zip(self._session, publics, strict=True)
+        ]
+        proof = b"".join(pair.sign(message) for pair in pairs)
+        return {"keys": hex_of(b"".join(publics)), "proof": hex_of(proof)}
+
+    async def _rotate(self) -> list[bytes]:
+        return [
+            await self._insert(one.key_type, "0x" + secrets.token_hex(SEED_BYTES), one.scheme)
+            for one in self._session
+        ]
 
     async def _insert(self, key_type: str, suri: str, scheme: Scheme) -> bytes:
         try:

@@ -14,6 +14,7 @@ from node.clock import SystemClock
 from node.config import IntervalSeal
 from node.driver.agreement import AgreementSettings
 from node.driver.exchange import ALL_FIELDS, BATCH, Exchange, describe_status
+from node.driver.vote_keys import VoteKeys
 from node.driver.wire import NetworkWire
 from node.host import Agreement, ChainHost, HostSettings
 from node.network.errors import Penalty
@@ -71,7 +72,7 @@ async def observer() -> AsyncIterator[Node]:
         work = [tasks.create_task(verifier.run())]
         host = ChainHost(
             open_chain(spec=load_spec("local")),
-            signer=lambda _: None,
+            keys=lambda _: VoteKeys(None),
             verifier=verifier,
             clock=SystemClock(),
             settings=HostSettings(IntervalSeal(None), BLOCK_MS, compute_limits(), False, False),

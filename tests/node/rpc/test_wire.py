@@ -69,6 +69,7 @@ OTHERS = (
     "author_hasKey",
     "author_hasSessionKeys",
     "author_rotateKeys",
+    "author_rotateKeysWithOwner",
     "author_removeExtrinsic",
     "chainSpec_v1_chainName",
     "chainSpec_v1_genesisHash",
