@@ -35,10 +35,11 @@ PATIENCE_S = 20.0
 class SeatKeys:
     """The vote keys of a seat; what they signed is remembered in a file, or not at all."""
 
-    def __init__(self, genesis: Hash, guard: GuardFile | None) -> None:
-        self._genesis = genesis
-        self._guard = guard
+    def __init__(self, uri: str) -> None:
+        self.guard: GuardFile | None = None
+        self.genesis = Hash(bytes(32))
         self._pairs: dict[bytes, Keypair] = {}
+        self.add(uri)
 
     def add(self, uri: str) -> Keypair:
         """Hold another key."""
@@ -46,11 +47,15 @@ class SeatKeys:
         self._pairs[pair.public] = pair
         return pair
 
+    def forget(self, uri: str) -> None:
+        """Hold a key no more."""
+        del self._pairs[Keypair.from_uri(uri, Scheme.ED25519).public]
+
     def list(self) -> Sequence[bytes]:
         return tuple(self._pairs)
 
     def open(self, public: bytes) -> GuardedSigner:
-        return GuardedSigner(self._pairs[public], self._genesis, self._guard)
+        return GuardedSigner(self._pairs[public], self.genesis, self.guard)
 
 
 class Seat:
@@ -62,7 +67,7 @@ class Seat:
         self.rejected: list[tuple[str, str]] = []
         self.is_cut = False
         self.is_running = False
-        self.guard: GuardFile | None = None
+        self.keys = SeatKeys(f"//{name}")
         self._network = network
         self._spec = spec
         self._is_validator = is_validator
@@ -109,9 +114,12 @@ class Seat:
         self.kv.write(stored, sync=True)
 
     def _make_keys(self, chain: Chain) -> VoteKeys:
-        self.keys = SeatKeys(chain.genesis_hash, self.guard)
-        own = self.keys.add(f"//{self.name}")
-        return VoteKeys(self.keys.open(own.public), self.keys) if self._is_validator else VoteKeys(None)
+        if not self._is_validator:
+            return VoteKeys(None)
+        self.keys.genesis = chain.genesis_hash
+        authorities = {one.key for one in chain.api.authority_set().authorities}
+        held = self.keys.list()
+        return VoteKeys(self.keys.open(next((k for k in held if k in authorities), held[0])), self.keys)
 
     async def stop(self) -> None:
         """Stop the node; what it stored stays."""

@@ -1,0 +1,222 @@
+"""Which key signs: the one that the set has, also when it changes while the node runs; never one given up."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from node.chain.chain import Chain
+from node.consensus.guard import KEY_MAGIC, KEY_STATE, RECORD, STATE, GuardRecord, GuardState, KeyState
+from node.devnet.planning import UNUSED_KEY
+from node.driver.new_key import DECISIONS
+from node.driver.signer import GuardedSigner
+from node.driver.vote_keys import VoteKeys
+from node.keystore import KeystoreError
+from node.storage.guard import GuardFile
+from pallets.core.session import SessionKeys
+from runtime.primitives.certificate import Certificate
+from runtime.primitives.possession import possession_message
+from tests.node.driver.test_offences import check_certificates_with_parents
+from tests.support.chain import account, keypair
+from tests.support.consensus import GENESIS, KEYS, A, B, commit
+from tests.support.network import LocalNetwork, Seat
+from tests.support.node_chain import sign
+
+ONE, TWO, THREE = KEYS[:3]
+
+
+class Ring:
+    """Held keys, some of which cannot be read."""
+
+    def __init__(self, *publics: bytes, locked: tuple[bytes, ...] = ()) -> None:
+        self.publics = publics
+        self.locked = locked
+        self.asked: list[bytes] = []
+
+    def list(self) -> Sequence[bytes]:
+        return self.publics
+
+    def open(self, public: bytes) -> GuardedSigner:
+        self.asked.append(public)
+        if public in self.locked:
+            raise KeystoreError("locked")
+        return GuardedSigner(next(k for k in KEYS if k.public == public), GENESIS, None)
+
+
+def signer(number: int = 0, guard: GuardFile | None = None) -> GuardedSigner:
+    return GuardedSigner(KEYS[number], GENESIS, guard)
+
+
+# --- the choice
+
+
+async def test_key_in_use_stays_while_the_set_has_it() -> None:
+    ring = Ring(ONE.public, TWO.public)
+    first = signer()
+    keys = VoteKeys(first, ring)
+    assert await keys.choose((ONE.public, TWO.public)) is first
+    assert await keys.choose((THREE.public,)) is first, "the set has none of ours: nothing better"
+    assert ring.asked == []
+
+
+async def test_key_that_the_set_has_takes_over_and_back() -> None:
+    keys = VoteKeys(signer(), Ring(ONE.public, TWO.public))
+    chosen = await keys.choose((TWO.public, THREE.public))
+    assert chosen is keys.current
+    assert chosen is not None
+    assert chosen.public == TWO.public
+    back = await keys.choose((ONE.public,))
+    assert back is not None
+    assert back.public == ONE.public
+
+
+async def test_key_that_was_given_up_is_never_chosen_again_and_another_one_may_be() -> None:
+    keys = VoteKeys(signer(), Ring(ONE.public, TWO.public))
+    keys.give_up()
+    keys.give_up()
+    assert await keys.choose((ONE.public, THREE.public)) is None
+    chosen = await keys.choose((ONE.public, TWO.public))
+    assert chosen is not None
+    assert chosen.public == TWO.public
+
+
+async def test_key_that_cannot_be_read_is_asked_for_once() -> None:
+    ring = Ring(TWO.public, THREE.public, locked=(TWO.public,))
+    keys = VoteKeys(signer(), ring)
+    for _ in range(3):
+        found = await keys.choose((TWO.public,))
+        assert found is not None
+        assert found.public == ONE.public
+    assert ring.asked == [TWO.public]
+
+
+async def test_observer_stays_one() -> None:
+    assert await VoteKeys(None).choose((ONE.public,)) is None
+    first = signer()
+    assert await VoteKeys(first).choose((TWO.public,)) is first
+
+
+# --- the guard of each key
+
+
+async def test_guard_is_of_no_use_to_another_key(tmp_path: Path) -> None:
+    guard = GuardFile(tmp_path / "guard")
+    first = signer(0, guard)
+    assert first.is_new
+    await first.sign_statement(commit(0, A))
+    assert not signer(0, guard).is_new
+    other = signer(1, guard)
+    assert (other.is_new, other.last, other.prepared) == (True, None, None)
+    await other.sign_statement(commit(1, B))
+    assert signer(0, guard).is_new, "its record went with the other's first signature"
+    assert not signer(1, guard).is_new
+
+
+@pytest.mark.parametrize("form", ["state", "record"])
+def test_guard_of_an_earlier_release_is_that_of_the_key_in_use(tmp_path: Path, form: str) -> None:
+    guard = GuardFile(tmp_path / "guard")
+    record = GuardRecord(7, 1, 3, b"message", bytes(64))
+    guard.store(STATE.encode(GuardState(record, None)) if form == "state" else RECORD.encode(record))
+    found = signer(1, guard)
+    assert (found.is_new, found.last) == (False, record)
+
+
+def test_guard_that_begins_like_a_named_one_is_read_as_what_it_is(tmp_path: Path) -> None:
+    guard = GuardFile(tmp_path / "guard")
+    state = GuardState(GuardRecord(7, 1, 3, b"message", bytes(64)), None)
+    guard.store(KEY_STATE.encode(KeyState(b"none", ONE.public, state)))
+    with pytest.raises(Exception, match="holds no record of this program"):
+        signer(0, guard)
+    guard.store(KEY_STATE.encode(KeyState(KEY_MAGIC, ONE.public, state)))
+    assert signer(0, guard).last == state.last
+
+
+# --- a running chain
+
+
+def votes_of(chain: Chain, index: int, set_id: int) -> tuple[list[int], list[int]]:
+    """Return the blocks that a set certified, and those of them that one of its members voted for."""
+    certified: list[int] = []
+    voted: list[int] = []
+    for number in range(1, chain.finalized.number + 1):
+        block_hash = chain.hash_at(number)
+        assert block_hash is not None
+        found: Certificate | None = chain.certificate(block_hash)
+        assert found is not None
+        if found.set_id == set_id:
+            certified.append(number)
+            if any(vote.index == index for vote in found.votes):
+                voted.append(number)
+    return certified, voted
+
+
+async def rotate(seat: Seat, uri: str) -> bytes:
+    """Let a seat's member register another key, as with `author_rotateKeysWithOwner`; return its public."""
+    new = seat.keys.add(uri)
+    proof = new.sign(possession_message(account(f"//{seat.name}")))
+    api = seat.host.chain.api
+    nonce = 0
+    raw = sign(
+        api, keypair(f"//{seat.name}"), "Session.set_keys", (SessionKeys(new.public), proof), nonce=nonce
+    )
+    (outcome,) = await seat.host.intake.submit([raw])
+    assert not isinstance(outcome, Exception), outcome
+    return new.public
+
+
+def public_of(seat: Seat) -> bytes | None:
+    assert seat.host.agreement is not None
+    return seat.host.agreement.public
+
+
+@pytest.mark.slow
+async def test_validator_signs_with_its_new_key_after_watching_and_again_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    async with LocalNetwork() as network:
+        bob = network.seat("Bob")
+        await bob.stop()
+        bob.keys.guard = GuardFile(tmp_path / "guard")
+        bob.keys.guard.store(STATE.encode(UNUSED_KEY))
+        await network.start(bob)
+        await network.reach(2)
+        old = public_of(bob)
+        new = await rotate(bob, "//Bob//new")
+        assert new != old
+        chain, dave = network.seat("Alice").host.chain, network.seat("Dave")
+        await network.wait(lambda: public_of(bob) == new)
+        await network.reach(bob.final + DECISIONS + 1)
+        dave.is_cut = True  # nothing is decided without Bob any more
+        await network.reach(chain.finalized.number + 4, *network.seats[:3])
+        certified, voted = votes_of(chain, 1, 1)
+        assert voted[0] >= certified[0] + DECISIONS, "a key without a record watches first"
+        assert voted[-1] == certified[-1]
+        await bob.stop()
+        await network.start(bob)
+        assert public_of(bob) == new
+        await network.reach(chain.finalized.number + 4, *network.seats[:3])
+        dave.is_cut = False
+        await network.reach(chain.finalized.number + 1)
+        network.ensure_agreed()
+        check_certificates_with_parents(network.seat("Dave"))
+
+
+@pytest.mark.slow
+async def test_new_key_that_another_node_signs_with_is_not_used(tmp_path: Path) -> None:
+    """The keystore was copied: the twin, here without the validator's own key, begins first."""
+    async with LocalNetwork() as network:
+        bob, dave = network.seat("Bob"), network.seat("Dave")
+        await bob.stop()
+        bob.keys.guard = GuardFile(tmp_path / "guard")
+        bob.keys.guard.store(STATE.encode(UNUSED_KEY))
+        await network.start(bob)
+        await network.reach(2)
+        dave.keys.add("//Bob//new")
+        await rotate(bob, "//Bob//new")
+        await dave.stop()
+        dave.keys.forget("//Dave")
+        chain = network.seat("Alice").host.chain
+        await network.wait(lambda: chain.api.authority_set().set_id == 1)
+        await network.start(dave)
+        await network.wait(lambda: public_of(bob) is None)
+        await network.reach(chain.finalized.number + 3, network.seat("Alice"), network.seat("Charlie"))
