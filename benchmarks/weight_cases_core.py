@@ -3,16 +3,20 @@
 from benchmarks.weight_scene import Act, Cases, Scene, person, stranger
 from genesis.consortium import UNIT
 from genesis.proxy_types import ProxyType
-from pallets.core.members import MEMBERS_MAX, Member, MemberClass, Members
+from pallets.core.members import MEMBERS_MAX, Member, MemberClass
 from pallets.core.multisig import Multisig, Timepoint, multi_account
+from pallets.core.offences import REPORTS_PER_OFFENDER_MAX, OffenceDetails, OnOffence, Reported
 from pallets.core.proxy import PENDING_MAX, PROXIES_MAX, Proxy
-from pallets.core.session import Session
+from pallets.core.session import SessionKeys
 from pallets.core.timestamp import INHERENT_ID
 from pallets.core.utility import RawSigned, SystemOrigin
 from runtime.frame.dispatch import NO_WEIGHT, NOBODY, ROOT, Weight
+from runtime.primitives.evidence import Evidence, OffenceKind
 from runtime.primitives.hashing import blake2_256
+from runtime.primitives.possession import possession_message
 from runtime.primitives.types import AccountId, Hash
 from tests.support.chain import ALICE, BLOCK_TIME_MS, START_MS
+from tests.support.offenders import Offender, pair
 
 CASES = Cases()
 AMPLE = Weight(10**13, 10**9)
@@ -261,14 +265,19 @@ def remove_key(scene: Scene) -> Act:
 
 
 def full_house(scene: Scene, count: int) -> None:
-    """Let there be so many members, all validators already."""
-    members = scene.chain.runtime.pallet("Members")
-    session = scene.chain.runtime.pallet("Session")
-    assert isinstance(members, Members)
-    assert isinstance(session, Session)
-    found = tuple(Member(person(n), MemberClass.Trader, n.to_bytes(32, "big")) for n in range(1, count + 1))
-    members.members.put(found)
+    """Let there be so many members, all validators already, and as many past sets as are remembered; all that
+    can be said about the members is noted of the set that the next change forgets."""
+    chain = scene.chain.pallets
+    session = chain.session
+    found = tuple(Member(person(n), MemberClass.Trader, pair(n).public) for n in range(1, count + 1))
+    chain.members.members.put(found)
     session.change_set(tuple((member.who, member.vote_key) for member in found))
+    for set_id in range(session.config.sets_kept):
+        session.past_sets.put(set_id, session.queued_keys.get())
+    session.set_id.put(session.config.sets_kept)
+    noted = tuple(Reported(OffenceKind.Equivocation, n) for n in range(REPORTS_PER_OFFENDER_MAX))
+    for member in found:
+        chain.offences.reported.put(0, member.who, noted)
 
 
 def member_change(scene: Scene, act: Act) -> Act:
@@ -284,7 +293,7 @@ def member_change(scene: Scene, act: Act) -> Act:
 
 @CASES.add("MEMBERS_WAIT")
 def members_wait(scene: Scene) -> Act:
-    return member_change(scene, lambda: None)
+    return member_change(scene, scene.hook("Members", "on_initialize", scene.chain.number))
 
 
 @CASES.add("MEMBERS_ADD_MEMBER")
@@ -300,10 +309,58 @@ def remove_member(scene: Scene) -> Act:
     return member_change(scene, scene.act(ROOT, "Members.remove_member", person(MEMBERS_MAX)))
 
 
-@CASES.add("MEMBERS_SET_VOTE_KEY")
-def set_vote_key(scene: Scene) -> Act:
+@CASES.add("MEMBERS_EXPEL")
+def expel(scene: Scene) -> Act:
     full_house(scene, MEMBERS_MAX)
-    return member_change(scene, scene.act(person(MEMBERS_MAX), "Members.set_vote_key", bytes(32)))
+    members = scene.chain.pallets.members
+    members.expelled.put(tuple(person(n) for n in range(1, MEMBERS_MAX // 3 + 1)))
+    return member_change(scene, scene.hook("Members", "on_initialize", scene.chain.number))
+
+
+@CASES.add("SESSION_SET_KEYS")
+def set_keys(scene: Scene) -> Act:
+    full_house(scene, MEMBERS_MAX)
+    who, new = person(MEMBERS_MAX), pair(MEMBERS_MAX + 1)
+    keys, proof = SessionKeys(new.public), new.sign(possession_message(who))
+    return member_change(scene, scene.act(who, "Session.set_keys", keys, proof))
+
+
+@CASES.add("SESSION_PURGE_KEYS")
+def purge_keys(scene: Scene) -> Act:
+    full_house(scene, MEMBERS_MAX)
+    return member_change(scene, scene.act(person(MEMBERS_MAX), "Session.purge_keys"))
+
+
+@CASES.add("OFFENCES_REPORT_OFFENCE")
+def report_offence(scene: Scene) -> Act:
+    return scene.act(ALICE, "Offences.report_offence", piece_of_evidence(scene))
+
+
+@CASES.add("OFFENCES_REPORT_OFFENCE_UNSIGNED")
+def report_offence_unsigned(scene: Scene) -> Act:
+    """The judgement that lets the report into the block, and the report."""
+    call = scene.call("Offences.report_offence_unsigned", piece_of_evidence(scene))
+    report = scene.dispatch(NOBODY, call)
+
+    def run() -> None:
+        assert scene.chain.pallets.offences.validate_unsigned(call) is not None
+        report()
+
+    return run
+
+
+def piece_of_evidence(scene: Scene) -> Evidence:
+    """Let there be as much on record as may be, and return what is recorded still."""
+    full_house(scene, MEMBERS_MAX)
+    offences = scene.chain.pallets.offences
+    offences.on_offence.put(OnOffence.Act)
+    noted = tuple(Reported(OffenceKind.Amnesia, n) for n in range(REPORTS_PER_OFFENDER_MAX - 1))
+    offences.reported.put(1, person(MEMBERS_MAX), noted)
+    kept = offences.config.reports_kept
+    for n in range(kept):
+        offences.reports.put(n, OffenceDetails(ALICE, OffenceKind.Amnesia, 1, 1, 1, ALICE))
+    offences.report_count.put(kept)
+    return Offender(pair(MEMBERS_MAX), MEMBERS_MAX - 1, set_id=1).evidence(OffenceKind.Equivocation)
 
 
 @CASES.add("UPGRADES_WAIT")

@@ -210,7 +210,7 @@ class Offences(Pallet[OffencesConfig]):
         self._record(self._judge(evidence), reporter)
         return PostDispatchInfo(pays_fee=Pays.No)
 
-    @call(1, weight=weights.OFFENCES_REPORT_OFFENCE, dispatch_class=DispatchClass.Operational)
+    @call(1, weight=weights.OFFENCES_REPORT_OFFENCE_UNSIGNED, dispatch_class=DispatchClass.Operational)
     def report_offence_unsigned(self, origin: Origin, evidence: Evidence) -> None:
         """Report that a validator contradicted itself, as every node does that has seen it."""
         ensure_none(origin)

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from genesis.consortium import SESSION_KEY_TYPES
 from node.keystore import Keystore
 from node.keystore.store import KEYS_MAX
 from node.rpc.dispatch import Caller, Dispatcher, NoObserver
 from node.rpc.groups.keys import RESTART_NEEDED, KeyMethods, SessionKey
 from node.rpc.jsonrpc import Limits
 from node.rpc.methods import Methods
-from runtime.primitives.crypto import Keypair, Scheme
+from node.service import SESSION_KEYS
+from runtime.primitives.crypto import Keypair, Scheme, verify
 from tests.support.node_chain import AUTHORITY
 
 SESSION = (SessionKey("gran", Scheme.ED25519), SessionKey("babe", Scheme.SR25519))
@@ -123,6 +125,38 @@ async def test_secret_is_never_repeated() -> None:
         assert "curtain" not in str(await bench.call("author_insertKey", *params))
 
 
+async def test_rotated_keys_prove_to_whom_they_belong() -> None:
+    keystore = Keystore(None)
+    bench = Bench(keystore)
+    owner = "0x" + "ab" * 32
+    answer = await bench.call("author_rotateKeysWithOwner", owner)
+    assert isinstance(answer, dict)
+    assert set(answer) == {"keys", "proof"}
+    assert await bench.call("author_hasSessionKeys", answer["keys"]) is True
+    keys, proof = bytes.fromhex(answer["keys"][2:]), bytes.fromhex(answer["proof"][2:])
+    message = b"POP_" + b"\xab" * 32
+    assert len(proof) == 64 * len(SESSION)
+    for position, one in enumerate(SESSION):
+        public, signature = keys[32 * position :][:32], proof[64 * position :][:64]
+        assert verify(one.scheme, public, signature, message)
+    assert keystore.list_keys("gran")[0].public == keys[:32]
+
+
+@pytest.mark.parametrize("owner", ["0x" + "00" * 65, "0x0", 7, None])
+async def test_owner_of_rotated_keys_is_bytes_of_bounded_length(owner: object) -> None:
+    keystore = Keystore(None)
+    answer = await Bench(keystore).call("author_rotateKeysWithOwner", owner)
+    assert isinstance(answer, tuple)
+    assert answer[0] == -32602
+    assert keystore.list_keys() == ()
+
+
+def test_node_and_runtime_have_the_same_session_keys() -> None:
+    node = [(one.key_type.encode(), one.scheme, one.length) for one in SESSION_KEYS]
+    assert node == [tuple(one) for one in SESSION_KEY_TYPES]
+    assert node == [(b"gran", Scheme.ED25519, 32)]
+
+
 async def test_rotated_keys_are_kept_random_and_in_the_order_of_the_session_keys() -> None:
     keystore = Keystore(None)
     bench = Bench(keystore)
@@ -154,7 +188,8 @@ async def test_no_more_keys_are_kept_than_can_be_listed() -> None:
 
 async def test_methods_on_keys_are_unsafe() -> None:
     bench = Bench(Keystore(None), unsafe=False)
-    for name in ("author_insertKey", "author_hasKey", "author_hasSessionKeys", "author_rotateKeys"):
+    names = ("author_insertKey", "author_hasKey", "author_hasSessionKeys", "author_rotateKeys")
+    for name in (*names, "author_rotateKeysWithOwner"):
         answer = await bench.call(name)
         assert isinstance(answer, tuple)
         assert (answer[0], "is unsafe" in answer[1]) == (-32601, True)
