@@ -25,7 +25,7 @@ help:
 	@echo "make sim             simulate the agreement engine; ARGS='--nodes 7 --seeds 500' says how"
 	@echo "make sim-full        the simulator's acceptance runs, an hour or two; docs/consensus-testing.md"
 	@echo "make bench           benchmarks, JSON lines on stdout; ARGS='--only rpc' names some"
-	@echo "make wallet-clients  install the wallet libraries that make test runs (needs Node.js)"
+	@echo "make wallet-clients  install the wallet libraries and zombienet, which make test runs (needs Node.js)"
 	@echo "make venv            create .venv from the lock file; PYTHON=… names the interpreter"
 	@echo "make lock            compile the lock files anew from pyproject.toml"
 	@echo "make clean           remove caches and build products"

@@ -114,6 +114,13 @@ VERSIONS = (SPEC_VERSION,)
 """Every spec version of this runtime that the program carries."""
 
 
+FOREIGN_SESSION_KEYS = (
+    *("babe", "aura", "im_online", "authority_discovery", "beefy", "mixnet", "nimbus", "vrf", "bcsv", "ftsv"),
+    *("parachain_validator", "para_validator", "para_assignment"),
+)
+"""Session keys of other runtimes, passed over: tools such as zombienet give each validator all of them."""
+
+
 def parse_genesis(config: Mapping[str, Any], path: str) -> ConsortiumGenesis:
     """Return the genesis of a chain spec's JSON configuration; SpecError naming the place when it is
     wrong."""
@@ -162,7 +169,7 @@ def _validator(value: Any, path: str) -> tuple[AccountId, SessionKeys]:
     if not isinstance(value, list) or len(value) != 3:
         raise SpecError(f"{path}: expected [account, validator, keys]")
     as_account(value[0], f"{path}[0]")
-    keys = as_object(value[2], f"{path}[2]", ("grandpa",))
+    keys = as_object(value[2], f"{path}[2]", ("grandpa", *FOREIGN_SESSION_KEYS))
     return as_account(value[1], f"{path}[1]"), SessionKeys(
         as_account(keys.get("grandpa"), f"{path}[2].grandpa")
     )

@@ -37,6 +37,7 @@ from node.driver.vote_keys import VoteKeys
 from node.host import Agreement, ChainHost, HostSettings
 from node.joining import joined, make_agreement, make_network
 from node.keystore import Keystore, get_node_key
+from node.keystore.files import is_open_to_others
 from node.network.identity import PeerId, compute_peer_id
 from node.network.service import Network
 from node.pool.transaction import compute_limits
@@ -366,9 +367,16 @@ def _host_settings(config: Config, spec: ChainSpec) -> HostSettings:
 
 
 def _open_keystore(config: Config, spec: ChainSpec) -> Keystore:
-    """Return the chain's keystore, with the key of a named development account in memory."""
+    """Return the chain's keystore, with the key of a named development account in memory.
+
+    That others can read it is refused of a validator unless it was told not to care; other nodes sign
+    nothing.
+    """
     path = config.get_keystore_path(spec.id)
-    keystore = Keystore(path, password=config.password, plain=config.keystore_plain)
+    may_be_open = config.insecure_validator_i_know_what_i_do or not config.validator
+    keystore = Keystore(path, password=config.password, plain=config.keystore_plain, may_be_open=may_be_open)
+    if may_be_open and is_open_to_others(path):
+        log.warning("keystore_open_to_others", path=str(path), mend=f"chmod -R go= {path}")
     if config.dev_account is not None and config.dev_account not in {"one", "two"}:
         pair = Keypair.from_uri(f"//{config.dev_account.capitalize()}", Scheme.ED25519)
         keystore.insert_ephemeral(VOTE_KEY_TYPE, pair)

@@ -41,7 +41,9 @@ _SETTINGS = {
         "Role", "Accept the mock signature 0xdeadbeef… for any account; development chains only."
     ),
     "workers": Setting("Role", "Processes that check signatures; by default one for each CPU.", "N"),
-    "insecure_validator_i_know_what_i_do": Setting("Role", "Accepted and ignored, for scripts."),
+    "insecure_validator_i_know_what_i_do": Setting(
+        "Role", "Validate with keys that other users of the machine can read, as tools for tests make them."
+    ),
     # Network
     "port": Setting(NETWORK, "TCP port for peers.", "PORT"),
     "listen_addr": Setting(NETWORK, "Multiaddress to listen on.", "ADDR"),

@@ -17,20 +17,25 @@ SECRET_BYTES_MAX = 16 * 1024
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def ensure_private_directory(path: Path) -> None:
-    """Create the directory for its owner alone, or check that an existing one is so."""
+def ensure_private_directory(path: Path, *, may_be_open: bool = False) -> None:
+    """Create the directory for its owner alone, or check that an existing one is so.
+
+    `may_be_open` lets pass one that others can read.
+    """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
     status = path.stat()
     if not stat.S_ISDIR(status.st_mode):
         raise KeystoreError(f"{path} is not a directory")
-    _ensure_owned(path, status, "directory", DIRECTORY_MODE)
+    _ensure_owned(path, status, "directory", None if may_be_open else DIRECTORY_MODE)
 
 
-def read_private_file(path: Path) -> bytes:
+def read_private_file(path: Path, *, may_be_open: bool = False) -> bytes:
     """Return the bytes of a regular file of at most 16 KiB that only its owner can read; no link is
     followed.
+
+    `may_be_open` lets pass one that others can read.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -42,7 +47,7 @@ def read_private_file(path: Path) -> bytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise KeystoreError(f"{path} is not a regular file")
-        _ensure_owned(path, status, "file", FILE_MODE)
+        _ensure_owned(path, status, "file", None if may_be_open else FILE_MODE)
         data = os.read(descriptor, SECRET_BYTES_MAX + 1)
     finally:
         os.close(descriptor)
@@ -73,10 +78,18 @@ def write_private_file(path: Path, data: bytes) -> None:
         os.close(directory)
 
 
-def _ensure_owned(path: Path, status: os.stat_result, kind: str, mode: int) -> None:
+def is_open_to_others(path: Path) -> bool:
+    """Tell whether a file or directory is there and others than its owner may use it."""
+    return path.exists() and path.stat().st_mode & OTHERS != 0
+
+
+def _ensure_owned(path: Path, status: os.stat_result, kind: str, mode: int | None) -> None:
+    """Raise KeystoreError unless the node's user alone can change it, and read it where a mode is wanted."""
     if status.st_mode & stat.S_ISVTX or path.absolute().parent == path.absolute():
         raise KeystoreError(f"{kind} {path} is shared with others; name one of the node's own")
-    if status.st_mode & OTHERS:
+    others = OTHERS if mode is not None else stat.S_IWGRP | stat.S_IWOTH
+    if status.st_mode & others:
+        mode = mode if mode is not None else status.st_mode & ~others & 0o777
         seen = stat.S_IMODE(status.st_mode)
         raise KeystoreError(f"{kind} {path} is open to others (mode {seen:04o}); run: chmod {mode:o} {path}")
     if status.st_uid not in (os.geteuid(), 0):

@@ -50,17 +50,27 @@ class SealedKey(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
 class Keystore:
     """The keys of one node on one chain; without a path it lives in memory."""
 
-    def __init__(self, path: Path | None, *, password: str | None = None, plain: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        password: str | None = None,
+        plain: bool = False,
+        may_be_open: bool = False,
+    ) -> None:
         """Open the directory, or create it for its owner alone; sealing needs a password, opening plain
         does not.
+
+        `may_be_open` reads keys too that others can read.
         """
         self._path = path
         self._password = password
         self._plain = plain
+        self._may_be_open = may_be_open
         self._sealer = Sealer(password) if password is not None else None
         self._loaded: dict[KeyId, Keypair] = {}
         if path is not None:
-            ensure_private_directory(path)
+            ensure_private_directory(path, may_be_open=may_be_open)
 
     def list_keys(self, key_type: str | None = None) -> tuple[KeyId, ...]:
         """Return the keys held, on disk and in memory, in order of type and public key."""
@@ -140,7 +150,7 @@ class Keystore:
             if path.exists():
                 try:
                     read = self._read_sealed if path.suffix == SEALED_SUFFIX else self._read_plain
-                    return read(key, read_private_file(path))
+                    return read(key, read_private_file(path, may_be_open=self._may_be_open))
                 except KeystoreError as error:
                     where = "" if str(path) in str(error) else f"{path}: "
                     raise KeystoreError(f"{where}{error}") from error

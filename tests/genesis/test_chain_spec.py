@@ -9,6 +9,7 @@ import pytest
 
 from genesis.chain_spec import load_spec, parse_spec
 from genesis.config import SpecError
+from genesis.consortium import FOREIGN_SESSION_KEYS
 from runtime.frame.state import MemoryBackend, State
 
 Json = Any
@@ -100,7 +101,7 @@ HOLDERS = (*CONFIG, "assets", "accounts")
         ((*KEYS, 0, 0, "x"), "genesis.session.keys[0][0]"),
         ((*KEYS, 0, 1, None), "genesis.session.keys[0][1]"),
         ((*KEYS, 0, 2, "grandpa", "0x"), "genesis.session.keys[0][2].grandpa"),
-        ((*KEYS, 0, 2, "babe", "0x"), "genesis.session.keys[0][2].babe"),
+        ((*KEYS, 0, 2, "grampa", "0x"), "genesis.session.keys[0][2].grampa"),
         ((*CONFIG, "sudo", "key", 1), "genesis.sudo.key"),
         (("chainType", "Live"), "superuser"),
         ((*CONFIG, "assets", "surprise", 1), "genesis.assets.surprise"),
@@ -200,6 +201,13 @@ def test_account_endowed_twice_is_refused() -> None:
         balances.append(balances[0])
 
     assert "endowed twice" in refusal(changed(twice))
+
+
+def test_session_keys_of_other_engines_are_passed_over() -> None:
+    foreign = dict.fromkeys(FOREIGN_SESSION_KEYS, "no key")
+    document = changed(lambda document: config(document)["session"]["keys"][0][2].update(foreign))
+    spec = parse_spec(json.dumps(document).encode())
+    assert spec.genesis_state() == load_spec("dev").genesis_state()
 
 
 def test_vote_key_of_two_validators_is_refused() -> None:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.wallets.environments import EVERY, Client, EnvironmentMissing, prepare
+from tests.wallets.environments import EVERY, ZOMBIENET, Client, EnvironmentMissing, prepare
 
 REQUIRED = os.environ.get("WALLETS_REQUIRED") == "1"
 
@@ -18,7 +18,7 @@ def unavailable(reason: str) -> None:
 
 def require(name: str) -> Client:
     """Return the client, installed; ends the test when that cannot be."""
-    client = EVERY[name]
+    client = ZOMBIENET if name == ZOMBIENET.name else EVERY[name]
     try:
         prepare(client)
     except EnvironmentMissing as missing:

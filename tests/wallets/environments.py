@@ -1,4 +1,5 @@
-"""The wallet libraries under test, each in an environment of its own, made from its lock file on demand.
+"""The wallet libraries under test, and zombienet, each in an environment of its own, made from its lock file
+on demand.
 
 `python -m tests.wallets.environments` makes all of them; `… lock` resolves the lock files anew. It knows
 where the libraries live and how their scenario programs start, and nothing of the scenarios.
@@ -34,10 +35,11 @@ class Client:
     name: str
     account: str
     venv: str | None = None
+    parent: Path = CLIENTS
 
     @property
     def folder(self) -> Path:
-        return CLIENTS / self.name
+        return self.parent / self.name
 
     @property
     def lock(self) -> Path:
@@ -69,6 +71,9 @@ EVERY = {
         Client("async_substrate", "Ferdie", ".venv-async-client"),
     )
 }
+
+ZOMBIENET = Client("zombienet", "", parent=HERE.parent / "networks")
+"""No wallet: the tool of tests/networks that drives whole networks of Substrate nodes."""
 
 
 def _node() -> str:
@@ -154,7 +159,7 @@ def resolve(client: Client) -> None:
 def main() -> None:
     """Prepare or resolve every client, one line each."""
     action = resolve if sys.argv[1:] == ["lock"] else prepare
-    for client in EVERY.values():
+    for client in (*EVERY.values(), ZOMBIENET):
         try:
             action(client)
         except EnvironmentMissing as missing:

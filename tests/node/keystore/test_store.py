@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from node.config import ExitCode
 from node.keystore import KeyId, Keystore, KeystoreError
-from node.keystore.files import SECRET_BYTES_MAX, read_private_file, write_private_file
+from node.keystore.files import SECRET_BYTES_MAX, is_open_to_others, read_private_file, write_private_file
 from node.keystore.sealed import MEMORY_BYTES_MAX, OPS_MAX, PASSWORD_BYTES_MAX, Sealer
 from runtime.primitives.crypto import Keypair, Scheme
 
@@ -330,3 +330,26 @@ def test_file_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.Monkey
         write_private_file(path, b"new")
     assert read_private_file(path) == b"old"
     assert get_only_file(tmp_path) == path
+
+
+def test_keys_open_to_readers_are_taken_where_that_is_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    key = Keystore(path, plain=True).insert("gran", "//Alice", Scheme.ED25519)
+    path.chmod(0o755)
+    get_only_file(path).chmod(0o644)
+    assert is_open_to_others(path)
+    assert Keystore(path, may_be_open=True).get_keypair(*key).public == key.public
+
+
+def test_keys_open_to_writers_are_never_taken(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    key = Keystore(path, plain=True).insert("gran", "//Alice", Scheme.ED25519)
+    get_only_file(path).chmod(0o664)
+    with pytest.raises(KeystoreError, match=r"mode 0664.*chmod 644"):
+        Keystore(path, may_be_open=True).get_keypair(*key)
+    path.chmod(0o775)
+    with pytest.raises(KeystoreError, match=r"mode 0775.*chmod 755"):
+        Keystore(path, may_be_open=True)
+    path.chmod(0o1777)
+    with pytest.raises(KeystoreError, match="is shared with others"):
+        Keystore(path, may_be_open=True)
