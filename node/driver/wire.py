@@ -6,6 +6,7 @@ extrinsics are looked at by whoever imports it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 import structlog
@@ -19,6 +20,9 @@ from runtime.primitives.scale import DecodeError
 from runtime.primitives.types import Hash
 
 FETCH_TIMEOUT_S = 5.0
+FETCH_PATIENCE_S = 0.3
+"""After this the next peer is asked as well: a view lasts two seconds at first, and the hinted peer may have
+been paused since."""
 
 log = structlog.get_logger("p2p")
 
@@ -42,21 +46,44 @@ class NetworkWire:
         self._network.send(PeerId(peer), Consensus(data))
 
     async def fetch_block(self, block_hash: Hash, hint: str | None) -> Block | None:
-        """Get a block from a peer, the hinted one first; None when none has it in time."""
+        """Get a block from a peer, the hinted one first; None when none has it in time.
+
+        Who does not answer soon is not waited for: the next is asked besides, and the first answer counts.
+        """
+        left = _order((info.peer for info in self._network.peers()), hint)
+        answers: asyncio.Queue[Block | None] = asyncio.Queue(len(left) or 1)
+        block: Block | None = None
+        waiting = 0
+        async with asyncio.TaskGroup() as group:
+            asking = []
+            while block is None and (left or waiting):
+                if left:
+                    asking.append(group.create_task(self._ask(left.pop(0), block_hash, answers)))
+                    waiting += 1
+                try:
+                    async with asyncio.timeout(FETCH_PATIENCE_S if left else None):
+                        block = await answers.get()
+                except TimeoutError:
+                    continue
+                waiting -= 1
+            for task in asking:
+                task.cancel()
+        return block
+
+    async def _ask(self, peer: PeerId, block_hash: Hash, answers: asyncio.Queue[Block | None]) -> None:
+        """Put a peer's block into the answers, or None where it has none or tells something else."""
         fields = int(BlockFields.HEADER | BlockFields.BODY)
-        for peer in _order((info.peer for info in self._network.peers()), hint):
-            try:
-                response = await self._network.request(
-                    peer, BlockRequest(block_hash, fields), FETCH_TIMEOUT_S
-                )
-            except RequestError as error:
-                log.debug("block_not_fetched", peer=peer, reason=str(error))
-                continue
-            block = decode_block(response.block)
-            if block is not None and hash_header(block.header) == block_hash:
-                return block
+        try:
+            response = await self._network.request(peer, BlockRequest(block_hash, fields), FETCH_TIMEOUT_S)
+        except RequestError as error:
+            log.debug("block_not_fetched", peer=peer, reason=str(error))
+            answers.put_nowait(None)
+            return
+        block = decode_block(response.block)
+        if block is None or hash_header(block.header) != block_hash:
             self._network.report(peer, Penalty.BAD_RESPONSE)
-        return None
+            block = None
+        answers.put_nowait(block)
 
 
 def decode_block(data: BlockData) -> Block | None:
