@@ -12,8 +12,15 @@ class OwnTasks:
         self._running: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        """Start a task; an exception it lets out ends the group."""
-        task = self._group.create_task(work)
+        """Start a task; an exception it lets out ends the group.
+
+        CancelledError when the group has come to its end: nothing new begins then.
+        """
+        try:
+            task = self._group.create_task(work)
+        except RuntimeError as error:
+            work.close()
+            raise asyncio.CancelledError from error
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return task
