@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import NamedTuple
@@ -37,8 +37,9 @@ class Job(NamedTuple):
 class Runs:
     """The outcomes of the selected scenarios, as they come; each client has one worker and one program."""
 
-    def __init__(self, endpoint: str, wanted: dict[str, list[Job]]) -> None:
-        self.endpoint = endpoint
+    def __init__(self, endpoints: Mapping[str, str], wanted: dict[str, list[Job]]) -> None:
+        """`endpoints` says of each client which node it uses."""
+        self._endpoints = endpoints
         self._sudo = threading.Lock()
         self._programs: dict[str, Program] = {}
         self._workers = {client: ThreadPoolExecutor(1) for client in wanted}
@@ -53,7 +54,7 @@ class Runs:
         if job.fault:
             return self._run_sabotaged(client, job)
         if client not in self._programs:
-            self._programs[client] = Program(EVERY[client], self.endpoint)
+            self._programs[client] = Program(EVERY[client], self._endpoints[client])
         with self._sudo if job.scenario in EXCLUSIVE else nullcontext():
             return self._programs[client].run(job.scenario)
 
@@ -61,7 +62,10 @@ class Runs:
         """Run on a broken node, then let pass the block in which left-over transactions are included."""
         sabotage = SABOTAGE[job.fault]
         timeout_s = HANG_TIMEOUT_S if sabotage.hangs(client) else SCENARIO_TIMEOUT_S
-        with relaying(self.endpoint, sabotage.make()) as broken, running(EVERY[client], broken) as program:
+        with (
+            relaying(self._endpoints[client], sabotage.make()) as broken,
+            running(EVERY[client], broken) as program,
+        ):
             outcome = program.run(job.scenario, timeout_s)
         time.sleep(SETTLE_S)
         return outcome
@@ -99,7 +103,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def runs(request: pytest.FixtureRequest, endpoint: str) -> Iterator[Runs]:
-    started = Runs(endpoint, _selected(request.session))
+    started = Runs(dict.fromkeys(EVERY, endpoint), _selected(request.session))
     yield started
     started.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -48,6 +49,7 @@ class AuthorMethods:
 
     def __init__(self, context: ChainContext) -> None:
         self._intake = context.intake
+        self._in_block_s = context.in_block_s
         self._author = context.author
 
     @method("author_submitExtrinsic")
@@ -71,11 +73,22 @@ class AuthorMethods:
     )
     async def submit_and_watch(self, sink: Sink, extrinsic: bytes) -> None:
         """Submit an extrinsic and follow its statuses until it is finalized or gone."""
+        clock = asyncio.get_running_loop()
+        shown_until = 0.0
 
-        def watcher(event: PoolEvent) -> None:
+        def show(event: PoolEvent) -> None:
             sink.send(status_json(event))
             if isinstance(event, ENDS):
                 sink.close()
+
+        def watcher(event: PoolEvent) -> None:
+            nonlocal shown_until
+            if isinstance(event, Finalized) and clock.time() < shown_until:
+                clock.call_at(shown_until, show, event)
+                return
+            if isinstance(event, InBlock):
+                shown_until = clock.time() + self._in_block_s
+            show(event)
 
         outcome = await self._intake.submit_and_watch(extrinsic, watcher)
         if isinstance(outcome, Exception):

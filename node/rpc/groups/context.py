@@ -51,6 +51,8 @@ class ChainContext:
     """The number of the best block when the node started."""
     log_filter: LogFilter | None = None
     """The rules of the log when they may be changed."""
+    in_block_s: float = 0.0
+    """How long who watches a transaction sees it in a block before it sees that final, at least."""
 
     def resolve(self, at: bytes | None) -> Hash:
         """Return the hash asked for, the head's when none was given."""

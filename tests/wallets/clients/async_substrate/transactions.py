@@ -65,15 +65,18 @@ async def module_error(session: Session) -> object:
 
 
 async def fee(session: Session) -> object:
-    """Fees follow the fullness of blocks; the fee told holds for the next block, so try until that is met."""
+    """Fees follow the fullness of blocks; the fee told holds for the next block, so try until that is met.
+
+    The stash pays: the main account may be a validator's, which earns the fees of its blocks.
+    """
     call = await session.transfer(session.recipient("fee").ss58_address)
     while True:
         best = await session.chain.get_chain_head()
-        told = (await session.chain.get_payment_info(call, session.main, era={"period": 64}))["partial_fee"]
-        before = await session.free(session.main.ss58_address)
-        receipt = await session.send_well(call, session.main)
+        told = (await session.chain.get_payment_info(call, session.stash, era={"period": 64}))["partial_fee"]
+        before = await session.free(session.stash.ss58_address)
+        receipt = await session.send_well(call, session.stash)
         paid = await receipt.total_fee_amount
-        assert before - await session.free(session.main.ss58_address) == session.amount + paid
+        assert before - await session.free(session.stash.ss58_address) == session.amount + paid
         if (await session.chain.get_block_header(receipt.block_hash))["header"]["parentHash"] == best:
             assert told == paid, "the fee told equals the fee charged"
             return paid

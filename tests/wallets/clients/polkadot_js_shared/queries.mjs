@@ -67,8 +67,8 @@ async function accountQuery(session) {
   const empty = await session.api.query.system.account(session.recipient('nobody').address);
   assert.equal(empty.nonce.toNumber(), 0);
   assert.ok(empty.data.free.isZero());
-  const all = await session.api.derive.balances.all(session.main.address);
-  assert.equal(all.freeBalance.toBigInt(), await session.free(session.main.address));
+  const all = await session.api.derive.balances.all(session.stash.address);
+  assert.equal(all.freeBalance.toBigInt(), await session.free(session.stash.address));
 }
 
 async function multiQuery(session) {
@@ -184,7 +184,7 @@ async function overHttp(session) {
   assert.equal(chain, (await session.api.rpc.system.chain()).toString());
   const api = new ApiPromise({ provider, initWasm: false, noInitWarn: true });
   await api.isReady;
-  assert.equal(await session.free(session.main.address, api), await session.free(session.main.address));
+  assert.equal(await session.free(session.stash.address, api), await session.free(session.stash.address));
 }
 
 // What the library prints on connecting: a warning would stand on the screen of every user of the chain. That it

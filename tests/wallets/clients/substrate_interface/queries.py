@@ -175,8 +175,8 @@ def block_author(session: Session) -> object:
 
 def over_http(session: Session) -> None:
     chain = SubstrateInterface(url=session.endpoint.replace("ws:", "http:"), auto_discover=False)
-    account = chain.query("System", "Account", [session.main.ss58_address]).value
-    assert account["data"]["free"] == session.free(session.main.ss58_address)
+    account = chain.query("System", "Account", [session.stash.ss58_address]).value
+    assert account["data"]["free"] == session.free(session.stash.ss58_address)
     chain.close()
 
 

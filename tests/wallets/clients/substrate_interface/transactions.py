@@ -73,15 +73,18 @@ def module_error(session: Session) -> object:
 
 
 def fee(session: Session) -> object:
-    """Fees follow the fullness of blocks; the fee told holds for the next block, so try until that is met."""
+    """Fees follow the fullness of blocks; the fee told holds for the next block, so try until that is met.
+
+    The stash pays: the main account may be a validator's, which earns the fees of its blocks.
+    """
     call = session.transfer(session.recipient("fee").ss58_address)
     while True:
         best = session.chain.get_chain_head()
-        told = session.chain.get_payment_info(call, session.main)["partialFee"]
-        before = session.free(session.main.ss58_address)
-        receipt = session.send_well(call, session.main, era="00")
+        told = session.chain.get_payment_info(call, session.stash)["partialFee"]
+        before = session.free(session.stash.ss58_address)
+        receipt = session.send_well(call, session.stash, era="00")
         paid = receipt.total_fee_amount
-        assert before - session.free(session.main.ss58_address) == session.amount + paid
+        assert before - session.free(session.stash.ss58_address) == session.amount + paid
         if session.chain.get_block_header(receipt.block_hash)["header"]["parentHash"] == best:
             assert told == paid, "the fee told equals the fee charged"
             return paid
