@@ -61,7 +61,9 @@ from node.storage.kv import (
     CorruptionError,
     DiskFullError,
     LockedError,
+    ReadFailedError,
     StorageError,
+    WriteFailedError,
     WrongGenesisError,
 )
 from node.telemetry.exporter import measure_loop_lag, serve_metrics
@@ -82,6 +84,9 @@ MIB = 1024 * 1024
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 FORCED = 130
 """The exit code after a second signal."""
+IN_BLOCK_S = 0.25
+"""polkadot.js tells nobody that a transaction is in a block when that is final before it has fetched it; a
+lone authority waits as long with its certificates (node/host.py)."""
 
 log = structlog.get_logger("substrate")
 
@@ -280,6 +285,7 @@ def _make_methods(
         peers=host.peers,
         started_at=host.started_at,
         log_filter=log_filter,
+        in_block_s=0.0 if host.agreement is None else IN_BLOCK_S,
     )
     methods = Methods(
         ChainMethods(context),
@@ -480,6 +486,8 @@ _EXIT_CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (InvalidBlock, ExitCode.DATABASE_CORRUPT),
     (UnknownRuntime, ExitCode.UNKNOWN_RUNTIME),
     (SpecError, ExitCode.CONFIG),
+    (WriteFailedError, ExitCode.DISK_FAILING),
+    (ReadFailedError, ExitCode.DISK_FAILING),
     (StorageError, ExitCode.ERROR),
 )
 

@@ -18,6 +18,8 @@ KNOWN_ERRORS = (
     ("node.storage.kv", "MissingError", ExitCode.CONFIG),
     ("node.storage.blocks", "PruningMismatchError", ExitCode.CONFIG),
     ("node.storage.kv", "CorruptionError", ExitCode.DATABASE_CORRUPT),
+    ("node.storage.kv", "WriteFailedError", ExitCode.DISK_FAILING),
+    ("node.storage.kv", "ReadFailedError", ExitCode.DISK_FAILING),
     ("node.storage.kv", "StorageError", ExitCode.ERROR),
     ("node.chain.errors", "UnknownRuntime", ExitCode.UNKNOWN_RUNTIME),
     ("node.chain.errors", "UnknownBlock", ExitCode.ERROR),
@@ -32,12 +34,15 @@ ADVICE = {
     ExitCode.WRONG_GENESIS: "Remove the old chain's database with `loam purge-chain`, or take another"
     " --base-path.",
     ExitCode.DISK_FULL: "Free some space and start again; nothing that was final is lost.",
+    ExitCode.DISK_FAILING: "The disk refused to read or write: look at the system's log, move the data to a"
+    " whole disk where this one is failing, and start again; nothing that was final is lost.",
 }
 """What the operator can do next, where the error itself does not say."""
 ERRNO_CODES = {
     errno.ENOSPC: ExitCode.DISK_FULL,
     errno.EDQUOT: ExitCode.DISK_FULL,
     errno.EFBIG: ExitCode.DISK_FULL,
+    errno.EIO: ExitCode.DISK_FAILING,
     errno.EADDRINUSE: ExitCode.PORT_IN_USE,
 }
 

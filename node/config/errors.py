@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     DISK_FULL = 9
     UNKNOWN_RUNTIME = 10
     DEVNET_FAILED = 11
+    DISK_FAILING = 12
 
 
 class OperatorError(Exception):

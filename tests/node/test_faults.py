@@ -28,7 +28,7 @@ def end_with(error: BaseException, base: Path) -> None:
         (FULL, ExitCode.DISK_FULL, str(FULL)),
         (closed(FULL), ExitCode.DISK_FULL, str(FULL)),
         (closed(closed(FULL)), ExitCode.DISK_FULL, str(FULL)),
-        (ExceptionGroup("tasks", [closed(REFUSED), REFUSED]), ExitCode.ERROR, str(REFUSED)),
+        (ExceptionGroup("tasks", [closed(REFUSED), REFUSED]), ExitCode.DISK_FAILING, str(REFUSED)),
         (ExceptionGroup("tasks", [closed(FULL), closed(FULL)]), ExitCode.DISK_FULL, str(FULL)),
         (
             ExceptionGroup("tasks", [ExceptionGroup("inner", [KeyError("x"), FULL]), closed(FULL)]),

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from node.cli.outcome import ADVICE as CLI_ADVICE
 from node.config import ExitCode
 from tests.processes.running import GONE, Ended, Load, RunningNode, run_to_end
 from tests.support import refused_syncs
@@ -88,8 +89,9 @@ def test_refused_sync_ends_the_node_before_anything_stands_on_it(refusal: Refusa
         refused_syncs.refuse_syncs(node.process, refusal.call, refusal.file)
         synced_bytes = find_log(base).stat().st_size
         ended = announced.follow()
-    assert ended.code == ExitCode.ERROR
+    assert ended.code == ExitCode.DISK_FAILING
     (error,) = ended.errors
+    assert ended.lines[-1] == CLI_ADVICE[ExitCode.DISK_FAILING]
     assert re.fullmatch(rf"Error: .*{refusal.named}: Input/output error", error)
     if refusal is REFUSALS[0]:  # the power fails too: what was not synced is gone
         os.truncate(find_log(base), synced_bytes)

@@ -227,7 +227,7 @@ def test_file_limit_is_raised_without_complaint() -> None:
         (LockedError("/x", 5), ExitCode.DATABASE_LOCKED),
         (CorruptionError("bad"), ExitCode.DATABASE_CORRUPT),
         (WrongGenesisError(bytes(32), bytes(32)), ExitCode.WRONG_GENESIS),
-        (WriteFailedError("Input/output error"), ExitCode.ERROR),
+        (WriteFailedError("Input/output error"), ExitCode.DISK_FAILING),
         (OSError(errno.ENOSPC, "No space left on device"), ExitCode.DISK_FULL),
         (OSError(errno.EFBIG, "File too large"), ExitCode.DISK_FULL),
         (OSError(errno.EADDRINUSE, "in use"), ExitCode.PORT_IN_USE),
