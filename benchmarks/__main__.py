@@ -31,6 +31,7 @@ MILLION: Final = ("--accounts", "1000000", "--seconds", "60")
 SINGLE: Final = ("--accounts", "10000", "--seconds", "20", "--batch", "1")
 QUICK_LOAD: Final = ("--accounts", "200", "--seconds", "2", "--transfers", "1000")
 ANVIL_QUICK: Final = ("--accounts", "50", "--transfers", "1000")
+QUICK_NETWORK: Final = ("--validators", "2", "--seconds", "3", "--transactions", "1")
 BENCHMARKS: Final = (
     Benchmark("codec", "codec", (), ("500",)),
     Benchmark("storage", "storage", (), ("1000",), 1_800),
@@ -42,6 +43,9 @@ BENCHMARKS: Final = (
     Benchmark("rpc", "rpc", (), ("800",)),
     Benchmark("node", "node", (), ("800", "1")),
     Benchmark("restart", "restart", ("10",), ("2",)),
+    Benchmark("network", "network", (), QUICK_NETWORK),
+    Benchmark("network7", "network", ("--validators", "7", "--transactions", "0"), QUICK_NETWORK),
+    Benchmark("network21", "network", ("--validators", "21", "--transactions", "0"), QUICK_NETWORK),
     Benchmark("throughput", "throughput", (), QUICK_LOAD),
     Benchmark("anvil", "anvil.compare", (), ANVIL_QUICK),
     Benchmark("single", "throughput", SINGLE, (*QUICK_LOAD, "--batch", "1")),

@@ -23,16 +23,16 @@ class Validators:
         self._base = base
         self._stack = ExitStack()
         self._keys = [f"{place:064x}" for place in range(1, 5)]
-        self._ports = [free_port() for _ in NAMES]
+        self.ports = [free_port() for _ in NAMES]
         first = Keypair.from_seed(bytes.fromhex(self._keys[0]), Scheme.ED25519)
-        self._boot = f"/ip4/127.0.0.1/tcp/{self._ports[0]}/ws/p2p/{compute_peer_id(first.public)}"
+        self._boot = f"/ip4/127.0.0.1/tcp/{self.ports[0]}/ws/p2p/{compute_peer_id(first.public)}"
         self.nodes: dict[str, RunningNode] = {}
 
     def start(self, name: str, module: Sequence[str] = ("node",)) -> RunningNode:
         """Start a node that does not run; `module` may name another that runs it."""
         place = NAMES.index(name)
         chain = ("--chain", "local", "--validator", f"--{name}")
-        flags = ["--node-key", self._keys[place], "--port", str(self._ports[place]), "--workers", "0"]
+        flags = ["--node-key", self._keys[place], "--port", str(self.ports[place]), "--workers", "0"]
         if place:
             flags += ["--bootnodes", self._boot]
         self.nodes[name] = RunningNode(self._base / name, *flags, module=module, chain=chain)

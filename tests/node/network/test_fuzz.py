@@ -6,7 +6,7 @@ import pytest
 
 from node.network import messages
 from node.network.frames import FrameOpener
-from tests.node.network import fuzz
+from tests.node.network import fuzz, fuzz_targets
 
 
 def test_a_short_run_finds_nothing() -> None:
@@ -27,6 +27,15 @@ def test_the_corpus_is_taken_as_it_is() -> None:
     fuzz.take_sealed(fuzz.SEALED)
     fuzz.take_handshake(fuzz.HANDSHAKE[1])
     fuzz.take_store(fuzz.make_store())
+
+
+@pytest.mark.parametrize("name", fuzz_targets.TARGETS)
+def test_every_target_takes_its_corpus_and_changes_of_it(name: str) -> None:
+    target = fuzz_targets.TARGETS[name]
+    for data in target.corpus:
+        target.take(data)
+    for number in range(50):
+        target.take(fuzz.mutate(target.corpus, fuzz.Dice(2, number)))
 
 
 def plant_second_form(monkeypatch: pytest.MonkeyPatch) -> None:
