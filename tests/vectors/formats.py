@@ -5,22 +5,45 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.vectors.case import Document, MalformedFile, Plan
+from tests.vectors.compliance import plan_aml, plan_commitment, plan_freshness, plan_median
 from tests.vectors.consensus import plan_guard, plan_quorum
 from tests.vectors.ed25519 import plan_ed25519
+from tests.vectors.energy_trading import plan_arithmetic, plan_cda, plan_peers, plan_uniform, plan_zonal
 from tests.vectors.multisig import plan_multisig
 from tests.vectors.pallets import plan_pallets
+from tests.vectors.settlement import (
+    plan_certificates,
+    plan_pool,
+    plan_settlement,
+    plan_tariff,
+    plan_week,
+)
 from tests.vectors.suri import plan_suri
 from tests.vectors.wire import plan_wire
 
 FORMATS: Mapping[str, Callable[[Document], Plan]] = {
+    "aml_rules": plan_aml,
+    "arithmetic": plan_arithmetic,
     "bft_quorum": plan_quorum,
+    "certificates": plan_certificates,
+    "clearing_cda": plan_cda,
+    "clearing_uniform": plan_uniform,
+    "clearing_zonal": plan_zonal,
     "double_sign_guard": plan_guard,
     "ed25519_cctv": plan_ed25519,
     "ed25519_speccheck": plan_ed25519,
     "ed25519_wycheproof": plan_ed25519,
     "multisig": plan_multisig,
+    "oracle_freshness": plan_freshness,
+    "oracle_median": plan_median,
     "pallets": plan_pallets,
+    "pdpa_commitment": plan_commitment,
+    "peer_mechanisms": plan_peers,
+    "pool": plan_pool,
+    "replay_homes15_week": plan_week,
+    "settlement": plan_settlement,
     "suri": plan_suri,
+    "tariff": plan_tariff,
     "wire": plan_wire,
 }
 

@@ -237,7 +237,7 @@ class TestProgram:
             (
                 "unheard.json",
                 "{}",
-                "no vector format is named 'unheard'; known are bft_quorum, double_sign_guard, ed25519_cctv",
+                "no vector format is named 'unheard'; known are aml_rules, arithmetic, bft_quorum",
             ),
             (".json", "{}", "no vector format is named ''"),
             ("WIRE.json", "{}", "no vector format is named 'WIRE'"),
