@@ -49,7 +49,7 @@ def compute_clearing(bids: Sequence[Level], offers: Sequence[Level], rules: Rule
     Levels are of limits, from the best to the worst. Raises LevelOutOfOrder, EmptyLevel, and Underflow or
     Overflow for prices outside u32 and rules outside their ranges.
     """
-    rules.checked()
+    rules.ensure_valid()
     ensure_levels(Side.BUY, bids)
     ensure_levels(Side.SELL, offers)
     demand, supply = Ladder(to_effective_levels(bids, rules)), Ladder(offers)

@@ -8,7 +8,7 @@ the order of their arrival.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from pallets.energy_trading.orders import OrderError, Side
 from pallets.energy_trading.units import FEE_MAX_BPS, PRICE_MAX_TICKS
@@ -51,12 +51,11 @@ class Rules(NamedTuple):
     fee_bps: int = 0
     wheeling_ticks: int = 0
 
-    def checked(self) -> Self:
-        """Return the same rules; raises Underflow or Overflow where a value is outside its range."""
+    def ensure_valid(self) -> None:
+        """Raise Underflow or Overflow where a value is outside its range."""
         ensure_within(self.k_permille, WHOLE_PERMILLE)
         ensure_within(self.fee_bps, FEE_MAX_BPS)
         ensure_within(self.wheeling_ticks, PRICE_MAX_TICKS)
-        return self
 
 
 def compute_effective_bid(limit_ticks: int, rules: Rules) -> int:
@@ -126,11 +125,16 @@ class Ladder:
 
     __slots__ = ("_levels", "_next", "left")
 
-    def __init__(self, levels: Sequence[Level]) -> None:
+    def __init__(self, levels: Sequence[Level], accepted_wh: int = 0) -> None:
         self._levels = levels
         self._next = 0
         self.left = levels[0].qty_wh if levels else 0
         """Wh of the level at the head that are not accepted; 0 once there is no more."""
+        while accepted_wh > 0:
+            assert self.left > 0, "no more is accepted than there is"
+            taken_wh = min(accepted_wh, self.left)
+            self.take(taken_wh)
+            accepted_wh -= taken_wh
 
     @property
     def head(self) -> int | None:
@@ -146,7 +150,12 @@ class Ladder:
     @property
     def accepted(self) -> int:
         """Wh accepted in all."""
-        return sum(level.qty_wh for level in self._levels[: self._next]) + self._taken_of_head()
+        return sum(qty_wh for _, qty_wh in self._list_accepted())
+
+    @property
+    def worth(self) -> int:
+        """Ticks · Wh of all that is accepted."""
+        return sum(ticks * qty_wh for ticks, qty_wh in self._list_accepted())
 
     def take(self, qty_wh: int) -> None:
         """Accept so much more of the head, at most what is left of it."""
@@ -168,6 +177,11 @@ class Ladder:
         if side is Side.BUY:
             low, high = compute_least_limit(ticks, rules), compute_least_limit(ticks + 1, rules) - 1
         return Margin(side, low, high, accepted, total)
+
+    def _list_accepted(self) -> list[Level]:
+        whole = list(self._levels[: self._next])
+        taken = self._taken_of_head()
+        return [*whole, Level(self._levels[self._next].ticks, taken)] if taken else whole
 
     def _taken_of_head(self) -> int:
         if self._next == len(self._levels):

@@ -23,6 +23,9 @@ greatest price of every zone that fit together follow from the distances that ar
 between them, rounded down, which keeps all those differences. So no line loses money: what buyers pay, less
 what sellers get, less wheeling, is the congestion rent and at least zero. One zone without lines gives the
 result of `clearing.py`.
+
+A large network need not be cleared in one block: `start_zones`, `step_zones` as often as there is room, and
+`finish_zones` give what `clear_zones` gives at once.
 """
 
 from collections.abc import Sequence
@@ -43,6 +46,9 @@ from runtime.primitives.arithmetic import ensure_within
 
 ZONES_MAX: Final = 32
 """The provinces' operators and feeders of one market; distances cost its cube."""
+
+STEPS_MAX: Final = 1 << 32
+"""Of one call that is not divided."""
 
 _UNREACHABLE: Final = 1 << 100
 """Above any sum of wheeling, also when some are added to it."""
@@ -111,37 +117,100 @@ class ZonalClearing(NamedTuple):
     steps: int
 
 
+class ZonalCursor(NamedTuple):
+    """How far an auction has come: Wh accepted in each zone, flows, and the accepted triples."""
+
+    bought_wh: tuple[int, ...]
+    sold_wh: tuple[int, ...]
+    flows: tuple[int, ...]
+    steps: int
+    is_done: bool
+
+
 def clear_zones(books: Sequence[ZoneBook], lines: Sequence[Line]) -> ZonalClearing:
-    """Return the clearing of greatest welfare.
+    """Return the clearing of greatest welfare at once; raises what `start_zones` raises."""
+    cursor = start_zones(books, lines)
+    while not cursor.is_done:
+        cursor = step_zones(books, lines, cursor, STEPS_MAX)
+    return finish_zones(books, lines, cursor)
+
+
+def start_zones(books: Sequence[ZoneBook], lines: Sequence[Line]) -> ZonalCursor:
+    """Return the cursor before the first step.
 
     Raises TooManyZones, UnknownZone, DuplicateLine, MixedRules, and what `compute_clearing` raises for levels
     and rules.
     """
     _ensure_network(books, lines)
-    demand = [Ladder(to_effective_levels(book.bids, book.rules)) for book in books]
-    supply = [Ladder(book.offers) for book in books]
-    network = _Network(len(books), lines)
-    volume_wh = welfare = steps = 0
-    while (best := _find_best(demand, supply, network)) is not None:
-        gain, source, target = best
-        path = network.find_path(source, target)
-        qty_wh = min(supply[source].left, demand[target].left, network.measure_room(path))
-        supply[source].take(qty_wh)
-        demand[target].take(qty_wh)
-        network.push(path, qty_wh)
-        volume_wh += qty_wh
-        welfare += gain * qty_wh
-        steps += 1
-    zones = _price_zones(books, demand, supply, network)
-    rent = _compute_rent(zones, lines, network.flows)
-    return ZonalClearing(zones, tuple(network.flows), volume_wh, welfare, rent, steps)
+    nothing = (0,) * len(books)
+    return ZonalCursor(nothing, nothing, (0,) * len(lines), 0, is_done=False)
+
+
+def step_zones(
+    books: Sequence[ZoneBook], lines: Sequence[Line], cursor: ZonalCursor, steps_max: int
+) -> ZonalCursor:
+    """Return the cursor after so many more triples, or fewer if none is left that does not lose.
+
+    However the steps are divided, the end is the same. Going on costs the levels accepted so far and one
+    measuring of distances. Books and lines are those of `start_zones`.
+    """
+    assert steps_max > 0, "a call makes a step"
+    market = _Market(books, lines, cursor)
+    taken = 0
+    while taken < steps_max and market.step():
+        taken += 1
+    return market.to_cursor(cursor.steps + taken, is_done=taken < steps_max)
+
+
+def finish_zones(books: Sequence[ZoneBook], lines: Sequence[Line], cursor: ZonalCursor) -> ZonalClearing:
+    """Return prices and margins once no step is left."""
+    assert cursor.is_done, "a market is priced at its optimum"
+    market = _Market(books, lines, cursor)
+    zones = _price_zones(books, market.demand, market.supply, market.network)
+    welfare = sum(ladder.worth for ladder in market.demand) - sum(ladder.worth for ladder in market.supply)
+    welfare -= sum(line.wheeling_ticks * flow for line, flow in zip(lines, cursor.flows, strict=True))
+    rent = _compute_rent(zones, lines, cursor.flows)
+    return ZonalClearing(zones, cursor.flows, sum(cursor.bought_wh), welfare, rent, cursor.steps)
+
+
+class _Market:
+    """The ladders of all zones and the lines between them, as a cursor has left them."""
+
+    def __init__(self, books: Sequence[ZoneBook], lines: Sequence[Line], cursor: ZonalCursor) -> None:
+        self.demand = [
+            Ladder(to_effective_levels(book.bids, book.rules), bought_wh)
+            for book, bought_wh in zip(books, cursor.bought_wh, strict=True)
+        ]
+        self.supply = [
+            Ladder(book.offers, sold_wh) for book, sold_wh in zip(books, cursor.sold_wh, strict=True)
+        ]
+        self.network = _Network(len(books), lines, cursor.flows)
+
+    def step(self) -> bool:
+        """Accept the best triple; answer whether there was one that does not lose."""
+        best = _find_best(self.demand, self.supply, self.network)
+        if best is None:
+            return False
+        supply, demand = self.supply[best[0]], self.demand[best[1]]
+        path = self.network.find_path(*best)
+        qty_wh = min(supply.left, demand.left, self.network.measure_room(path))
+        supply.take(qty_wh)
+        demand.take(qty_wh)
+        self.network.push(path, qty_wh)
+        return True
+
+    def to_cursor(self, steps: int, *, is_done: bool) -> ZonalCursor:
+        """Return what has to be kept until the next step."""
+        bought = tuple(ladder.accepted for ladder in self.demand)
+        sold = tuple(ladder.accepted for ladder in self.supply)
+        return ZonalCursor(bought, sold, tuple(self.network.flows), steps, is_done)
 
 
 def _ensure_network(books: Sequence[ZoneBook], lines: Sequence[Line]) -> None:
     if len(books) > ZONES_MAX:
         raise TooManyZones(f"{len(books)} zones, the limit is {ZONES_MAX}")
     for book in books:
-        book.rules.checked()
+        book.rules.ensure_valid()
         ensure_levels(Side.BUY, book.bids)
         ensure_levels(Side.SELL, book.offers)
     if len({book.rules.k_permille for book in books}) > 1:
@@ -158,8 +227,8 @@ def _ensure_network(books: Sequence[ZoneBook], lines: Sequence[Line]) -> None:
 
 def _find_best(
     demand: Sequence[Ladder], supply: Sequence[Ladder], network: "_Network"
-) -> tuple[int, int, int] | None:
-    """Return gain for each Wh, offer zone and bid zone of the best triple; None where each would lose.
+) -> tuple[int, int] | None:
+    """Return the offer's zone and the bid's zone of the best triple; None where each would lose.
 
     Of equal gains that of fewest lines is taken, and then the first.
     """
@@ -174,7 +243,7 @@ def _find_best(
             gain = bid - offer - distances[other]
             if gain > best:
                 best, source, target = gain, zone, other
-    return None if source < 0 else (-(-best // count), source, target)
+    return None if source < 0 else (source, target)
 
 
 class _Network:
@@ -184,9 +253,9 @@ class _Network:
     shorter, and a round trip that costs nothing is still no gain.
     """
 
-    def __init__(self, zones: int, lines: Sequence[Line]) -> None:
+    def __init__(self, zones: int, lines: Sequence[Line], flows: Sequence[int]) -> None:
         self.zones = zones
-        self.flows = [0] * len(lines)
+        self.flows = list(flows)
         self.lines = lines
         self.distances: list[list[int]] = []
         self._first: list[list[int]] = []

@@ -17,7 +17,7 @@ A slot is settled in pages of any size with the same result: `count_page` over a
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from pallets.energy_trading.units import (
     ENERGY_MAX_WH,
@@ -49,8 +49,8 @@ class Terms(NamedTuple):
     penalty_bps: int
     has_netting: bool
 
-    def checked(self) -> Self:
-        """Return the same terms; raises FeedInAboveRetail, Underflow and Overflow."""
+    def ensure_valid(self) -> None:
+        """Raise FeedInAboveRetail, or Underflow or Overflow where a value is outside its range."""
         ensure_within(self.feed_in_ticks, PRICE_MAX_TICKS)
         ensure_within(self.retail_ticks, PRICE_MAX_TICKS)
         ensure_within(self.tolerance_permille, WHOLE_PERMILLE)
@@ -58,7 +58,6 @@ class Terms(NamedTuple):
         ensure_within(self.penalty_bps, FEE_MAX_BPS)
         if self.feed_in_ticks > self.retail_ticks:
             raise FeedInAboveRetail(f"feed-in {self.feed_in_ticks}, retail {self.retail_ticks}")
-        return self
 
     @property
     def netting_ticks(self) -> int:
@@ -136,8 +135,8 @@ def count_page(sums: Sums, page: Sequence[Delivery]) -> Sums:
 
 
 def start_settling(terms: Terms, sums: Sums) -> SettleCursor:
-    """Return the cursor before the first page; raises what `Terms.checked` raises."""
-    terms.checked()
+    """Return the cursor before the first page; raises what `Terms.ensure_valid` raises."""
+    terms.ensure_valid()
     netted_wh = min(sums) if terms.has_netting else 0
     return SettleCursor(
         terms,

@@ -345,3 +345,10 @@ def test_nothing_is_taken_beyond_a_level() -> None:
     ladder = Ladder([Level(5, 2)])
     with pytest.raises(AssertionError):
         ladder.take(3)
+    with pytest.raises(AssertionError):
+        Ladder([Level(5, 2)], 3)
+
+
+def test_ladder_goes_on_where_it_was_left() -> None:
+    ladder = Ladder([Level(5, 2), Level(6, 4)], 3)
+    assert (ladder.head, ladder.left, ladder.last, ladder.accepted, ladder.worth) == (6, 3, 6, 3, 16)

@@ -21,6 +21,9 @@ from pallets.energy_trading.zonal import (
     ZoneBook,
     ZoneClearing,
     clear_zones,
+    finish_zones,
+    start_zones,
+    step_zones,
 )
 from runtime.primitives.arithmetic import Overflow, Underflow
 from runtime.primitives.hashing import blake2_512
@@ -56,6 +59,28 @@ def test_prices_prove_that_no_other_flow_is_better(
     zones = [to_zone(*book, rules) for book in books]
     lines = draw_lines(data, len(books), 800, 12)
     ensure_equilibrium(zones, lines, clear_zones(zones, lines))
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(SIDE, SIDE), min_size=1, max_size=5), RULES, st.integers(1, 4), st.data())
+def test_steps_in_portions_of_every_size_end_where_one_call_does(
+    books: list[tuple[list[Order], list[Order]]], rules: Rules, portion: int, data: st.DataObject
+) -> None:
+    zones = [to_zone(*book, rules) for book in books]
+    lines = draw_lines(data, len(books), 800, 10)
+    cursor = start_zones(zones, lines)
+    while not cursor.is_done:
+        before, cursor = cursor, step_zones(zones, lines, cursor, portion)
+        assert cursor.steps <= before.steps + portion
+    assert finish_zones(zones, lines, cursor) == clear_zones(zones, lines)
+
+
+def test_market_is_priced_only_when_no_step_is_left() -> None:
+    zones = [sell(10, 100), buy(10, 200)]
+    cursor = step_zones(zones, [Line(0, 1, 10, 10)], start_zones(zones, [Line(0, 1, 10, 10)]), 1)
+    assert not cursor.is_done
+    with pytest.raises(AssertionError):
+        finish_zones(zones, [Line(0, 1, 10, 10)], cursor)
 
 
 def test_large_network_is_in_equilibrium() -> None:
