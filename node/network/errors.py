@@ -21,7 +21,6 @@ class Penalty(Enum):
     """Substrate takes 2^12; ours are authenticated, so they are the peer's own."""
     FLOOD = (-(2**26), "sent more than its rate")
     """One message too many; 23 of them are a ban. Ours."""
-    BAD_ANNOUNCE = (-(2**12), "announced a bad block")
     BAD_TRANSACTION = (-(2**12), "sent a bad transaction")
     BAD_RESPONSE = (-(2**12), "gave a bad response")
     TIMEOUT = (-(2**10), "did not answer in time")

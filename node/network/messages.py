@@ -49,14 +49,13 @@ class MessageError(RemoteError):
 
 
 class Kind(IntEnum):
-    """The kinds; the value is the first byte of a frame, below 128."""
+    """The kinds; the value is the first byte of a frame, below 128. Nobody has sent a 6 yet."""
 
     INTRODUCTION = 1
     GOODBYE = 2
     PING = 3
     PONG = 4
     STATUS = 5
-    BLOCK_ANNOUNCE = 6
     TRANSACTIONS = 7
     CONSENSUS = 8
     REQUEST = 9
@@ -149,14 +148,6 @@ class Status(Record, frozen=True):
     best_hash: HashBytes
     finalized_number: U32
     finalized_hash: HashBytes
-
-
-class BlockAnnounce(Record, frozen=True):
-    """A new block: its SCALE header, and its certificate where it has one."""
-
-    header: Header
-    is_best: bool
-    certificate: Certificate | None
 
 
 class Transactions(Record, frozen=True):
@@ -260,16 +251,7 @@ class Response(Record, frozen=True):
 
 
 Message: TypeAlias = (
-    Introduction
-    | Goodbye
-    | Ping
-    | Pong
-    | Status
-    | BlockAnnounce
-    | Transactions
-    | Consensus
-    | Request
-    | Response
+    Introduction | Goodbye | Ping | Pong | Status | Transactions | Consensus | Request | Response
 )
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
@@ -291,7 +273,6 @@ RULES: Final = MappingProxyType(
         Kind.PING: Rule(Ping, 16, 60, KIB),
         Kind.PONG: Rule(Pong, 16, 60, KIB),
         Kind.STATUS: Rule(Status, 256, 300, 75 * KIB),
-        Kind.BLOCK_ANNOUNCE: Rule(BlockAnnounce, HEADER_MAX + CERTIFICATE_MAX + ENVELOPE_MAX, 600, 16 * MIB),
         Kind.TRANSACTIONS: Rule(Transactions, 2 * MIB, 6000, 128 * MIB),
         Kind.CONSENSUS: Rule(Consensus, CONSENSUS_MAX + ENVELOPE_MAX, 18_000, 64 * MIB),
         Kind.REQUEST: Rule(Request, 2 * KIB, 600, 600 * KIB),

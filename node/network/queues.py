@@ -40,7 +40,6 @@ URGENCIES: Final = MappingProxyType(
         Kind.PING: Urgency.NOTICE,
         Kind.PONG: Urgency.NOTICE,
         Kind.STATUS: Urgency.NOTICE,
-        Kind.BLOCK_ANNOUNCE: Urgency.NOTICE,
         Kind.REQUEST: Urgency.EXCHANGE,
         Kind.RESPONSE: Urgency.EXCHANGE,
         Kind.TRANSACTIONS: Urgency.BULK,

@@ -3,7 +3,6 @@
 from hypothesis import strategies as st
 
 from node.network.messages import (
-    BlockAnnounce,
     BlockData,
     BlockRequest,
     BlockResponse,
@@ -57,7 +56,6 @@ messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Ping, u32s),
     st.builds(Pong, u32s),
     st.builds(Status, u8s, u32s, hashes, u32s, hashes),
-    st.builds(BlockAnnounce, some_bytes, st.booleans(), maybe_bytes),
     st.builds(Transactions, st.lists(some_bytes, min_size=1, max_size=4).map(tuple)),
     st.builds(Consensus, some_bytes),
     st.builds(Request, u32s, request_bodies),

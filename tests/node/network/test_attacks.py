@@ -17,7 +17,6 @@ from node.network.identity import PeerId
 from node.network.listener import PENDING_MAX
 from node.network.messages import (
     RULES,
-    BlockAnnounce,
     BlockRequest,
     Consensus,
     Goodbye,
@@ -318,7 +317,6 @@ async def test_who_does_not_introduce_itself_first_is_cut(messages: list[Message
 FLOODS: list[tuple[Message, int]] = [
     (Ping(1), RULES[Kind.PING].count_per_minute),
     (make_status(), RULES[Kind.STATUS].bytes_per_minute // len(encode_message(make_status()))),
-    (BlockAnnounce(b"h", True, None), RULES[Kind.BLOCK_ANNOUNCE].count_per_minute),
     (Request(1, BlockRequest(HASH, 1)), RULES[Kind.REQUEST].count_per_minute),
 ]
 

@@ -105,7 +105,7 @@ def test_scores_stay_in_the_range_of_i32(score: int, penalty: Penalty) -> None:
 
 
 def test_penalties_with_one_number_are_different_penalties() -> None:
-    assert len(Penalty) == 13
+    assert len(Penalty) == 12
     assert len({penalty.reason for penalty in Penalty}) == len(Penalty)
     assert add_score(SCORE_MIN, -1) == SCORE_MIN
     assert add_score(SCORE_MAX, 1) == SCORE_MAX

@@ -58,6 +58,7 @@ def test_messages_of_other_kinds_may_come_between_pieces() -> None:
         b"",
         b"\x00",
         bytes([max(Kind) + 1]),
+        b"\x06",
         b"\x7f",
         b"\xff" + bytes(PIECE),
         bytes([Kind.RESPONSE]) + bytes(PIECE + 1),
