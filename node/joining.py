@@ -18,6 +18,7 @@ from node.config import Config, ConfigError, ExitCode, StartError
 from node.consensus.pbft import Times
 from node.driver.agreement import AgreementSettings
 from node.driver.exchange import Exchange, describe_status
+from node.driver.syncing import SyncDriver
 from node.driver.wire import NetworkWire
 from node.host import Agreement, ChainHost
 from node.network.errors import Penalty
@@ -26,6 +27,7 @@ from node.network.multiaddr import Multiaddr, MultiaddrError, parse_multiaddr
 from node.network.service import Network
 from node.network.settings import NetworkSettings
 from node.network.slots import SlotLimits
+from node.sync.downloads import SyncLimits
 from node.tasks import OwnTasks
 from runtime.primitives.crypto import Keypair
 
@@ -74,10 +76,15 @@ def make_agreement(network: Network, block_time_ms: int) -> Agreement:
 
 
 @asynccontextmanager
-async def joined(network: Network, host: ChainHost, tasks: asyncio.TaskGroup) -> AsyncIterator[Exchange]:
+async def joined(
+    config: Config, network: Network, host: ChainHost, tasks: asyncio.TaskGroup, clock: Clock
+) -> AsyncIterator[Exchange]:
     """Take part in the network while the context is open; StartError when no port can be bound."""
     assert host.agreement is not None, "a chain with a network agrees"
-    exchange = Exchange(network, host.chain, host.agreement, host.intake, OwnTasks(tasks))
+    own = OwnTasks(tasks)
+    limits = SyncLimits(config.max_parallel_downloads, config.max_blocks_per_request)
+    sync = SyncDriver(network, host.chain, host.agreement, own, clock, limits)
+    exchange = Exchange(network, host.chain, host.agreement, host.intake, own, sync)
     running = network.running()
     try:
         await running.__aenter__()

@@ -218,7 +218,7 @@ async def _start(
     )
     _check_role(config, spec, host)
     if network is not None:
-        host.peers = await stack.enter_async_context(joined(network, host, tasks))
+        host.peers = await stack.enter_async_context(joined(config, network, host, tasks, clock))
     server = await stack.enter_async_context(
         serve(
             _make_methods(spec, host, peer_id, keystore, log_filter),

@@ -1,7 +1,7 @@
-"""One chain among its peers: what it serves, what it tells of itself, and how it catches up.
+"""One chain among its peers: what it serves, and what it tells of itself.
 
-Responsible for joining a network to chain, agreement and transactions. The rules of certificates and blocks
-are the agreement driver's; a peer's word about its height is a hint that costs it something when not kept.
+Responsible for joining a network to chain, agreement, transactions and the download of blocks. The rules of
+certificates and blocks are the agreement driver's, those of downloads are in `node.sync`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,10 @@ from typing import Final
 import structlog
 
 from node.authoring.intake import Intake
-from node.chain.branches import BlockInfo
 from node.chain.chain import Chain
-from node.chain.errors import UnknownBlock
 from node.driver.agreement import AgreementDriver
+from node.driver.syncing import SyncDriver
 from node.driver.transactions import TransactionGossip
-from node.driver.wire import decode_block
-from node.network.errors import Penalty, RequestError
 from node.network.handlers import PeerInfo
 from node.network.identity import PeerId
 from node.network.messages import (
@@ -40,24 +37,11 @@ from node.network.messages import (
 from node.network.multiaddr import MultiaddrError, parse_multiaddr
 from node.network.service import Network
 from node.tasks import OwnTasks
-from runtime.frame.executive import InvalidBlock
-from runtime.primitives.block import Block, encode_header
-from runtime.primitives.certificate import (
-    Certificate,
-    InvalidCertificate,
-    decode_certificate,
-    encode_certificate,
-)
-from runtime.primitives.scale import DecodeError
+from runtime.primitives.block import encode_header
+from runtime.primitives.certificate import encode_certificate
 from runtime.primitives.types import Hash
 
 STATUS_S: Final = 2.0
-BEHIND_MIN: Final = 3
-"""Blocks behind a peer from which on blocks are asked for many at a time; nearer, agreement helps itself."""
-BATCH: Final = 64
-BATCH_TIMEOUT_S: Final = 20.0
-PAUSE_S: Final = 0.5
-ALL_FIELDS: Final = int(BlockFields.HEADER | BlockFields.BODY | BlockFields.JUSTIFICATION)
 
 log = structlog.get_logger("sync")
 
@@ -73,32 +57,35 @@ class Exchange:
     """See the module."""
 
     def __init__(
-        self, network: Network, chain: Chain, agreement: AgreementDriver, intake: Intake, tasks: OwnTasks
+        self,
+        network: Network,
+        chain: Chain,
+        agreement: AgreementDriver,
+        intake: Intake,
+        tasks: OwnTasks,
+        sync: SyncDriver,
     ) -> None:
         self._network = network
         self._chain = chain
         self._agreement = agreement
         self._tasks = tasks
-        self._heights: dict[PeerId, int] = {}
+        self._sync = sync
         self._transactions = TransactionGossip(network, intake, tasks)
-        self._progress = asyncio.Event()
         network.on_message(Consensus, self._on_consensus)
-        network.on_message(Status, self._on_status)
         network.on_connected(self._on_connected)
         network.on_disconnected(self._on_disconnected)
         network.on_request(BlocksRequest, self._serve_blocks)
         network.on_request(BlockRequest, self._serve_block)
-        chain.on_finalized(self._on_finalized)
 
     @property
     def target(self) -> int:
-        """The highest final block that a peer says it has, or this node's own."""
-        return max((*self._heights.values(), self._chain.finalized.number))
+        """The highest final block that a peer credibly says it has, or this node's own."""
+        return self._sync.target
 
     @property
     def is_syncing(self) -> bool:
         """Whether this node is far behind a peer."""
-        return self.target >= self._chain.finalized.number + BEHIND_MIN
+        return self._sync.is_syncing
 
     def connected(self) -> list[PeerInfo]:
         """Return the connected peers."""
@@ -133,7 +120,7 @@ class Exchange:
         """Take part in the network while the context is open."""
         self._tasks.start(self._transactions.run())
         self._tasks.start(self._tell_status())
-        self._tasks.start(self._follow())
+        self._tasks.start(self._sync.run())
         try:
             yield
         finally:
@@ -145,17 +132,10 @@ class Exchange:
         if not self._agreement.hear(peer, message.data):
             log.debug("consensus_message_dropped", peer=peer)
 
-    def _on_status(self, peer: PeerId, status: Status) -> None:
-        self._heights[peer] = status.finalized_number
-        if self.is_syncing:
-            self._progress.set()
-
     def _on_connected(self, info: PeerInfo) -> None:
-        self._on_status(info.peer, info.status)
         self._agreement.greet(info.peer)
 
     def _on_disconnected(self, peer: PeerId) -> None:
-        self._heights.pop(peer, None)
         self._agreement.forget(peer)
 
     # --- what this node says
@@ -165,10 +145,6 @@ class Exchange:
             await asyncio.sleep(STATUS_S)
             is_authority = self._agreement.authority_index() is not None
             self._network.broadcast(describe_status(self._chain, is_authority=is_authority))
-
-    def _on_finalized(self, info: BlockInfo) -> None:
-        del info
-        self._progress.set()
 
     async def _serve_blocks(self, peer: PeerId, request: BlocksRequest) -> BlocksResponse | Refusal:
         del peer
@@ -207,53 +183,3 @@ class Exchange:
             block.extrinsics if fields & BlockFields.BODY else None,
             None if certificate is None else encode_certificate(certificate),
         )
-
-    # --- catching up
-
-    async def _follow(self) -> None:
-        """Ask peers who are far ahead for blocks, for ever."""
-        while True:
-            await self._progress.wait()
-            self._progress.clear()
-            while self.is_syncing:
-                peer = max(self._heights, key=lambda each: self._heights[each])
-                if not await self._ask(peer):
-                    self._heights.pop(peer, None)  # until it says again how far it is
-                    await asyncio.sleep(PAUSE_S)
-
-    async def _ask(self, peer: PeerId) -> bool:
-        """Get the next blocks from a peer and carry them out; tell whether that led anywhere."""
-        start = self._chain.finalized.number + 1
-        try:
-            response = await self._network.request(
-                peer, BlocksRequest(start, BATCH, ALL_FIELDS), BATCH_TIMEOUT_S
-            )
-        except RequestError as error:
-            log.debug("blocks_not_fetched", peer=peer, start=start, reason=str(error))
-            return False
-        if not response.blocks:
-            self._network.report(peer, Penalty.BAD_BLOCK)  # it said that it had them
-            return False
-        try:
-            await self._agreement.catch_up(_decode(response))
-        except (InvalidCertificate, InvalidBlock) as error:
-            log.warning("peer_sent_bad_block", peer=peer, start=start, reason=str(error))
-            self._network.report(peer, Penalty.BAD_BLOCK)
-            return False
-        except UnknownBlock:
-            return False
-        return self._chain.finalized.number >= start
-
-
-def _decode(response: BlocksResponse) -> list[tuple[Block, Certificate]]:
-    """Return the certified blocks of a response; InvalidBlock where one is incomplete or damaged."""
-    found: list[tuple[Block, Certificate]] = []
-    for data in response.blocks:
-        block = decode_block(data)
-        if block is None or data.justification is None:
-            raise InvalidBlock("a part of the block is missing or damaged")
-        try:
-            found.append((block, decode_certificate(data.justification)))
-        except DecodeError as error:
-            raise InvalidBlock(f"its certificate is damaged: {error}") from error
-    return found

@@ -13,7 +13,8 @@ from node.chain.chain import Chain
 from node.clock import SystemClock
 from node.config import IntervalSeal
 from node.driver.agreement import AgreementSettings
-from node.driver.exchange import ALL_FIELDS, BATCH, Exchange, describe_status
+from node.driver.exchange import Exchange, describe_status
+from node.driver.syncing import ALL_FIELDS, SyncDriver
 from node.driver.vote_keys import VoteKeys
 from node.driver.wire import NetworkWire
 from node.host import Agreement, ChainHost, HostSettings
@@ -33,6 +34,7 @@ from node.network.messages import (
 )
 from node.network.service import Network
 from node.pool.transaction import compute_limits
+from node.sync.downloads import SyncLimits
 from node.tasks import OwnTasks
 from node.telemetry.metrics import NodeMetrics
 from node.verifier import Verifier
@@ -43,6 +45,8 @@ from tests.support.node_chain import open_chain, transfer
 from tests.support.peers import FakeNetwork, certify_by, grow
 
 PATIENCE_S = 15.0
+LIMITS = SyncLimits()
+RANGE = LIMITS.range_blocks
 LIAR_STATUS = Status(1, 1_000, bytes(32), 1_000, bytes(32))
 
 
@@ -65,7 +69,7 @@ class Node:
 
 
 @asynccontextmanager
-async def observer() -> AsyncIterator[Node]:
+async def observer(limits: SyncLimits = LIMITS) -> AsyncIterator[Node]:
     network = FakeNetwork()
     shown = cast(Network, network)
     async with Verifier(0) as verifier, asyncio.TaskGroup() as tasks:
@@ -80,7 +84,9 @@ async def observer() -> AsyncIterator[Node]:
             agreement=Agreement(NetworkWire(shown), AgreementSettings(BLOCK_MS, TIMES), lambda *_: None),
         )
         assert host.agreement is not None
-        exchange = Exchange(shown, host.chain, host.agreement, host.intake, OwnTasks(tasks))
+        own = OwnTasks(tasks)
+        sync = SyncDriver(shown, host.chain, host.agreement, own, SystemClock(), limits)
+        exchange = Exchange(shown, host.chain, host.agreement, host.intake, own, sync)
         work += [tasks.create_task(host.intake.run()), tasks.create_task(host.agreement.run())]
         async with exchange.running():
             yield Node(network, host, exchange)
@@ -119,15 +125,15 @@ def status_of(chain: Chain) -> Status:
 
 
 async def test_node_far_behind_gets_many_blocks_at_a_time() -> None:
-    chain = await source(BATCH + 6)
+    chain = await source(RANGE + 6)
     async with observer() as node:
         peer = node.network.connect("ahead", status_of(chain), serving(chain))
         assert node.exchange.is_syncing
-        assert node.exchange.target == BATCH + 6
-        await node.wait(lambda: node.chain.finalized.number == BATCH + 6)
+        assert node.exchange.target == RANGE + 6
+        await node.wait(lambda: node.chain.finalized.number == RANGE + 6)
         assert node.chain.finalized.hash == chain.finalized.hash
         starts = [body.start for _, body in node.network.asked if isinstance(body, BlocksRequest)]
-        assert starts[:2] == [1, BATCH + 1]
+        assert starts[:2] == [1, RANGE + 1]
         assert node.network.reports == []
         node.network.disconnect(peer)
     chain.store.close()
