@@ -49,10 +49,11 @@ from node.rpc.groups.keys import KeyMethods, SessionKey
 from node.rpc.groups.spec import ChainSpecMethods
 from node.rpc.groups.state import StateMethods
 from node.rpc.groups.system import SystemMethods
+from node.rpc.health import make_health_pages
 from node.rpc.jsonrpc import Limits
 from node.rpc.methods import Methods
 from node.rpc.openrpc import Introspection
-from node.rpc.server import Page, RpcConfig, serve
+from node.rpc.server import RpcConfig, serve
 from node.storage.blocks import BlockStore
 from node.storage.directory import measure_directory
 from node.storage.guard import GuardFile
@@ -204,6 +205,8 @@ async def _start(
     guard = GuardFile(config.get_guard_path(spec.id))
     network: Network | None = None
     agreement: Agreement | None = None
+    if config.sync != "full":
+        log.warning("sync_mode_is_full", asked=config.sync, reason="every block is executed in this release")
     if not _is_alone(spec, chain):
         network = make_network(config, spec.boot_nodes, chain, node_key, tasks, clock, chain_path)
         agreement = make_agreement(network, spec.block_time_ms)
@@ -225,7 +228,7 @@ async def _start(
             _rpc_config(config),
             tasks,
             now=clock.monotonic,
-            pages=_health_pages(),
+            pages=make_health_pages(host.peers),
             observer=host.metrics.rpc,
         )
     )
@@ -345,19 +348,6 @@ def _rpc_config(config: Config) -> RpcConfig:
         rate_limit_exempt=config.rpc_rate_limit_whitelisted_ips,
         trust_proxy=config.rpc_rate_limit_trust_proxy_headers,
     )
-
-
-def _health_pages() -> dict[str, Callable[[], Page]]:
-    """Return the health pages: a lone authority without peers is ready as soon as it answers."""
-
-    def health() -> Page:
-        return Page(200, b'{"peers":0,"isSyncing":false,"shouldHavePeers":false}')
-
-    return {
-        "/health": health,
-        "/health/readiness": lambda: Page(200, b'{"ready":true}'),
-        "/health/live": lambda: Page(200, b'{"live":true}'),
-    }
 
 
 def _host_settings(config: Config, spec: ChainSpec) -> HostSettings:

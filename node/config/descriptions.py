@@ -54,18 +54,20 @@ _SETTINGS = {
     "out_peers": Setting(NETWORK, "Outgoing connections to keep.", "N"),
     "in_peers": Setting(NETWORK, "Incoming connections to accept.", "N"),
     "no_mdns": Setting(NETWORK, "Accepted and ignored: there is no mDNS."),
-    "discover_local": Setting(NETWORK, "Look for peers on private addresses. No effect yet."),
+    "discover_local": Setting(
+        NETWORK, "Accepted and ignored: peers on private addresses are found unless --no-private-ip."
+    ),
     "allow_private_ip": Setting(NETWORK, "Dial private addresses; the default on development chains."),
     "no_private_ip": Setting(NETWORK, "Never dial private addresses."),
     "node_key": Setting(NETWORK, "Secret key of the network identity, 64 hex digits.", "HEX"),
     "node_key_file": Setting(NETWORK, "File with the secret key of the network identity.", "FILE"),
     "node_key_type": Setting(NETWORK, "Kind of the network key."),
     "unsafe_force_node_key_generation": Setting(NETWORK, "Let a validator start with a fresh network key."),
-    "sync": Setting(NETWORK, "How to catch up. No effect yet: all blocks are executed."),
-    "max_parallel_downloads": Setting(
-        NETWORK, "Peers asked for the same blocks at once. No effect yet: one.", "N"
+    "sync": Setting(
+        NETWORK, "How to catch up: full executes every block; the others are accepted and do the same."
     ),
-    "max_blocks_per_request": Setting(NETWORK, "Blocks in one request. No effect yet: 64.", "N"),
+    "max_parallel_downloads": Setting(NETWORK, "Peers asked for blocks at once while catching up.", "N"),
+    "max_blocks_per_request": Setting(NETWORK, "Blocks asked for in one request while catching up.", "N"),
     # RPC
     "rpc_port": Setting("RPC", "Port for HTTP and WebSocket; 0 chooses a free one.", "PORT"),
     "rpc_external": Setting("RPC", "Listen on all interfaces; refused for validators."),

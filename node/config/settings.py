@@ -41,6 +41,11 @@ CORS_DEFAULT = (
     "https://polkadot.js.org",
 )
 
+PARALLEL_DOWNLOADS_MAX = 64
+"""Each may bring 16 MiB."""
+BLOCKS_PER_REQUEST_MAX = 128
+"""As many as a peer answers with."""
+
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 Positive = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -107,8 +112,8 @@ class Config(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_f
     node_key_type: Literal["ed25519"] = "ed25519"
     unsafe_force_node_key_generation: bool = False
     sync: Literal["full", "fast", "fast-unsafe", "warp"] = "full"
-    max_parallel_downloads: Positive = 5
-    max_blocks_per_request: Positive = 64
+    max_parallel_downloads: Annotated[int, Meta(ge=1, le=PARALLEL_DOWNLOADS_MAX)] = 5
+    max_blocks_per_request: Annotated[int, Meta(ge=1, le=BLOCKS_PER_REQUEST_MAX)] = 64
 
     # RPC
     rpc_port: Port = 9944

@@ -57,15 +57,20 @@ class SyncLimits:
     parallel_max: int = 5
     """Requests that are open at once, one to a peer."""
     range_blocks: int = 64
-    kept_blocks: int = 1024
-    """Blocks planned at once, kept ones and those asked for together."""
-    kept_bytes: int = 128 * MIB
     answer_bytes: int = 16 * MIB
     """What one answer may take."""
+    ahead: int = 3
+    """Answers that are kept beyond those that are open."""
 
-    def __post_init__(self) -> None:
-        assert self.range_blocks <= self.kept_blocks
-        assert self.answer_bytes <= self.kept_bytes
+    @property
+    def kept_blocks(self) -> int:
+        """Blocks planned at once, kept ones and those asked for together."""
+        return (self.parallel_max + self.ahead) * self.range_blocks
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of kept blocks, open requests counted as the longest answers."""
+        return (self.parallel_max + self.ahead) * self.answer_bytes
 
 
 class _Asked(NamedTuple):

@@ -375,6 +375,13 @@ def test_pruning_is_a_number_or_an_archive() -> None:
     ]
 
 
+@pytest.mark.parametrize(("name", "most"), [("max_parallel_downloads", 64), ("max_blocks_per_request", 128)])
+def test_downloads_have_limits(name: str, most: int) -> None:
+    assert getattr(load_config({name: str(most)}, {}).config, name) == most
+    for value in (0, most + 1):
+        assert name.replace("_", "-") in str(fail({name: str(value)}))
+
+
 def test_rate_limit_networks_are_checked() -> None:
     config = load_config({"rpc_rate_limit_whitelisted_ips": ("10.0.0.1/8,::1",)}, {}).config
     assert config.rpc_rate_limit_whitelisted_ips == ("10.0.0.1/8", "::1")

@@ -3,13 +3,31 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from node.chain.chain import Chain
 from node.network.errors import Penalty, RequestRefusedError
 from node.network.handlers import PeerInfo
 from node.network.identity import PeerId
-from node.network.messages import Message, RefusalCode, RequestBody, ResponseBody, Status
+from node.network.messages import (
+    BlockData,
+    BlocksRequest,
+    BlocksResponse,
+    Message,
+    RefusalCode,
+    RequestBody,
+    ResponseBody,
+    Status,
+)
 from node.network.slots import Direction
-from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote, vote_message
+from runtime.primitives.certificate import (
+    STEP_COMMIT,
+    Certificate,
+    IndexedVote,
+    decode_certificate,
+    encode_certificate,
+    vote_message,
+)
 from runtime.primitives.crypto import Keypair, Scheme
 from tests.support.network import NAMES
 from tests.support.node_chain import make_block
@@ -116,3 +134,39 @@ async def grow(chain: Chain, blocks: int) -> None:
     for _ in range(blocks):
         info = make_block(chain).info
         await chain.finalize(certify_by(chain, info.number, info.hash))
+
+
+def describe_blocks(
+    chain: Chain, first: int, last: int, spoil: Callable[[BlockData], BlockData] = lambda data: data
+) -> list[BlockData]:
+    """Return final blocks as peers send them, each spoiled as told."""
+    found: list[BlockData] = []
+    for number in range(first, last + 1):
+        block_hash = chain.hash_at(number)
+        assert block_hash is not None
+        raw, certificate = chain.store.header(block_hash), chain.certificate(block_hash)
+        assert certificate is not None
+        data = BlockData(block_hash, raw, chain.store.body(block_hash), encode_certificate(certificate))
+        found.append(spoil(data))
+    return found
+
+
+def serving(chain: Chain, spoil: Callable[[BlockData], BlockData] = lambda data: data) -> Any:
+    """Answer for a chain as an honest peer does, or with every block spoiled."""
+
+    def answer(body: RequestBody) -> BlocksResponse | None:
+        assert isinstance(body, BlocksRequest)
+        assert isinstance(body.start, int)
+        last = min(body.start + body.count - 1, chain.finalized.number)
+        return BlocksResponse(tuple(describe_blocks(chain, body.start, last, spoil)))
+
+    return answer
+
+
+def too_few_votes(data: BlockData) -> BlockData:
+    """Take a vote out of a block's certificate."""
+    assert data.justification is not None
+    found = decode_certificate(data.justification)
+    return structs.replace(
+        data, justification=encode_certificate(structs.replace(found, votes=found.votes[:2]))
+    )

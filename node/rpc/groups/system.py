@@ -10,6 +10,7 @@ from node.network.messages import Role
 from node.network.multiaddr import MultiaddrError
 from node.network.view import PeersView
 from node.rpc.groups.context import CLIENT_ERROR, ChainContext, hex_of
+from node.rpc.health import describe_health
 from node.rpc.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, RpcError
 from node.rpc.methods import method
 from node.rpc.params import Account, Hash32
@@ -83,10 +84,7 @@ class SystemMethods:
     @method("system_health")
     def health(self) -> dict[str, object]:
         """Number of peers, and whether the node is syncing."""
-        peers = self._context.peers
-        if peers is None:
-            return {"peers": 0, "isSyncing": False, "shouldHavePeers": False}
-        return {"peers": len(peers.connected()), "isSyncing": peers.is_syncing, "shouldHavePeers": True}
+        return describe_health(self._context.peers)
 
     @method("system_peers", unsafe=True)
     def peers(self) -> list[object]:

@@ -12,13 +12,14 @@ from genesis.chain_spec import load_spec
 from node.chain.chain import Chain
 from node.clock import SystemClock
 from node.config import IntervalSeal
+from node.consensus.messages import Decided, encode_message
 from node.driver.agreement import AgreementSettings
 from node.driver.exchange import Exchange, describe_status
 from node.driver.syncing import ALL_FIELDS, SyncDriver
 from node.driver.vote_keys import VoteKeys
 from node.driver.wire import NetworkWire
 from node.host import Agreement, ChainHost, HostSettings
-from node.network.errors import Penalty
+from node.network.errors import PeerGoneError, Penalty, RequestTimeoutError, TooManyRequestsError
 from node.network.identity import PeerId
 from node.network.messages import (
     BlockData,
@@ -26,6 +27,7 @@ from node.network.messages import (
     BlockResponse,
     BlocksRequest,
     BlocksResponse,
+    Consensus,
     Refusal,
     RequestBody,
     ResponseBody,
@@ -38,11 +40,11 @@ from node.sync.downloads import SyncLimits
 from node.tasks import OwnTasks
 from node.telemetry.metrics import NodeMetrics
 from node.verifier import Verifier
-from runtime.primitives.certificate import decode_certificate, encode_certificate
+from runtime.primitives.certificate import decode_certificate
 from tests.support.chain import account
 from tests.support.network import BLOCK_MS, TIMES
 from tests.support.node_chain import open_chain, transfer
-from tests.support.peers import FakeNetwork, certify_by, grow
+from tests.support.peers import FakeNetwork, certify_by, grow, serving, too_few_votes
 
 PATIENCE_S = 15.0
 LIMITS = SyncLimits()
@@ -101,25 +103,6 @@ async def source(blocks: int) -> Chain:
     return chain
 
 
-def serving(chain: Chain, spoil: Callable[[BlockData], BlockData] = lambda data: data) -> Any:
-    """Answer for a chain as an honest peer does, or with every block spoiled."""
-
-    def answer(body: RequestBody) -> ResponseBody | None:
-        assert isinstance(body, BlocksRequest)
-        assert isinstance(body.start, int)
-        found: list[BlockData] = []
-        for number in range(body.start, min(body.start + body.count, chain.finalized.number + 1)):
-            block_hash = chain.hash_at(number)
-            assert block_hash is not None
-            raw, certificate = chain.store.header(block_hash), chain.certificate(block_hash)
-            assert certificate is not None
-            data = BlockData(block_hash, raw, chain.store.body(block_hash), encode_certificate(certificate))
-            found.append(spoil(data))
-        return BlocksResponse(tuple(found))
-
-    return answer
-
-
 def status_of(chain: Chain) -> Status:
     return describe_status(chain, is_authority=True)
 
@@ -146,14 +129,6 @@ def other_body(data: BlockData) -> BlockData:
 def other_header(data: BlockData) -> BlockData:
     assert data.header is not None
     return structs.replace(data, header=data.header[:40] + bytes([data.header[40] ^ 1]) + data.header[41:])
-
-
-def too_few_votes(data: BlockData) -> BlockData:
-    assert data.justification is not None
-    found = decode_certificate(data.justification)
-    return structs.replace(
-        data, justification=encode_certificate(structs.replace(found, votes=found.votes[:2]))
-    )
 
 
 def bad_vote(data: BlockData) -> BlockData:
@@ -197,6 +172,65 @@ async def test_peer_that_is_not_as_far_as_it_says_holds_nobody_up(answer: Any) -
         await node.wait(lambda: node.chain.finalized.number == 5)
         assert all(peer == liar for peer, _ in node.network.reports)
         assert not node.exchange.is_syncing
+    chain.store.close()
+
+
+async def test_blocks_are_asked_of_several_peers_and_imported_in_order() -> None:
+    chain = await source(22)
+    async with observer(SyncLimits(3, 4)) as node:
+        seen: list[int] = []
+        node.chain.on_imported(lambda imported: seen.append(imported.info.number))
+        peers = [node.network.connect(f"peer{n}", status_of(chain), serving(chain)) for n in range(5)]
+        await node.wait(lambda: node.chain.finalized.number == 22)
+        assert seen == list(range(1, 23))
+        asked = [(peer, body.start, body.count) for peer, body in node.network.asked]  # type: ignore[union-attr]  # all ask for blocks
+        assert {peer for peer, _, _ in asked[:3]} == set(peers[:3])
+        assert sorted((start, count) for _, start, count in asked) == [
+            (n, min(4, 23 - n)) for n in range(1, 23, 4)
+        ]
+        assert node.network.reports == []
+    chain.store.close()
+
+
+def too_late(_: RequestBody) -> ResponseBody | None:
+    raise RequestTimeoutError("no response")
+
+
+def too_busy(_: RequestBody) -> ResponseBody | None:
+    raise TooManyRequestsError
+
+
+def gone(_: RequestBody) -> ResponseBody | None:
+    raise PeerGoneError("gone")
+
+
+@pytest.mark.parametrize("answer", [too_late, too_busy, gone])
+async def test_peer_that_does_not_answer_is_left_alone_and_another_one_asked(answer: Any) -> None:
+    chain = await source(5)
+    async with observer() as node:
+        node.network.connect("slow", status_of(chain), answer)
+        await node.wait(lambda: node.network.asked != [])
+        await asyncio.sleep(0.3)
+        assert len(node.network.asked) == 1, "no busy loop"
+        assert node.exchange.is_syncing
+        node.network.connect("honest", status_of(chain), serving(chain))
+        await node.wait(lambda: node.chain.finalized.number == 5)
+        assert node.network.reports == []
+    chain.store.close()
+
+
+async def test_full_node_hears_a_block_without_asking_for_it() -> None:
+    """What makes announcements of blocks needless: agreement itself sends a certificate that is missing."""
+    chain = await source(1)
+    async with observer() as node:
+        peer = node.network.connect("next", status_of(chain), serving(chain))
+        block_hash = chain.hash_at(1)
+        assert block_hash is not None
+        node.network.answers[peer] = lambda _: BlockResponse(serving(chain)(BlocksRequest(1, 1, 7)).blocks[0])
+        decided = Decided(certify_by(chain, 1, block_hash))
+        node.network.say(peer, Consensus(encode_message(decided)))
+        await node.wait(lambda: node.chain.finalized.number == 1)
+        assert not any(isinstance(body, BlocksRequest) for _, body in node.network.asked)
     chain.store.close()
 
 

@@ -33,7 +33,7 @@ from runtime.primitives.types import Hash
 
 LENGTH = 600
 SIZE = 10
-SMALL = SyncLimits(parallel_max=3, range_blocks=8, kept_blocks=40, kept_bytes=400, answer_bytes=100)
+SMALL = SyncLimits(parallel_max=3, range_blocks=8, answer_bytes=100, ahead=1)
 
 
 @cache
@@ -246,14 +246,14 @@ def test_import_that_ends_early_without_a_fault_is_tried_again_later() -> None:
 
 def test_room_is_left_for_the_first_range_until_it_is_final() -> None:
     """Of the room for four answers the later ranges get three, so that the first can be asked for again."""
-    made = Syncing(SyncLimits(8, range_blocks=8, kept_blocks=400, kept_bytes=400, answer_bytes=100))
-    made.give(*(PeerSaid(f"p{n}", 500) for n in range(6)))
+    made = Syncing()
+    made.give(*(PeerSaid(f"p{n}", 500) for n in range(3)))
+    later = [tuple(each._replace(size=12) for each in cut(start, 8)) for start in (9, 17)]
+    assert made.give(Served(1, later[0])) == [Ask(3, "p1", 25, 8)]
+    assert made.give(Served(2, later[1])) == [], "four answers are kept or on their way"
     tiny = tuple(each._replace(size=1) for each in cut(1, 8, salt=1))
-    made.give(Served(0, tiny))
-    for request in (1, 2, 3):
-        made.give(Served(request, tuple(each._replace(size=12) for each in cut(1 + 8 * request, 8))))
-    effects = made.give(ImportEnded(True))
-    assert [each.start for each in effects if isinstance(each, Ask)] == [1]
+    assert made.give(Served(0, tiny)) == [Import(tiny)], "there is room, but not for a later range"
+    assert made.give(ImportEnded(True)) == [Penalise("p0", Offence.BAD_BLOCK), Ask(4, "p2", 1, 8)]
 
 
 def other_certificate(blocks: tuple[CertifiedBlock, ...]) -> tuple[CertifiedBlock, ...]:
@@ -409,9 +409,8 @@ def run_world(seed: int) -> World:
     limits = SyncLimits(
         parallel_max=seed % 5 + 1,
         range_blocks=(1, 8, 64)[seed % 3],
-        kept_blocks=(64, 200)[seed % 2],
-        kept_bytes=(1_000, 4_000, 20_000)[seed % 3],
         answer_bytes=1_000,
+        ahead=(1, 3, 12)[seed // 3 % 3],
     )
     world = World(seed, limits)
     world.run(limit_ms=1_200_000)
