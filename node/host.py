@@ -229,13 +229,23 @@ class ChainHost:
         metrics, best = self.metrics, self.chain.head.number
         metrics.best_height.set(best)
         metrics.finalized_height.set(self.chain.finalized.number)
-        metrics.sync_target_height.set(best if self.peers is None else max(best, self.peers.target))
-        metrics.peers.set(0 if self.peers is None else len(self.peers.connected()))
+        metrics.sync_target_height.set(best)
+        if self.peers is not None:
+            self._measure_peers(self.peers)
         metrics.leaves.set(len(self.chain.store.leaves()))
         metrics.ready_transactions.set(self.pool.status.ready)
         metrics.validations_scheduled.set(self.intake.validations_scheduled)
         metrics.validations_finished.set(self.intake.validations_finished)
         metrics.database_cache_bytes.set(self.chain.store.memory_bytes())
+
+    def _measure_peers(self, peers: PeersView) -> None:
+        metrics, (received, sent) = self.metrics, peers.count_traffic()
+        metrics.sync_target_height.set(max(self.chain.head.number, peers.target))
+        metrics.is_major_syncing.set(peers.is_syncing)
+        metrics.sync_queued_blocks.set(peers.queued_blocks)
+        metrics.peers.set(len(peers.connected()))
+        metrics.received_bytes.set(received)
+        metrics.sent_bytes.set(sent)
 
     async def _stand_on_storage(self) -> None:
         """Wait for ever, or for the failure of a write: nothing can be made or answered after one."""

@@ -57,7 +57,7 @@ _SETTINGS = {
     "discover_local": Setting(
         NETWORK, "Accepted and ignored: peers on private addresses are found unless --no-private-ip."
     ),
-    "allow_private_ip": Setting(NETWORK, "Dial private addresses; the default on development chains."),
+    "allow_private_ip": Setting(NETWORK, "Dial private addresses, which is the default."),
     "no_private_ip": Setting(NETWORK, "Never dial private addresses."),
     "node_key": Setting(NETWORK, "Secret key of the network identity, 64 hex digits.", "HEX"),
     "node_key_file": Setting(NETWORK, "File with the secret key of the network identity.", "FILE"),

@@ -373,9 +373,10 @@ class AgreementDriver:
     ) -> None:
         before = self.instance
         try:
-            for block, certificate in blocks:
-                if block.header.number == self.instance:
-                    await self._carry_out(block, certificate)
+            with self._chain.store.unsynced():  # nothing is said or signed before all of it is durable
+                for block, certificate in blocks:
+                    if block.header.number == self.instance:
+                        await self._carry_out(block, certificate)
         except (InvalidCertificate, InvalidBlock, UnknownBlock) as error:
             if not done.done():
                 done.set_exception(error)

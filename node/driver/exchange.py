@@ -87,6 +87,11 @@ class Exchange:
         """Whether this node is far behind a peer."""
         return self._sync.is_syncing
 
+    @property
+    def queued_blocks(self) -> int:
+        """How many downloaded blocks are not final here yet."""
+        return self._sync.queued_blocks
+
     def connected(self) -> list[PeerInfo]:
         """Return the connected peers."""
         return self._network.peers()

@@ -97,6 +97,11 @@ class SyncDriver:
         """Whether this node is far behind a peer."""
         return self._downloads.is_syncing
 
+    @property
+    def queued_blocks(self) -> int:
+        """How many downloaded blocks are not final here yet."""
+        return self._downloads.kept[0]
+
     async def run(self) -> None:
         """Let time pass for the engine, for ever."""
         while True:

@@ -19,6 +19,11 @@ class PeersView(Protocol):
         """Whether this node is far behind a peer."""
         ...
 
+    @property
+    def queued_blocks(self) -> int:
+        """How many downloaded blocks are not final here yet."""
+        ...
+
     def connected(self) -> list[PeerInfo]:
         """Return the connected peers."""
         ...

@@ -58,3 +58,5 @@ def test_full_node_follows_and_its_transactions_reach_the_validators(tmp_path: P
             blocks = [alice.rpc("chain_getBlock", each)["block"] for each in hashes(alice, goal)[1:]]
             assert sum(len(block["extrinsics"]) - 1 for block in blocks) == load.accepted
             assert hashes(observer, goal) == hashes(alice, goal)
+            lags = sorted(final(alice) - final(observer) for _ in range(21))
+            assert lags[10] <= 1, "as a rule it is as far as the validators"

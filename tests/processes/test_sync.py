@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -85,4 +84,3 @@ async def test_full_node_catches_up_with_a_long_chain_though_a_peer_lies(tmp_pat
         await wait(lambda: "sync_ended" in late.log.read_text())
     text = late.log.read_text()
     assert "peer_sent_bad_block" in text
-    print(re.findall(r"sync_ended.*", text))  # the figure of docs/network.md

@@ -1,26 +1,15 @@
 """What a node serves its peers, how it catches up with them, and what becomes of those who lie."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from msgspec import structs
 
-from genesis.chain_spec import load_spec
 from node.chain.chain import Chain
-from node.clock import SystemClock
-from node.config import IntervalSeal
 from node.consensus.messages import Decided, encode_message
-from node.driver.agreement import AgreementSettings
-from node.driver.exchange import Exchange, describe_status
-from node.driver.syncing import ALL_FIELDS, SyncDriver
-from node.driver.vote_keys import VoteKeys
-from node.driver.wire import NetworkWire
-from node.host import Agreement, ChainHost, HostSettings
+from node.driver.syncing import ALL_FIELDS
 from node.network.errors import PeerGoneError, Penalty, RequestTimeoutError, TooManyRequestsError
-from node.network.identity import PeerId
 from node.network.messages import (
     BlockData,
     BlockRequest,
@@ -34,77 +23,17 @@ from node.network.messages import (
     Status,
     Transactions,
 )
-from node.network.service import Network
-from node.pool.transaction import compute_limits
+from node.storage.kv import Batch
+from node.storage.memory import MemoryKeyValue
 from node.sync.downloads import SyncLimits
-from node.tasks import OwnTasks
-from node.telemetry.metrics import NodeMetrics
-from node.verifier import Verifier
 from runtime.primitives.certificate import decode_certificate
 from tests.support.chain import account
-from tests.support.network import BLOCK_MS, TIMES
-from tests.support.node_chain import open_chain, transfer
-from tests.support.peers import FakeNetwork, certify_by, grow, serving, too_few_votes
+from tests.support.node_chain import transfer
+from tests.support.observer import LIMITS, observer, source, status_of
+from tests.support.peers import certify_by, grow, serving, too_few_votes
 
-PATIENCE_S = 15.0
-LIMITS = SyncLimits()
 RANGE = LIMITS.range_blocks
 LIAR_STATUS = Status(1, 1_000, bytes(32), 1_000, bytes(32))
-
-
-class Node:
-    """An observer of the local preset among fake peers."""
-
-    def __init__(self, network: FakeNetwork, host: ChainHost, exchange: Exchange) -> None:
-        self.network = network
-        self.host = host
-        self.exchange = exchange
-        self.chain = host.chain
-
-    async def wait(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not condition():  # noqa: ASYNC110  # chains tell of no condition
-                await asyncio.sleep(0.01)
-
-    async def ask(self, body: RequestBody) -> Any:
-        return await self.network.requests[type(body)](PeerId("somebody"), body)
-
-
-@asynccontextmanager
-async def observer(limits: SyncLimits = LIMITS) -> AsyncIterator[Node]:
-    network = FakeNetwork()
-    shown = cast(Network, network)
-    async with Verifier(0) as verifier, asyncio.TaskGroup() as tasks:
-        work = [tasks.create_task(verifier.run())]
-        host = ChainHost(
-            open_chain(spec=load_spec("local")),
-            keys=lambda _: VoteKeys(None),
-            verifier=verifier,
-            clock=SystemClock(),
-            settings=HostSettings(IntervalSeal(None), BLOCK_MS, compute_limits(), False, False),
-            metrics=NodeMetrics(name="n", version="0", role=4, started_ms=0).add_chain("local"),
-            agreement=Agreement(NetworkWire(shown), AgreementSettings(BLOCK_MS, TIMES), lambda *_: None),
-        )
-        assert host.agreement is not None
-        own = OwnTasks(tasks)
-        sync = SyncDriver(shown, host.chain, host.agreement, own, SystemClock(), limits)
-        exchange = Exchange(shown, host.chain, host.agreement, host.intake, own, sync)
-        work += [tasks.create_task(host.intake.run()), tasks.create_task(host.agreement.run())]
-        async with exchange.running():
-            yield Node(network, host, exchange)
-        for task in work:
-            task.cancel()
-    host.chain.store.close()
-
-
-async def source(blocks: int) -> Chain:
-    chain = open_chain(spec=load_spec("local"))
-    await grow(chain, blocks)
-    return chain
-
-
-def status_of(chain: Chain) -> Status:
-    return describe_status(chain, is_authority=True)
 
 
 async def test_node_far_behind_gets_many_blocks_at_a_time() -> None:
@@ -189,6 +118,29 @@ async def test_blocks_are_asked_of_several_peers_and_imported_in_order() -> None
             (n, min(4, 23 - n)) for n in range(1, 23, 4)
         ]
         assert node.network.reports == []
+    chain.store.close()
+
+
+class Noting(MemoryKeyValue):
+    """Notes which writes were to survive power loss."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.syncs: list[bool] = []
+
+    def write(self, batch: Batch, *, sync: bool) -> None:
+        super().write(batch, sync=sync)
+        self.syncs.append(sync)
+
+
+async def test_range_is_durable_when_it_is_carried_out_and_no_single_block_before() -> None:
+    chain, kv = await source(5), Noting()
+    async with observer(kv=kv) as node:
+        filled = len(kv.syncs)
+        node.network.connect("ahead", status_of(chain), serving(chain))
+        await node.wait(lambda: node.chain.finalized.number == 5 and kv.syncs[-1])
+        assert kv.syncs[filled:] == [*[False] * 10, True], "each block is inserted and made final"
+        assert node.exchange.queued_blocks == 0
     chain.store.close()
 
 
@@ -290,8 +242,7 @@ async def test_transaction_of_a_block_is_not_taken_in_again() -> None:
     async with observer() as node:
         peer = node.network.connect("peer", status_of(node.chain))
         raw = transfer(node.chain.api, "//Alice", account("//Bob"), nonce=0)
-        chain = open_chain(spec=load_spec("local"))
-        await grow(chain, 3)
+        chain = await source(3)
         node.network.connect("ahead", status_of(chain), serving(chain))
         await node.wait(lambda: node.chain.finalized.number == 3)
         scheduled = node.host.intake.validations_scheduled
