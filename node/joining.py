@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import structlog
+
 from node.chain.chain import Chain
 from node.clock import Clock
 from node.config import Config, ConfigError, ExitCode, StartError
@@ -32,6 +34,8 @@ from node.tasks import OwnTasks
 from runtime.primitives.crypto import Keypair
 
 PEERS_FILE = "peers"
+
+log = structlog.get_logger("sync")
 
 
 def make_network(
@@ -81,6 +85,8 @@ async def joined(
 ) -> AsyncIterator[Exchange]:
     """Take part in the network while the context is open; StartError when no port can be bound."""
     assert host.agreement is not None, "a chain with a network agrees"
+    if config.sync != "full":
+        log.warning("sync_mode_is_full", asked=config.sync, reason="every block is executed in this release")
     own = OwnTasks(tasks)
     limits = SyncLimits(config.max_parallel_downloads, config.max_blocks_per_request)
     sync = SyncDriver(network, host.chain, host.agreement, own, clock, limits)

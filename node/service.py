@@ -205,8 +205,6 @@ async def _start(
     guard = GuardFile(config.get_guard_path(spec.id))
     network: Network | None = None
     agreement: Agreement | None = None
-    if config.sync != "full":
-        log.warning("sync_mode_is_full", asked=config.sync, reason="every block is executed in this release")
     if not _is_alone(spec, chain):
         network = make_network(config, spec.boot_nodes, chain, node_key, tasks, clock, chain_path)
         agreement = make_agreement(network, spec.block_time_ms)
