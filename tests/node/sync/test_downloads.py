@@ -180,6 +180,13 @@ def test_height_that_came_to_nothing_is_no_target() -> None:
     assert made.downloads.target == 20
 
 
+def test_peer_that_has_not_what_it_said_is_asked_when_it_says_so_again() -> None:
+    made = Syncing()
+    made.give(PeerSaid("a", 100), Served(0, ()))
+    assert made.wait(PAUSE_MAX_MS) == []
+    assert made.give(PeerSaid("a", 100)) == [Ask(1, "a", 1, 8)]
+
+
 def test_one_stalled_request_leaves_the_target_and_a_second_one_does_not() -> None:
     made = Syncing()
     made.give(PeerSaid("a", 100), Failed(0, Fault.STALLED))
@@ -237,11 +244,12 @@ def test_blocks_that_became_final_meanwhile_are_left_out() -> None:
 
 def test_import_that_ends_early_without_a_fault_is_tried_again_later() -> None:
     made = Syncing()
-    made.give(PeerSaid("a", 100), Served(0, cut(1, 8)), Failed(1, Fault.BUSY))
-    made.wait(PAUSE_MS)
-    assert made.give(Advanced(3), ImportEnded(False)) == []
-    made.give(Failed(2, Fault.BUSY))
-    assert made.wait(PAUSE_MS) == [Ask(3, "a", 4, 5)]
+    made.give(PeerSaid("a", 100), Served(0, cut(1, 8)))
+    assert made.give(Advanced(3)) == []
+    assert made.downloads.kept == (5, 5 * SIZE)
+    assert made.give(ImportEnded(False), Served(1, cut(9, 8))) == []
+    assert made.wait(PAUSE_MS - 1) == []
+    assert made.wait(1) == [Ask(2, "a", 4, 5)]
 
 
 def test_room_is_left_for_the_first_range_until_it_is_final() -> None:
