@@ -54,6 +54,7 @@ def test_exit_codes_are_the_published_ones() -> None:
         ("DISK_FULL", 9),
         ("UNKNOWN_RUNTIME", 10),
         ("DEVNET_FAILED", 11),
+        ("DISK_FAILING", 12),
     ]
 
 

@@ -40,6 +40,16 @@ OURS: Mapping[str, str] = {
     "Assets error IncompleteDepositTransfer": "Substrate has it since, after errors of pallets that we lack",
     "Session event NewSession": "Substrate's, which the file leaves out: its chains have a fixed set",
     "Session storage SetId": "the number that certificates name a set by",
+    "Session storage PastSets": "earlier sets, whose offences are judged; Substrate has roots elsewhere",
+    "Session constant SetsKept": "as PastSets",
+    "Session storage QueuedKeys": "Substrate's; the runtime of the file has no keys to set",
+    "Session storage KeyOwner": "Substrate's; the runtime of the file has no keys to set",
+    "Session call set_keys": "Substrate's; the runtime of the file has no keys to set",
+    "Session call purge_keys": "Substrate's; the runtime of the file has no keys to set",
+    "Session error InvalidProof": "Substrate's; the runtime of the file has no keys to set",
+    "Session error NoAssociatedValidatorId": "Substrate's; the runtime of the file has no keys to set",
+    "Session error DuplicatedKey": "Substrate's; the runtime of the file has no keys to set",
+    "Session error NoKeys": "Substrate's; the runtime of the file has no keys to set",
 }
 """What the pallets of the file have here and not there."""
 
