@@ -87,10 +87,9 @@ async def joined(
     assert host.agreement is not None, "a chain with a network agrees"
     if config.sync != "full":
         log.warning("sync_mode_is_full", asked=config.sync, reason="every block is executed in this release")
-    own = OwnTasks(tasks)
     limits = SyncLimits(config.max_parallel_downloads, config.max_blocks_per_request)
-    sync = SyncDriver(network, host.chain, host.agreement, own, clock, limits)
-    exchange = Exchange(network, host.chain, host.agreement, host.intake, own, sync)
+    sync = SyncDriver(network, host.chain, host.agreement, clock, limits)
+    exchange = Exchange(network, host.chain, host.agreement, host.intake, OwnTasks(tasks), sync)
     running = network.running()
     try:
         await running.__aenter__()

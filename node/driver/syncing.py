@@ -8,6 +8,7 @@ each by its certificate before it is executed; which peer is asked for what is t
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Final
 
 import structlog
@@ -43,10 +44,10 @@ from node.sync.effects import (
     PeerSaid,
     Penalise,
     Served,
+    SyncEffect,
     SyncInput,
     Tick,
 )
-from node.tasks import OwnTasks
 from runtime.frame.executive import InvalidBlock
 from runtime.primitives.certificate import InvalidCertificate, decode_certificate
 from runtime.primitives.scale import DecodeError
@@ -71,16 +72,16 @@ class SyncDriver:
         network: Network,
         chain: Chain,
         agreement: AgreementDriver,
-        tasks: OwnTasks,
         clock: Clock,
         limits: SyncLimits,
     ) -> None:
         self._network = network
         self._chain = chain
         self._agreement = agreement
-        self._tasks = tasks
         self._clock = clock
         self._downloads = Downloads(chain.finalized.number, limits)
+        self._effects: deque[SyncEffect] = deque()
+        self._wake = asyncio.Event()
         self._began: tuple[int, float] | None = None
         network.on_message(Status, self._on_status)
         network.on_connected(self._on_connected)
@@ -103,7 +104,16 @@ class SyncDriver:
         return self._downloads.kept[0]
 
     async def run(self) -> None:
-        """Let time pass for the engine, for ever."""
+        """Perform what the engine asks for, for ever; when this ends, so does all that it began."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._let_time_pass())
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._effects:
+                    self._perform(self._effects.popleft(), tasks)
+
+    async def _let_time_pass(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
             self._give(Tick())
@@ -121,16 +131,19 @@ class SyncDriver:
         self._give(Advanced(info.number))
 
     def _give(self, event: SyncInput) -> None:
-        for effect in self._downloads.handle(event, int(self._clock.monotonic() * 1000)):
-            match effect:
-                case Ask():
-                    self._tasks.start(self._ask(effect))
-                case Import(blocks):
-                    self._tasks.start(self._import(blocks))
-                case Penalise(peer, offence):
-                    log.debug("peer_penalised", peer=peer, reason=offence.value)
-                    self._network.report(PeerId(peer), _PENALTIES[offence])
+        self._effects += self._downloads.handle(event, int(self._clock.monotonic() * 1000))
+        self._wake.set()
         self._note_progress()
+
+    def _perform(self, effect: SyncEffect, tasks: asyncio.TaskGroup) -> None:
+        match effect:
+            case Ask():
+                tasks.create_task(self._ask(effect))
+            case Import(blocks):
+                tasks.create_task(self._import(blocks))
+            case Penalise(peer, offence):
+                log.debug("peer_penalised", peer=peer, reason=offence.value)
+                self._network.report(PeerId(peer), _PENALTIES[offence])
 
     async def _ask(self, ask: Ask) -> None:
         body = BlocksRequest(ask.start, ask.length, ALL_FIELDS)

@@ -67,9 +67,8 @@ async def observer(limits: SyncLimits = LIMITS, kv: KeyValue | None = None) -> A
             agreement=Agreement(NetworkWire(shown), AgreementSettings(BLOCK_MS, TIMES), lambda *_: None),
         )
         assert host.agreement is not None
-        own = OwnTasks(tasks)
-        sync = SyncDriver(shown, host.chain, host.agreement, own, SystemClock(), limits)
-        exchange = Exchange(shown, host.chain, host.agreement, host.intake, own, sync)
+        sync = SyncDriver(shown, host.chain, host.agreement, SystemClock(), limits)
+        exchange = Exchange(shown, host.chain, host.agreement, host.intake, OwnTasks(tasks), sync)
         work += [tasks.create_task(host.intake.run()), tasks.create_task(host.agreement.run())]
         async with exchange.running():
             yield Node(network, host, exchange)

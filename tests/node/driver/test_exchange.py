@@ -171,6 +171,18 @@ async def test_peer_that_does_not_answer_is_left_alone_and_another_one_asked(ans
     chain.store.close()
 
 
+async def test_peers_that_go_after_the_end_begin_nothing() -> None:
+    chain = await source(20)
+    async with observer(SyncLimits(1, 4)) as node:
+        peers = [node.network.connect(name, LIAR_STATUS, serving(chain)) for name in ("one", "two")]
+    asked = len(node.network.asked)
+    for peer in peers:
+        node.network.disconnect(peer)
+    await asyncio.sleep(0.05)
+    assert len(node.network.asked) == asked
+    chain.store.close()
+
+
 async def test_full_node_hears_a_block_without_asking_for_it() -> None:
     """What makes announcements of blocks needless: agreement itself sends a certificate that is missing."""
     chain = await source(1)
