@@ -86,6 +86,7 @@ sim-full: venv
 	$(SIM) --nodes 6 --seeds 5000 --profile random,smart,deaf
 	$(SIM) --nodes 7 --seeds 10000 --profile random,smart,deaf
 	$(SIM) --nodes 21 --seeds 2000 --profile random,smart
+	$(SIM) --nodes 21 --seeds 500 --from-seed 2001 --profile random,smart
 	$(SIM) --nodes 6 --seeds 1000 --profile sets
 	$(SIM) --nodes 9 --seeds 300 --profile sets
 	$(SIM) --deafness 16384 --views 2
