@@ -15,11 +15,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from node.consensus.messages import Vote, encode_message
+from node.consensus.messages import encode_message
 from node.network.dialling import make_client
 from node.network.identity import PeerId
 from node.network.messages import Consensus, Message, Transactions
-from runtime.primitives.statements import STEP_PREPARE
+from runtime.primitives.statements import STEP_PREPARE, Vote
 from runtime.primitives.types import Hash
 from tests.node.network.running import Stranger
 from tests.processes.running import RunningNode
