@@ -54,7 +54,7 @@ class FakeState:
 
 def make_methods() -> Methods:
     """Return the two hot methods without a chain."""
-    context = cast(ChainContext, SimpleNamespace(intake=FakeIntake(), author=None))
+    context = cast(ChainContext, SimpleNamespace(intake=FakeIntake(), author=None, in_block_s=0.0))
     return Methods(AuthorMethods(context), FakeState())
 
 

@@ -37,8 +37,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def contents(base: Path) -> dict[bytes, bytes]:
-    copy = base.parent / "contents"
+def contents(base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[bytes, bytes]:
+    copy = tmp_path_factory.mktemp("contents") / "db"
     shutil.copytree(base, copy)
     with open_leveldb(copy) as store:
         return dict(store.iterate())
