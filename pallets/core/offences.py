@@ -79,7 +79,7 @@ class OffenceDetails(Struct, path="pallet_offences::OffenceDetails"):
 class _Tag(Struct):
     offender: AccountId
     set_id: u64
-    reported: Reported
+    noted: u32
 
 
 class PastSets(Protocol):
@@ -128,10 +128,11 @@ class OffencesConfig:
 
 
 class _Proven(NamedTuple):
-    """What evidence proves, and the number of its set."""
+    """What evidence proves, the number of its set, and how much is noted of the offender in that set."""
 
     offender: AccountId
     set_id: int
+    noted: int
     reported: Reported
 
 
@@ -217,7 +218,9 @@ class Offences(Pallet[OffencesConfig]):
         self._record(self._judge(evidence), None)
 
     def validate_unsigned(self, call: Call) -> ValidTransaction | None:
-        """Let a report in that would succeed; two of one offence have the same tag, so one is kept."""
+        """Let a report in that would succeed. The next one of an offender in a set has one tag, whatever it
+        says, so a pool keeps one: its key could sign more than any pool holds, and all of it goes first.
+        """
         if call.spec.pallet_index != self.index or call.spec.name != "report_offence_unsigned":
             return None
         (evidence,) = call.args
@@ -281,10 +284,10 @@ class Offences(Pallet[OffencesConfig]):
             raise self.DuplicateOffenceReport
         if len(noted) >= REPORTS_PER_OFFENDER_MAX:
             raise self.TooManyReports
-        return _Proven(offender, first.set_id, reported)
+        return _Proven(offender, first.set_id, len(noted), reported)
 
     def _record(self, proven: _Proven, reporter: AccountId | None) -> None:
-        offender, set_id, reported = proven
+        offender, set_id, _, reported = proven
         noted = self.reported.get(set_id, offender)
         self.reported.put(set_id, offender, (*noted, reported))
         count = self.report_count.get()
@@ -317,4 +320,4 @@ _REASONS: Final[Mapping[int, InvalidReason]] = {
 
 
 def _encode_tag(proven: _Proven) -> bytes:
-    return TAG + codec(_Tag).encode(_Tag(*proven))
+    return TAG + codec(_Tag).encode(_Tag(proven.offender, proven.set_id, proven.noted))

@@ -11,6 +11,9 @@ from msgspec import structs
 from genesis.chain_spec import ChainSpec, load_spec, make_local_spec
 from node.consensus.messages import encode_message
 from node.driver.reporting import PENDING_MAX, OffenceReporter
+from node.pool.errors import TooLowPriority
+from node.pool.pool import Pool
+from node.pool.transaction import PoolTransaction
 from pallets.core.offences import OffenceDetails, Offences
 from pallets.core.session import Session
 from runtime.primitives.certificate import verify_certificate
@@ -218,6 +221,31 @@ async def test_what_the_chain_would_refuse_is_not_handed_in() -> None:
         made.reporter.report(made.evidence(3))
         await settle()
         assert (made.taken, made.reporter.pending) == ([], 0)
+
+
+async def test_offender_that_reports_itself_without_end_fills_no_pool() -> None:
+    async with desk() as made:
+        for _ in range(20):
+            await made.include()
+        pool, refused = Pool(), 0
+        for instance in range(1, 21):
+            made.reporter.report(made.evidence(instance))
+        await settle()
+        raws, made.taken = made.taken, []
+        for raw in raws:
+            extrinsic = made.chain.api.decode_extrinsic(raw)
+            valid = made.chain.api.validate(extrinsic)
+            tags = (valid.provides, valid.requires)
+            pooled = PoolTransaction(
+                extrinsic.hash, raw, None, *tags, valid.priority, valid.longevity, valid.propagate, extrinsic
+            )
+            try:
+                pool.submit(pooled, 0)
+            except TooLowPriority:
+                refused += 1
+        assert (len(raws), refused, pool.status.ready) == (20, 19, 1)
+        await made.include(raws[0])
+        assert len(made.taken) == 19, "the others are handed in again"
 
 
 async def test_chain_that_judges_nobody_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
