@@ -145,9 +145,9 @@ class Members(Pallet[MembersConfig]):
     def on_initialize(self, number: int) -> Weight:
         """Remove who is to be expelled, as many as may go at once; calls account for their own changes."""
         del number
-        waiting = self.expelled.get()
-        if not waiting:
+        if not self.expelled.get():
             return weights.MEMBERS_WAIT
+        waiting = self._waiting()
         at_once = self._departures_max()
         for who in waiting[:at_once]:
             self._expel(who)
@@ -216,11 +216,13 @@ class Members(Pallet[MembersConfig]):
         self.deposit(self.VoteKeyChanged(who, vote_key))
 
     def give_up_key(self, who: AccountId) -> None:
-        """Let a member go, where enough stay."""
-        members = self._changeable()
+        """Let a member go, where enough stay without those that are to be removed; whose going is granted
+        must not keep an offender in.
+        """
+        self._changeable()
         if not self.is_key_holder(who):
             raise self.NotMember
-        if len(members) <= self._members_min():
+        if not self._can_spare(who):
             raise self.TooFewMembers
         self._note_departure()
         self._remove(who)
@@ -233,10 +235,10 @@ class Members(Pallet[MembersConfig]):
         """
         if not self.is_key_holder(offender):
             return True
-        waiting = self.expelled.get()
+        waiting = self._waiting()
         if offender in waiting:
             return True
-        if len(self.members.get()) - len(waiting) <= self._members_min() or not self._departures_max():
+        if not self._can_spare(offender) or not self._departures_max():
             return False
         self.expelled.put((*waiting, offender))
         return True
@@ -281,13 +283,22 @@ class Members(Pallet[MembersConfig]):
     def _members_min(self) -> int:
         return max(1, self.config.members_min)
 
+    def _waiting(self) -> tuple[AccountId, ...]:
+        """Return who is to be removed and has not gone meanwhile."""
+        members = dict.fromkeys(member.who for member in self.members.get())
+        return tuple(who for who in self.expelled.get() if who in members)
+
+    def _can_spare(self, who: AccountId) -> bool:
+        """Tell whether enough members are left without this one and those that are to be removed."""
+        leaving = dict.fromkeys((*self.expelled.get(), who))
+        staying = sum(1 for member in self.members.get() if member.who not in leaving)
+        return staying >= self._members_min()
+
     def _departures_max(self) -> int:
         return (len(self.config.session.validators_with_keys()) - 1) // 3
 
     def _expel(self, who: AccountId) -> None:
-        """Remove a member for an offence; it may have gone meanwhile, and so may others."""
-        if not self.is_key_holder(who):
-            return
+        """Remove a member for an offence, unless an upgrade has raised the minimum meanwhile."""
         if len(self.members.get()) <= self._members_min():
             self.deposit(self.RemovalImpossible(who))
             return

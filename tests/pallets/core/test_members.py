@@ -240,11 +240,32 @@ def test_who_has_gone_meanwhile_is_not_removed_again_and_none_below_the_minimum(
     five.ok(ROOT, "Members.add_member", BOB, MemberClass.Trader, key(70))
     five.next_block()
     assert expel(five, CHARLIE)
-    five.ok(BOB, "Session.purge_keys")
+    five.pallets.members.config = MembersConfig(five.pallets.session, members_min=5)  # as an upgrade may
     five.next_block()
     assert Members.RemovalImpossible(CHARLIE) in five.block_events()
+    assert five.pallets.session.validators.get() == (ALICE, CHARLIE, DAVE, EVE, BOB)
+    five.close_block()
+
+
+def test_nobody_leaves_in_the_place_of_an_offender() -> None:
+    five = consortium(ALICE, BOB, CHARLIE, DAVE, EVE)
+    assert expel(five, BOB)
+    five.noop(five.pallets.members.TooFewMembers, EVE, "Session.purge_keys")
+    five.noop(five.pallets.members.TooFewMembers, ROOT, "Members.remove_member", EVE)
+    five.next_block(2)
     assert five.pallets.session.validators.get() == (ALICE, CHARLIE, DAVE, EVE)
     five.close_block()
+
+
+def test_offender_that_leaves_by_itself_does_not_count_twice() -> None:
+    six = consortium(ALICE, BOB, CHARLIE, DAVE, *OTHERS[:2])
+    assert expel(six, BOB)
+    six.ok(BOB, "Session.purge_keys")
+    assert expel(six, CHARLIE), "four stay"
+    assert not expel(six, DAVE)
+    six.next_block(2)
+    assert six.pallets.session.validators.get() == (ALICE, DAVE, *OTHERS[:2])
+    six.close_block()
 
 
 def test_consortium_too_small_to_change_expels_nobody() -> None:
