@@ -420,8 +420,8 @@ class AgreementDriver:
         resume = None if signer is None else signer.resume(instance)
         if self._new_key.is_watching:
             authority = None
-        elif signer is not None and authority is not None and signer.has_lost_prepared(instance):
-            log.error("guard_incomplete", number=instance, reason="what was committed to is not known")
+        elif signer is not None and authority is not None and (hindrance := signer.find_hindrance(instance)):
+            log.error("guard_incomplete", number=instance, reason=hindrance)
             authority = None  # watch until others have decided
         wait_ms = self._compute_wait(parent)
         if resume is None and committee.leader(instance, 0) == authority:

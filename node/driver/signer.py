@@ -3,13 +3,15 @@
 Responsible for one authority key. The rule is node.consensus.guard's, the file node.storage.guard's. With the
 last signature goes what its author has seen prepared, in one file that is replaced whole: a COMMIT and the
 PREPAREs that it stands on are never found without each other. The file names its key. To another key it is as
-good as missing, and goes with that key's first signature: what the earlier key signed was for sets that the
-other one was not in, so it can contradict nothing any more.
+good as missing, and goes with that key's first signature, which stands in a later instance: what the earlier
+key signed was about what is decided by then, so it can contradict nothing any more. Without that rule, two
+keys of one set could take turns in one instance, each time without the other's record.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -49,11 +51,14 @@ class GuardedSigner:
         self._genesis = genesis
         self._guard = guard
         self._signing = asyncio.Lock()
+        self._other: int | None = None
         raw = None if guard is None else guard.load()
-        stored = None if raw is None else _decode(raw, self.public)
-        self.is_new = guard is not None and stored is None
-        if stored is not None:
-            self.last, self.prepared = stored
+        stored = None if raw is None else _decode(raw)
+        self.is_new = guard is not None and (stored is None or stored.key not in (None, self.public))
+        if stored is not None and not self.is_new:
+            self.last, self.prepared = stored.last, stored.prepared
+        elif stored is not None and stored.last.message.find(genesis) >= 0:
+            self._other = stored.last.instance
 
     async def sign(self, wanted: Certificate, index: int) -> Certificate:
         """Return the certificate with this key's vote; GuardRefused when an earlier signature forbids it."""
@@ -83,14 +88,24 @@ class GuardedSigner:
         view = self.last.view
         return Resume(view + 1 if self.last.step == STEP_VIEW_CHANGE else view, seen)
 
-    def has_lost_prepared(self, instance: int) -> bool:
-        """Tell whether the key has committed in an instance to what nobody here knows any more."""
+    def find_hindrance(self, instance: int) -> str | None:
+        """Return why the key may only watch an instance, None where it may sign."""
+        if self._is_early(instance):
+            return "another key of this node has signed here; this one follows when it is decided"
         if self.last is None or self.last.instance != instance or self.last.step != STEP_COMMIT:
-            return False
+            return None
         seen = self.prepared
-        return seen is None or (seen.instance, seen.view) != (instance, self.last.view)
+        if seen is None or (seen.instance, seen.view) != (instance, self.last.view):
+            return "what was committed to is not known"
+        return None
+
+    def _is_early(self, instance: int) -> bool:
+        """Tell whether a record that this key's would replace is of use still."""
+        return self._other is not None and instance <= self._other
 
     async def _sign(self, position: Position, message: bytes) -> bytes:
+        if self._is_early(position.instance):
+            raise GuardRefused(f"another key of this node has signed in instance {self._other}")
         async with self._signing:  # two at once could store their records in the wrong order
             match judge(self.last, position, message):
                 case MaySign():
@@ -106,16 +121,24 @@ class GuardedSigner:
                     raise GuardRefused(reason)
 
 
-def _decode(stored: bytes, key: bytes) -> tuple[GuardRecord, Certificate | None] | None:
-    """Read the record of a key, None where it is another's; earlier releases kept one without its key, and
-    those that had one authority nothing prepared."""
+class _Stored(NamedTuple):
+    """What the file holds; without a key where an earlier release wrote it."""
+
+    key: bytes | None
+    last: GuardRecord
+    prepared: Certificate | None
+
+
+def _decode(stored: bytes) -> _Stored:
+    """Read the record; earlier releases kept one without its key, and those that had one authority nothing
+    prepared."""
     try:
         named: KeyState = KEY_STATE.decode(stored)
     except DecodeError:
         pass
     else:
         if named.magic == KEY_MAGIC:
-            return (named.state.last, named.state.prepared) if named.key == key else None
+            return _Stored(named.key, named.state.last, named.state.prepared)
     try:
         state: GuardState = STATE.decode(stored)
     except DecodeError:
@@ -123,5 +146,5 @@ def _decode(stored: bytes, key: bytes) -> tuple[GuardRecord, Certificate | None]
             record: GuardRecord = RECORD.decode(stored)
         except DecodeError as error:
             raise CorruptionError(f"the signing guard holds no record of this program: {error}") from error
-        return record, None
-    return state.last, state.prepared
+        return _Stored(None, record, None)
+    return _Stored(None, state.last, state.prepared)

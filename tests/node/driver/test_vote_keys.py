@@ -4,9 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from node.chain.chain import Chain
-from node.consensus.guard import KEY_MAGIC, KEY_STATE, RECORD, STATE, GuardRecord, GuardState, KeyState
+from node.consensus.guard import (
+    KEY_MAGIC,
+    KEY_STATE,
+    RECORD,
+    STATE,
+    GuardRecord,
+    GuardRefused,
+    GuardState,
+    KeyState,
+)
 from node.devnet.planning import UNUSED_KEY
 from node.driver.new_key import DECISIONS
 from node.driver.signer import GuardedSigner
@@ -16,6 +26,8 @@ from node.storage.guard import GuardFile
 from pallets.core.session import SessionKeys
 from runtime.primitives.certificate import Certificate
 from runtime.primitives.possession import possession_message
+from runtime.primitives.statements import Vote
+from runtime.primitives.types import Hash
 from tests.node.driver.test_offences import check_certificates_with_parents
 from tests.support.chain import account, keypair
 from tests.support.consensus import GENESIS, KEYS, A, B, commit
@@ -107,9 +119,42 @@ async def test_guard_is_of_no_use_to_another_key(tmp_path: Path) -> None:
     assert not signer(0, guard).is_new
     other = signer(1, guard)
     assert (other.is_new, other.last, other.prepared) == (True, None, None)
-    await other.sign_statement(commit(1, B))
+    await other.sign_statement(later(commit(1, B)))
     assert signer(0, guard).is_new, "its record went with the other's first signature"
     assert not signer(1, guard).is_new
+
+
+def later(vote: Vote) -> Vote:
+    """Return a vote of the next instance."""
+    return structs.replace(vote, instance=vote.instance + 1, number=vote.number + 1)
+
+
+async def test_two_keys_of_one_set_do_not_take_turns_in_one_instance(tmp_path: Path) -> None:
+    """Else each would find the other's record in the place of its own, and could contradict itself."""
+    guard = GuardFile(tmp_path / "guard")
+    first = await signer(0, guard).sign_statement(commit(0, A))
+    other = signer(1, guard)
+    for statement in (commit(1, B), structs.replace(commit(1, B), view=9)):
+        with pytest.raises(GuardRefused, match="another key"):
+            await other.sign_statement(statement)
+    assert other.find_hindrance(first.instance) is not None
+    assert other.find_hindrance(first.instance + 1) is None
+    again = signer(0, guard)
+    with pytest.raises(GuardRefused):
+        await again.sign_statement(commit(0, B))
+    await other.sign_statement(later(commit(1, B)))
+    back = signer(0, guard)
+    assert back.find_hindrance(first.instance + 1) is not None
+    with pytest.raises(GuardRefused, match="another key"):
+        await back.sign_statement(later(commit(0, B)))
+
+
+async def test_guard_of_another_chain_holds_no_key_back(tmp_path: Path) -> None:
+    guard = GuardFile(tmp_path / "guard")
+    await GuardedSigner(KEYS[0], Hash(bytes(32)), guard).sign_statement(commit(0, A))
+    other = signer(1, guard)
+    assert other.find_hindrance(commit(1, B).instance) is None
+    await other.sign_statement(commit(1, B))
 
 
 @pytest.mark.parametrize("form", ["state", "record"])
