@@ -1,7 +1,8 @@
 """Two versions of one chain with a pallet whose storage changed between them, for tests of upgrades.
 
 `python -m tests.support.notes` writes the state of the first version to tests/pallets/data/notes_v1.json.
-The file was written once and is what a migration has to cope with: do not write it again for a later version.
+The file is what a migration has to cope with: do not write it again for a later version. While nothing was
+released, it was written anew when stored formats of other pallets changed without a new version.
 """
 
 import json
