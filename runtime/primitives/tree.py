@@ -18,7 +18,6 @@ new tokens, after which neither owns what they share; buckets are never changed,
 change on one side is never seen on the other, and a tree that is never forked never copies.
 """
 
-from bisect import bisect_left
 from collections.abc import Generator, Iterable, Sequence
 from itertools import islice, pairwise
 from struct import Struct
@@ -41,8 +40,25 @@ from runtime.primitives.tree_proof import (
     ProofFault,
     compute_path,
     encode_proof,
+    find_end,
     get_nibble,
     verify,
+)
+from runtime.primitives.tree_range import (
+    LOWEST_PATH,
+    RANGE_ENTRIES_MAX,
+    RANGE_PROOF_BYTES_MAX,
+    WHOLE,
+    Coverage,
+    InvalidRange,
+    Place,
+    RangeFault,
+    RangeProof,
+    Subtree,
+    encode_cut_branch,
+    encode_cut_bucket,
+    get_next_start,
+    verify_range,
 )
 from runtime.primitives.types import Hash
 
@@ -50,17 +66,23 @@ __all__ = [
     "BUCKET_ENTRIES_MAX",
     "DEPTH_MAX",
     "EMPTY_HASH",
+    "LOWEST_PATH",
+    "RANGE_ENTRIES_MAX",
+    "RANGE_PROOF_BYTES_MAX",
     "Absent",
     "Hash",
     "InvalidProof",
+    "InvalidRange",
     "Present",
     "ProofFault",
+    "RangeFault",
+    "RangeProof",
     "Tree",
     "compute_path",
     "verify",
+    "verify_range",
 ]
 
-_BYTES: Final = tuple(bytes([value]) for value in range(256))
 _CHILD_HASH: Final = tuple(range(1, 1 + HASH_BYTES * BRANCH_CHILDREN, HASH_BYTES))
 _EMPTY_BRANCH: Final = TAG_BRANCH + EMPTY_HASH * BRANCH_CHILDREN
 _FULL_BUCKET_BYTES: Final = 1 + ENTRY_BYTES * BUCKET_ENTRIES_MAX
@@ -211,6 +233,49 @@ class Tree:
         )
         return encode_proof(path, branches, bucket, value)
 
+    def prove_range(self, start: bytes, entries_max: int) -> RangeProof:
+        """Return the next entries from a path on, at most so many, and the proof for `verify_range`.
+
+        The tree holds hashes: the caller finds the keys and values, and asks again for fewer entries if they
+        are too many bytes for its message. An empty chunk says that nothing is left.
+        """
+        assert len(start) == HASH_BYTES, "a start is a path"
+        assert 1 <= entries_max <= RANGE_ENTRIES_MAX, "a chunk makes progress and can be verified"
+        found = self._get_entries_from(start, entries_max + 1)
+        entries = found[:entries_max]
+        coverage = Coverage.of(start, entries)
+        proof: list[bytes] = []
+        pending: list[tuple[_Node, Subtree]] = []
+        if coverage.locate(WHOLE) is Place.CUT:
+            pending.append((self._root_node, WHOLE))
+        while pending:
+            node, subtree = pending.pop()
+            if isinstance(node, _Branch):
+                proof.append(encode_cut_branch(coverage, subtree, node))
+                pending += [
+                    (node.children[nibble], subtree.get_child(nibble))
+                    for nibble in reversed(coverage.get_cut_children(subtree))
+                ]
+            else:
+                proof.append(encode_cut_bucket(coverage, _get_entries(node)))
+        next_start = get_next_start(coverage) if len(found) > entries_max else None
+        return RangeProof(entries, b"".join(proof), next_start)
+
+    def _get_entries_from(self, path: bytes, count: int) -> list[bytes]:
+        """Return the first `count` entries from a path on, ascending; fewer if there are no more."""
+        bucket, branches = self._descend(path)
+        entries = _get_entries(bucket[_find_place(bucket, path) - 1 :])
+        pending: list[_Node] = []
+        for depth, branch in enumerate(branches):
+            pending += reversed(branch.children[get_nibble(path, depth) + 1 :])
+        while pending and len(entries) < count:
+            node = pending.pop()
+            if isinstance(node, _Branch):
+                pending += reversed(node.children)
+            else:
+                entries += _get_entries(node)
+        return entries[:count]
+
     def _descend(self, path: bytes) -> tuple[bytes, list[_Branch]]:
         """Return the bucket where a path belongs and the branches above it, root first."""
         assert not self._updating, "no update is under way"
@@ -258,7 +323,7 @@ class _Edit:
         changes, children = self.changes, branch.children
         place, shift = depth >> 1, 0 if depth & 1 else 4
         while start < end:
-            after = _find_end(changes, start, end, depth)
+            after = find_end(changes, start, end, depth)
             nibble = changes[start][place] >> shift & 15
             child = children[nibble] = self.apply(children[nibble], depth + 1, start, after)
             self.reset()
@@ -326,7 +391,7 @@ class _Edit:
         place, shift = depth >> 1, 0 if depth & 1 else 4
         while start < end:
             nibble = entries[start][place] >> shift & 15
-            after = _find_end(entries, start, end, depth)
+            after = find_end(entries, start, end, depth)
             child = branch.children[nibble] = self.build(entries, start, after, depth + 1)
             self.reset()
             self.update(child)
@@ -351,15 +416,6 @@ def _hash_changes(changes: Iterable[tuple[bytes, bytes | None]]) -> list[bytes]:
             update(value)
             hashed.append(path + digest())
     return hashed
-
-
-def _find_end(changes: list[bytes], start: int, end: int, depth: int) -> int:
-    """Return where those end that share the first one's nibble at a depth; all share what is before it."""
-    first, place = changes[start], depth >> 1
-    highest = first[place] if depth & 1 else first[place] | 15
-    if highest == 255 or (depth & 1 and highest & 15 == 15):
-        return end
-    return bisect_left(changes, first[:place] + _BYTES[highest + 1], start, end)
 
 
 def _merge(branch: _Branch) -> _Node:

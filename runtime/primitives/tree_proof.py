@@ -17,6 +17,7 @@ This module holds no tree and knows no storage: it reads and writes proofs, pure
 written out in docs/state-tree.md.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,6 +39,8 @@ EMPTY_HASH: Final = blake3_256(TAG_EMPTY)
 
 KIND_ABSENT: Final = 0
 KIND_PRESENT: Final = 1
+
+_BYTES: Final = tuple(bytes([value]) for value in range(256))
 
 
 class ProofFault(StrEnum):
@@ -85,6 +88,15 @@ def compute_path(key: bytes) -> bytes:
 def get_nibble(path: bytes, depth: int) -> int:
     """Return the child taken by a path in a branch at this depth; high nibble of a byte first."""
     return path[depth >> 1] & 15 if depth & 1 else path[depth >> 1] >> 4
+
+
+def find_end(entries: list[bytes], start: int, end: int, depth: int) -> int:
+    """Return where those end that share the first one's nibble at a depth; all share what is before it."""
+    first, place = entries[start], depth >> 1
+    highest = first[place] if depth & 1 else first[place] | 15
+    if highest == 255 or (depth & 1 and highest & 15 == 15):
+        return end
+    return bisect_left(entries, first[:place] + _BYTES[highest + 1], start, end)
 
 
 def verify(root: bytes, key: bytes, proof: bytes) -> Present | Absent:

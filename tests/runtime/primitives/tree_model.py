@@ -67,3 +67,47 @@ def _hash_subtree(leaves: Mapping[str, bytes], prefix: str) -> bytes:
         return blake3(b"\1" + b"".join(entries)).digest()
     children = [_hash_subtree(under, prefix + nibble) for nibble in "0123456789abcdef"]
     return blake3(b"\2" + b"".join(children)).digest()
+
+
+def make_model_range(
+    values: Mapping[bytes, bytes], start: bytes, count: int
+) -> tuple[list[tuple[bytes, bytes]], bytes, bytes | None]:
+    """Return keys and values of a chunk, its proof written out by the description, and the next start."""
+    by_path = sorted((blake3(key).hexdigest(), key) for key in values)
+    ahead = [(path, key) for path, key in by_path if path >= start.hex()]
+    chunk = ahead[:count]
+    last = chunk[-1][0] if chunk else "f" * 64
+    following = f"{int(last, 16) + 1:064x}" if len(ahead) > count else None
+    proof = _open(_hash_all(values), "", start.hex(), last)
+    return (
+        [(key, values[key]) for _, key in chunk],
+        proof,
+        None if following is None else bytes.fromhex(following),
+    )
+
+
+def _is_covered(prefix: str, start: str, last: str) -> bool:
+    return start <= prefix.ljust(64, "0") and prefix.ljust(64, "f") <= last
+
+
+def _is_outside(prefix: str, start: str, last: str) -> bool:
+    return prefix.ljust(64, "f") < start or prefix.ljust(64, "0") > last
+
+
+def _open(leaves: Mapping[str, bytes], prefix: str, start: str, last: str) -> bytes:
+    if _is_covered(prefix, start, last) or _is_outside(prefix, start, last):
+        return b""
+    under = sorted(path for path in leaves if path.startswith(prefix))
+    if len(under) <= 16:
+        outside = [path for path in under if not start <= path <= last]
+        return bytes([len(outside)]) + b"".join(bytes.fromhex(path) + leaves[path] for path in outside)
+    children = [prefix + nibble for nibble in "0123456789abcdef"]
+    shown = [
+        child
+        for child in children
+        if _is_outside(child, start, last) and any(path.startswith(child) for path in under)
+    ]
+    bitmap = sum(2 ** int(child[-1], 16) for child in shown)
+    hashes = b"".join(_hash_subtree(leaves, child) for child in shown)
+    below = b"".join(_open(leaves, child, start, last) for child in children)
+    return b"\xff" + bytes([bitmap % 256, bitmap // 256]) + hashes + below
