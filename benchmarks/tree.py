@@ -1,10 +1,10 @@
-"""Cost of the state tree by state size: build, update, fork, prove, verify, and memory.
+"""Cost of the state tree by state size: build, update, fork, prove and verify keys and chunks, and memory.
 
 `python -m benchmarks.tree [KEYS…]` prints one JSON line per size (10,000, 100,000 and 1,000,000 unless
 told), each measured in a process of its own. Times are CPU times, the least and the median of several
 batches; `foreign_cores` is what other processes used meanwhile, and with more than a fraction of a core the
 least is the figure to trust. Keys and values have the lengths of `System.Account`. The roots after all
-batches are asserted against a new build, and every proof against its key.
+batches are asserted against a new build, and every proof and chunk against what it should show.
 """
 
 import gc
@@ -13,17 +13,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 from blake3 import blake3
 
 from benchmarks.measure import Meter, measure_us, report
-from runtime.primitives.tree import Absent, Present, Tree, verify
+from runtime.primitives.tree import Absent, Present, Tree, compute_path, verify, verify_range
 
 SIZES: Final = (10_000, 100_000, 1_000_000)
 BATCH: Final = 10_000
 BATCHES: Final = 9
 PROOFS: Final = 1_000
+CHUNK: Final = 10_000
 PER_STEP: Final = 500
 PREFIX: Final = bytes.fromhex("26aa394eea5630e07c48ae0c9558cef7b99d880ec681799c0cf30e8886371da9")
 
@@ -150,6 +152,32 @@ class Bench:
             "proof_bytes": {"mean": round(statistics.mean(sizes)), "max": max(sizes)},
         }
 
+    def prove_and_verify_range(self) -> dict[str, object]:
+        """Chunks of the state, half as many entries if it has no more, from places spread over it."""
+        entries_max = min(CHUNK, self.keys // 2)
+        starts = [blake3(bytes([turn])).digest() for turn in range(BATCHES)]
+        starts = [bytes([start[0] // 2]) + start[1:] for start in starts]  # a whole chunk lies ahead
+        chunks = [self.tree.prove_range(start, entries_max) for start in starts]
+        prove_us = [
+            measure_us(partial(self.tree.prove_range, start, entries_max), entries_max) for start in starts
+        ]
+        wanted = {entry[:32] for chunk in chunks for entry in chunk.entries}
+        keys = {path: key for key in self.state if (path := compute_path(key)) in wanted}
+        verify_us: list[float] = []
+        for start, (found, proof, next_start) in zip(starts, chunks, strict=True):
+            entries = [(keys[entry[:32]], self.state[keys[entry[:32]]]) for entry in found]
+            check = partial(verify_range, self.tree.root, start, entries, proof)
+            verify_us.append(measure_us(check, entries_max))
+            assert len(entries) == entries_max
+            assert check() == next_start
+        sizes = [len(chunk.proof) for chunk in chunks]
+        return {
+            "range_entries": entries_max,
+            "prove_range_us_per_entry": summarize(prove_us),
+            "verify_range_us_per_entry": summarize(verify_us),
+            "range_proof_bytes": {"mean": round(statistics.mean(sizes)), "max": max(sizes)},
+        }
+
 
 def measure_branch_hash_us() -> float:
     """The least time of one hash of a branch's length: how fast the machine was just then."""
@@ -173,6 +201,7 @@ def run_size(keys: int) -> dict[str, Any]:
     record["insert_us_per_key"], record["delete_us_per_key"] = bench.insert_and_delete()
     record[f"longest_slice_ms_of_{PER_STEP}"] = bench.slice_ms()
     record |= bench.prove_and_verify()
+    record |= bench.prove_and_verify_range()
     record["branch_hash_us"] = measure_branch_hash_us()
     assert Tree.from_items(bench.state.items()).root == bench.tree.root
     return record | {"foreign_cores": meter.read().foreign_cores}
