@@ -510,3 +510,25 @@ def test_a_proof_opens_no_more_than_the_nibbles_of_a_path() -> None:
     assert verify_range(root, PATH, [(KEY, VALUE)], proof) == after
     assert get_fault(root, PATH, [(KEY, VALUE)], proof + bucket([])) == RangeFault.TRAILING_BYTES
     assert get_fault(root, PATH, [(KEY, VALUE)], proof + levels[0]) == RangeFault.TRAILING_BYTES
+
+
+GOLDEN_START = "50" + "00" * 31
+GOLDEN_NEXT_START = "b3d4f2e17961cfd87a2a1c2c3de16e0e6683d8f22b9c83549623904406dde520"
+GOLDEN_PROOF = (
+    "ff1bf0f8e952769fb94ca2976022d95d2589b675f9c2dd0490fb7722cc234640a8cc9301b4d775d8c3ab5957dbdbe2b28233"
+    "f5655b9fc968259ea927df9cc8f049b3a6a728401ac4e1497e5fcdfbb96bdcab1158ef6d63917323e5ae63bdaa2daa2680e8"
+    "b30f200980d3a747c31ed6e234e78a15786b93b15eb712ac1f4b3449b01fb84e818a1365ac88003a85ff0fc0b768464a1b06"
+    "7ebd9cf1f978592ae962f0a797f64c839b9af10544375555cf7a0ff2f8be210e7bc26185f0c0045efc16e3f356e66d88cca0"
+    "495ace6497b919bcdfcbc00370445ea00405c925b20571a2661b86ffe00643053d3365681050e02b47936e66f86e29a2b8ee"
+    "949a1ab2dd152b4a4601b8d76b428996cf5744fdbb2cbfbaba787bfc0ab4acd2d21278fcb8a2310e6d97205309818bda254b"
+    "58b28671cccd12ab48907ae562a6ec5303976b067ab6d50d"
+)
+
+
+def test_the_proof_of_a_chunk_is_these_fixed_bytes() -> None:
+    state = State({b"key %d" % index: b"value %d" % index for index in range(17)})
+    chunk, proof, next_start = state.serve(bytes.fromhex(GOLDEN_START), 4)
+    assert [key for key, _ in chunk] == [b"key 7", b"key 11", b"key 6", b"key 4"]
+    assert proof.hex() == GOLDEN_PROOF
+    assert next_start == bytes.fromhex(GOLDEN_NEXT_START)
+    assert verify_range(state.tree.root, bytes.fromhex(GOLDEN_START), chunk, proof) == next_start
