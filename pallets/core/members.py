@@ -5,9 +5,10 @@ it changed: that block is certified by the old set and names the new one in its 
 by the new one. It knows Session as a Protocol, and no consensus. An offender that another pallet convicts is
 removed in the next block, before anything else may change, so no flood of other changes keeps it in.
 
-No block changes so much that the old set and the new one could disagree: at most as many members go at once
-as may be faulty, and a consortium never has fewer than `members_min`. A chain with one authority stays as it
-is: nobody else is there to agree with.
+No block changes so much that the old set and the new one could disagree: at most as many voters go at once,
+members or their keys, as may be faulty, and a consortium never has fewer than `members_min`. A voter that
+changes twice in a block goes once: who changes its key all the time keeps nobody from removing it. A chain
+with one authority stays as it is: nobody else is there to agree with.
 
 Invariant (checked by `try_state`): members and their keys are distinct; where none is waiting to be handed
 over, the validators of Session are the members, in their order; who is to be removed is listed once.
@@ -79,7 +80,6 @@ class Members(Pallet[MembersConfig]):
         default=(), docs="The members, in the order of the validators."
     )
     is_changed: Value[bool] = storage(default=False, docs="Whether the open block changes the set.")
-    departed: Value[u32] = storage(default=0, docs="How many voters of the set the open block parts with.")
     expelled: Value[Annotated[tuple[AccountId, ...], MaxLen(MEMBERS_MAX)]] = storage(
         default=(), docs="Members that are removed as soon as the set may change by so many."
     )
@@ -148,7 +148,7 @@ class Members(Pallet[MembersConfig]):
         if not self.expelled.get():
             return weights.MEMBERS_WAIT
         waiting = self._waiting()
-        at_once = self._departures_max()
+        at_once = max(0, self._departures_max() - self._count_departures(self.members.get()))
         for who in waiting[:at_once]:
             self._expel(who)
         self.expelled.put(waiting[at_once:])
@@ -159,7 +159,6 @@ class Members(Pallet[MembersConfig]):
         del number
         if self.is_changed.get():
             self.is_changed.kill()
-            self.departed.kill()
             self.config.session.change_set(self._voters())
 
     @call(0, weight=weights.MEMBERS_ADD_MEMBER, dispatch_class=DispatchClass.Operational)
@@ -206,25 +205,23 @@ class Members(Pallet[MembersConfig]):
         if not self.is_key_holder(who):
             raise self.NotMember
         self._ensure_free(vote_key)
-        self._note_departure()
-        self._put(
-            tuple(
-                Member(member.who, member.class_, vote_key) if member.who == who else member
-                for member in members
-            )
+        changed = tuple(
+            Member(member.who, member.class_, vote_key) if member.who == who else member for member in members
         )
+        self._ensure_bearable(changed)
+        self._put(changed)
         self.deposit(self.VoteKeyChanged(who, vote_key))
 
     def give_up_key(self, who: AccountId) -> None:
         """Let a member go, where enough stay without those that are to be removed; whose going is granted
         must not keep an offender in.
         """
-        self._changeable()
+        members = self._changeable()
         if not self.is_key_holder(who):
             raise self.NotMember
         if not self._can_spare(who):
             raise self.TooFewMembers
-        self._note_departure()
+        self._ensure_bearable(tuple(member for member in members if member.who != who))
         self._remove(who)
 
     # --- what becomes of offenders
@@ -273,12 +270,14 @@ class Members(Pallet[MembersConfig]):
     def _voters(self) -> tuple[tuple[AccountId, bytes], ...]:
         return tuple((member.who, member.vote_key) for member in self.members.get())
 
-    def _note_departure(self) -> None:
-        """Count a voter that the old set has and the new one has not; as many as may be faulty can go."""
-        departed = self.departed.get() + 1
-        if departed > self._departures_max():
+    def _ensure_bearable(self, members: tuple[Member, ...]) -> None:
+        if self._count_departures(members) > self._departures_max():
             raise self.TooManyChanges
-        self.departed.put(departed)
+
+    def _count_departures(self, members: tuple[Member, ...]) -> int:
+        """Return how many voters the old set has and one of these members has not."""
+        voters = dict.fromkeys((member.who, member.vote_key) for member in members)
+        return sum(1 for voter in self.config.session.validators_with_keys() if voter not in voters)
 
     def _members_min(self) -> int:
         return max(1, self.config.members_min)
@@ -302,7 +301,6 @@ class Members(Pallet[MembersConfig]):
         if len(self.members.get()) <= self._members_min():
             self.deposit(self.RemovalImpossible(who))
             return
-        self._note_departure()
         self._remove(who)
 
     def _remove(self, who: AccountId) -> None:

@@ -8,7 +8,8 @@ pallet_grandpa (`report_equivocation`, `report_equivocation_unsigned`).
 A set is judged as long as Session remembers it: its latest `SetsKept` sets. There is at most one change of
 the set in a block, so an offence can be reported for at least as many blocks, however often the offender
 makes the set change. With the set go the notes of what was reported of it, so nothing can be reported twice.
-What one offender can fill with offences of its own making is bounded: `ReportsPerOffender` in one set.
+What one offender can fill with offences of its own making is bounded: `ReportsPerOffender` in one set. What
+needs no signature is checked first: what is on record already costs a node little, however often it is told.
 
 Invariant (checked by `try_state`): the records are the latest ones without a gap; every note is of a set that
 can be judged, and each of its offences is listed once.
@@ -37,7 +38,7 @@ from runtime.frame.pallet import Pallet, constant
 from runtime.frame.storage import TWOX_64_CONCAT, DoubleMap, Map, Value, storage
 from runtime.frame.validity import PRIORITY_MAX, InvalidReason, InvalidTransaction, ValidTransaction
 from runtime.primitives.committee import Committee, LeaderRule, rotate
-from runtime.primitives.evidence import Evidence, InvalidEvidence, OffenceKind, judge_evidence
+from runtime.primitives.evidence import Evidence, InvalidEvidence, OffenceKind, judge_evidence, name_offence
 from runtime.primitives.extrinsic import make_unsigned
 from runtime.primitives.scale import MaxLen, Struct, codec, enum_path, u32, u64
 from runtime.primitives.types import AccountId, Hash
@@ -268,7 +269,6 @@ class Offences(Pallet[OffencesConfig]):
         if first.index >= len(members):
             raise self.InvalidOffenceProof
         offender = members[first.index][0]
-        noted = self.reported.get(first.set_id, offender)
         committee = Committee(
             self.config.system.block_hash.get(0),
             first.set_id,
@@ -276,15 +276,21 @@ class Offences(Pallet[OffencesConfig]):
             self.config.leader,
         )
         try:
-            kind = judge_evidence(evidence, committee)
+            reported = Reported(name_offence(evidence, committee), first.instance)
+            noted = self._count_noted(first.set_id, offender, reported)
+            judge_evidence(evidence, committee)
         except InvalidEvidence as refused:
             raise self.InvalidOffenceProof from refused
-        reported = Reported(kind, first.instance)
+        return _Proven(offender, first.set_id, noted, reported)
+
+    def _count_noted(self, set_id: int, offender: AccountId, reported: Reported) -> int:
+        """Return how much is noted of an offender in a set, where another offence may be."""
+        noted = self.reported.get(set_id, offender)
         if reported in noted:
             raise self.DuplicateOffenceReport
         if len(noted) >= REPORTS_PER_OFFENDER_MAX:
             raise self.TooManyReports
-        return _Proven(offender, first.set_id, len(noted), reported)
+        return len(noted)
 
     def _record(self, proven: _Proven, reporter: AccountId | None) -> None:
         offender, set_id, _, reported = proven

@@ -54,20 +54,26 @@ def judge_evidence(
     check: Callable[[int, bytes, bytes, bytes], bool] = verify,
 ) -> OffenceKind:
     """Return what a pair proves against its author; InvalidEvidence when that is nothing."""
-    first, second = evidence.first, evidence.second
-    if (first.index, first.instance) != (second.index, second.instance):
-        raise InvalidEvidence("the statements are of different authorities or instances")
-    if first.index >= len(committee):
-        raise InvalidEvidence(f"there is no authority {first.index}")
-    offence = _name_offence(first, second, committee)
-    for statement in (first, second):
-        if statement.set_id != committee.set_id:
-            raise InvalidEvidence(f"a statement of set {statement.set_id}, not of {committee.set_id}")
+    offence = name_offence(evidence, committee)
+    for statement in dict.fromkeys((evidence.first, evidence.second)):
         key = committee.authorities[statement.index][0]
         signed = signed_bytes(committee.genesis, statement)
         if not check(Scheme.ED25519, key, statement.signature, signed):
             raise InvalidEvidence("a signature is wrong")
     return offence
+
+
+def name_offence(evidence: Evidence, committee: Committee) -> OffenceKind:
+    """Return what a pair would prove if its signatures are right; InvalidEvidence when that is nothing."""
+    first, second = evidence.first, evidence.second
+    for statement in (first, second):
+        if statement.set_id != committee.set_id:
+            raise InvalidEvidence(f"a statement of set {statement.set_id}, not of {committee.set_id}")
+    if (first.index, first.instance) != (second.index, second.instance):
+        raise InvalidEvidence("the statements are of different authorities or instances")
+    if first.index >= len(committee):
+        raise InvalidEvidence(f"there is no authority {first.index}")
+    return _name_offence(first, second, committee)
 
 
 def _name_offence(first: Statement, second: Statement, committee: Committee) -> OffenceKind:

@@ -268,6 +268,42 @@ def test_offender_that_leaves_by_itself_does_not_count_twice() -> None:
     six.close_block()
 
 
+def test_where_more_voters_have_changed_by_hand_than_may_go_none_is_removed(
+    seven: Chain[Consortium],
+) -> None:
+    pallet = seven.pallets.members
+    before = pallet.members.get()
+    pallet.members.put(tuple(Member(m.who, m.class_, key(100 + n)) for n, m in enumerate(before)))
+    pallet.expelled.put((BOB, CHARLIE, DAVE))
+    pallet.on_initialize(seven.number)
+    assert pallet.expelled.get() == (BOB, CHARLIE, DAVE)
+    assert len(pallet.members.get()) == len(before)
+    pallet.members.put(before)
+
+
+def test_member_that_changes_its_key_all_the_time_can_be_removed() -> None:
+    """It is one voter that goes, however often it changes in a block."""
+    five = consortium(ALICE, BOB, CHARLIE, DAVE, EVE)
+    five.ok(BOB, "Session.set_keys", *rekeying(BOB, 60))
+    five.ok(BOB, "Session.set_keys", *rekeying(BOB, 61))
+    five.noop(five.pallets.members.TooManyChanges, ROOT, "Members.remove_member", CHARLIE)
+    five.ok(ROOT, "Members.remove_member", BOB)
+    (change,) = changes(five.next_block())
+    assert [each.key for each in change.authorities] == [key(n) for n in (0, 2, 3, 4)]
+    five.close_block()
+
+
+def test_key_that_is_taken_back_in_one_block_is_no_change_of_a_voter(four: Chain[Consortium]) -> None:
+    for n in (50, 51):
+        four.ok(BOB, "Session.set_keys", *rekeying(BOB, n))
+    four.next_block()
+    four.ok(BOB, "Session.set_keys", *rekeying(BOB, 60))
+    four.ok(BOB, "Session.set_keys", *rekeying(BOB, 51))
+    four.ok(CHARLIE, "Session.set_keys", *rekeying(CHARLIE, 52))
+    (change,) = changes(four.next_block())
+    assert [each.key for each in change.authorities] == [key(0), pair(51).public, pair(52).public, key(3)]
+
+
 def test_consortium_too_small_to_change_expels_nobody() -> None:
     three = consortium(ALICE, BOB, CHARLIE)
     three.pallets.members.config = MembersConfig(three.pallets.session, members_min=1)

@@ -23,11 +23,12 @@ from runtime.frame.dispatch import NOBODY, ROOT, BadOrigin, DispatchClass, Palle
 from runtime.frame.extension import Extrinsic
 from runtime.frame.validity import PRIORITY_MAX, InvalidReason, InvalidTransaction, TransactionError
 from runtime.primitives.certificate import STEP_COMMIT
+from runtime.primitives.committee import rotate
 from runtime.primitives.evidence import Evidence, OffenceKind
 from runtime.primitives.extrinsic import make_unsigned
 from runtime.primitives.possession import possession_message
 from runtime.primitives.scale import DecodeError, codec
-from runtime.primitives.statements import STEP_PREPARE
+from runtime.primitives.statements import STEP_PREPARE, STEP_PROPOSE, Claim, Vote
 from runtime.primitives.types import Hash
 from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, Chain
 from tests.support.offenders import Offender, consortium, pair
@@ -125,6 +126,23 @@ def test_next_report_of_an_offender_in_a_set_has_one_tag_whatever_it_says(five: 
 def tag_of(chain: LOCAL, evidence: Evidence) -> tuple[bytes, ...]:
     """Return what the pool knows an unsigned report by."""
     return chain.api.validate(unsigned(chain, evidence)).provides
+
+
+def test_what_is_on_record_is_refused_before_any_signature_is_checked(recording: LOCAL) -> None:
+    """What is told again and again costs a node next to nothing, and counts against no peer."""
+    recording.next_block(REPORTS_PER_OFFENDER_MAX)
+    unsigned_pair = (
+        structs.replace(EQUIVOCATION.first, signature=bytes(64)),
+        structs.replace(EQUIVOCATION.second, signature=bytes(64)),
+    )
+    recording.ok(FERDIE, "Offences.report_offence", EQUIVOCATION)
+    assert refusal(recording, Evidence(*unsigned_pair)) is InvalidReason.Stale
+    for n in range(1, REPORTS_PER_OFFENDER_MAX):
+        more = BAD_BOB._replace(instance=n + 1).evidence(OffenceKind.Equivocation)
+        recording.ok(FERDIE, "Offences.report_offence", more)
+    amnesia = BAD_BOB.evidence(OffenceKind.Amnesia)
+    forged = Evidence(amnesia.first, structs.replace(amnesia.second, signature=bytes(64)))
+    assert refusal(recording, forged) is InvalidReason.Stale
 
 
 def test_signed_report_that_is_proven_costs_nothing(five: LOCAL) -> None:
@@ -350,6 +368,36 @@ def test_genesis_says_what_becomes_of_offenders(text: str, expected: OnOffence) 
 def test_genesis_says_it_in_words_that_are_known(wrong: object) -> None:
     with pytest.raises(SpecError, match="onOffence: expected one of record, remove"):
         parse_genesis({"offences": {"onOffence": wrong}}, "genesis")
+
+
+# --- who kept to the protocol
+
+
+def test_nothing_that_an_honest_validator_signs_convicts_it_or_another() -> None:
+    """Two sets, in which it has another key and place; views that it left, with and without a prepared block;
+    a block that was prepared again. Any two of its statements, under any place and set, prove nothing."""
+    chain = consortium(FIVE)
+    chain.ok(ROOT, "Members.remove_member", ALICE)
+    chain.next_block()
+    chain.ok(BOB, "Session.set_keys", SessionKeys(pair(60).public), pair(60).sign(possession_message(BOB)))
+    chain.next_block(4)
+    first, second = Offender(pair(1), 1), Offender(pair(60), 0, set_id=2, instance=3)
+    said: list[Vote | Claim] = []
+    for seat, view in ((first, 0), (first._replace(instance=2, set_id=1, place=0), 3), (second, 1)):
+        leads = rotate(seat.instance, view, 5 if seat.set_id == 0 else 4) == seat.place
+        said += [seat.vote(STEP_PROPOSE, view=view)] if leads else []
+        said += [seat.vote(STEP_PREPARE, view=view), seat.claim(view + 1)]
+        said += [seat.vote(step, view=view + 1) for step in (STEP_PREPARE, STEP_COMMIT)]
+        said += [seat.claim(view + 2, view + 1), seat.vote(STEP_PREPARE, view=view + 2)]
+        said += [seat.vote(STEP_COMMIT, view=view + 2), seat.claim(view + 3, view + 2)]
+    assert any(isinstance(one, Vote) and one.step == STEP_PROPOSE for one in said)
+    offences = pallet(chain)
+    for one in said:
+        for other in said:
+            assert offences.make_report(Evidence(one, other)) is None
+            for place in range(5):
+                moved = structs.replace(one, index=place), structs.replace(other, index=place)
+                assert offences.make_report(Evidence(*moved)) is None
 
 
 # --- any bytes
