@@ -53,7 +53,7 @@ from node.consensus.messages import (
     get_statement,
 )
 from node.consensus.pbft import Pbft, Times
-from node.driver.new_key import NewKey
+from node.driver.new_key import LOOKED_BACK, NewKey
 from node.driver.vote_keys import VoteKeys
 from runtime.frame.executive import InvalidBlock
 from runtime.primitives.block import Block, hash_header
@@ -189,6 +189,7 @@ class AgreementDriver:
         self._committee: Committee | None = None
         self._deadline_ms: int | None = None
         self._new_key = NewKey(is_watching=signer is not None and signer.is_new)
+        self._is_member = False
         self._tasks: asyncio.TaskGroup | None = None
         self._filling: asyncio.Task[None] | None = None
         self._hint: Peer | None = None
@@ -304,10 +305,24 @@ class AgreementDriver:
         self._signer = None
 
     async def _choose_key(self, committee: Committee) -> None:
-        """Sign with the key that the set has; another one than before is new to this node and watches."""
+        """Sign with the key that the set has; one without a record watches from when the set has it."""
         chosen = await self._keys.choose([key for key, _ in committee.authorities])
-        if chosen is not None and chosen is not self._signer:
-            self._signer, self._new_key = chosen, NewKey(is_watching=chosen.is_new)
+        is_other, self._signer = chosen is not self._signer, chosen
+        is_member = self._index_in(committee) is not None
+        if chosen is not None and (is_other or (is_member and not self._is_member)):
+            self._new_key = NewKey(is_watching=chosen.is_new and chosen.last is None)
+            self._look_back(committee)
+        self._is_member = is_member
+
+    def _look_back(self, committee: Committee) -> None:
+        """Look for the signature of a key that seems to be new in what this set decided lately."""
+        last = self.instance - 1
+        for number in range(last, max(0, last - LOOKED_BACK), -1):
+            block_hash = self._chain.hash_at(number)
+            certificate = None if block_hash is None else self._chain.certificate(block_hash)
+            if certificate is None or certificate.set_id != committee.set_id:
+                return
+            self._look_for_own(certificate, committee, is_past=True)
 
     async def _on_decided(self, peer: Peer, certificate: Certificate) -> None:
         if certificate.instance != self._engine.instance or self._committee is None:

@@ -1,9 +1,10 @@
 """When a key may sign of which nobody knows what it has signed before.
 
 Responsible for one decision: a key without a guard may be new, or its disk is gone and with it the record of
-what it signed, and then it must never sign again. It watches until so many peers that a quorum could be among
-them say that they are at genesis, or until it has seen enough of the present without itself, and every
-certificate since genesis. It knows no network and no clock.
+what it signed, and then it must never sign again. It watches from when it comes into the set, until so many
+peers that a quorum could be among them say that they are at genesis, or until it has seen enough of the
+present without itself, every certificate that comes to the node meanwhile, and the latest ones that the node
+has of the present set. It knows no network and no clock.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from runtime.primitives.committee import Committee
 DECISIONS: Final = 4
 WATCHED_MS: Final = 10_000
 """Decisions, or milliseconds as far along as a peer, without its signature: a new key may sign after them."""
+LOOKED_BACK: Final = 256
+"""Certificates that a node looks at which it has already. Only the instance that is being decided matters,
+for what was signed in an earlier one can be contradicted no more; who took part in it is in one of the latest
+certificates too, unless it was too slow for every one of them."""
 
 
 class NewKey:

@@ -23,7 +23,7 @@ class HeldKeys(Protocol):
     """The vote keys that a node holds; both may read files."""
 
     def list(self) -> Sequence[bytes]:
-        """Return their public keys."""
+        """Return their public keys; KeystoreError or FileNotFoundError when they cannot be listed."""
         ...
 
     def open(self, public: bytes) -> GuardedSigner:
@@ -57,7 +57,12 @@ class VoteKeys:
         return self.current
 
     def _find(self, held: HeldKeys, authorities: Collection[bytes]) -> GuardedSigner | None:
-        for public in held.list():
+        try:
+            publics = held.list()
+        except (KeystoreError, FileNotFoundError) as error:
+            log.error("vote_keys_unreadable", reason=str(error))  # noqa: TRY400  # no fault here
+            return None
+        for public in publics:
             if public in authorities and public not in self._given_up:
                 try:
                     return held.open(public)

@@ -1,5 +1,5 @@
-"""The signing guard's file: one record for each key, replaced atomically and synced before a signature
-leaves.
+"""The signing guard's file: one record, of the key that signed last, replaced atomically and synced before a
+signature leaves.
 
 Responsible for durability only; the rule is node.consensus.guard's. A record is written to a temporary file
 that is synced, renamed over the old one, and the directory synced.
@@ -19,7 +19,7 @@ CHECK_BYTES = 4
 
 
 class GuardFile:
-    """The file of one key's last signature."""
+    """The file of the last signature, by whichever key of a node it was."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -102,6 +102,18 @@ async def test_key_that_cannot_be_read_is_asked_for_once() -> None:
     assert ring.asked == [TWO.public]
 
 
+@pytest.mark.parametrize("error", [KeystoreError("too many"), FileNotFoundError("moved away")])
+async def test_keys_that_cannot_be_listed_leave_the_one_in_use(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Ring) -> Sequence[bytes]:
+        raise error
+
+    monkeypatch.setattr(Ring, "list", refuse)
+    first = signer()
+    assert await VoteKeys(first, Ring(TWO.public)).choose((TWO.public,)) is first
+
+
 async def test_observer_stays_one() -> None:
     assert await VoteKeys(None).choose((ONE.public,)) is None
     first = signer()
@@ -195,8 +207,9 @@ def votes_of(chain: Chain, index: int, set_id: int) -> tuple[list[int], list[int
     return certified, voted
 
 
-async def rotate(seat: Seat, uri: str) -> bytes:
-    """Let a seat's member register another key, as with `author_rotateKeysWithOwner`; return its public."""
+async def rotate(seat: Seat, uri: str, through: Seat | None = None) -> bytes:
+    """Let a seat's member register another key, as with `author_rotateKeysWithOwner`; return its public. By a
+    node that makes blocks: these ones tell each other no transactions."""
     new = seat.keys.add(uri)
     proof = new.sign(possession_message(account(f"//{seat.name}")))
     api = seat.host.chain.api
@@ -204,7 +217,7 @@ async def rotate(seat: Seat, uri: str) -> bytes:
     raw = sign(
         api, keypair(f"//{seat.name}"), "Session.set_keys", (SessionKeys(new.public), proof), nonce=nonce
     )
-    (outcome,) = await seat.host.intake.submit([raw])
+    (outcome,) = await (through or seat).host.intake.submit([raw])
     assert not isinstance(outcome, Exception), outcome
     return new.public
 
@@ -244,6 +257,51 @@ async def test_validator_signs_with_its_new_key_after_watching_and_again_after_a
         await network.reach(chain.finalized.number + 1)
         network.ensure_agreed()
         check_certificates_with_parents(network.seat("Dave"))
+
+
+@pytest.mark.slow
+async def test_key_whose_guard_was_removed_is_found_in_the_certificates_that_the_node_has(
+    tmp_path: Path,
+) -> None:
+    """It may have signed in the very instance that is being decided: it must not begin again, not even where
+    nothing is decided without it."""
+    async with LocalNetwork() as network:
+        bob = network.seat("Bob")
+        await bob.stop()
+        bob.keys.guard = GuardFile(tmp_path / "guard")
+        bob.keys.guard.store(STATE.encode(UNUSED_KEY))
+        await network.start(bob)
+        await network.wait(lambda: bool(votes_of(bob.host.chain, 1, 0)[1]))
+        await bob.stop()
+        (tmp_path / "guard").unlink()
+        network.seat("Dave").is_cut = True
+        await network.start(bob)
+        await network.wait(lambda: public_of(bob) is None)
+        assert bob.host.agreement is not None
+        assert bob.host.agreement.authority_index() is None
+
+
+@pytest.mark.slow
+async def test_key_without_a_record_watches_from_when_the_set_has_it(tmp_path: Path) -> None:
+    """What it saw before, when nobody could sign with it, tells of no twin."""
+    async with LocalNetwork() as network:
+        dave = network.seat("Dave")
+        chain = network.seat("Alice").host.chain
+        await dave.stop()
+        dave.keys.guard = GuardFile(tmp_path / "guard")
+        dave.keys.forget("//Dave")
+        new = dave.keys.add("//Dave//new").public
+        await network.start(dave)
+        await network.reach(chain.finalized.number + 1)
+        await network.reach(chain.finalized.number + DECISIONS + 2)
+        assert public_of(dave) == new
+        assert await rotate(dave, "//Dave//new", network.seat("Alice")) == new
+        await network.wait(lambda: chain.api.authority_set().set_id == 1)
+        await network.wait((tmp_path / "guard").exists)
+        first = dave.keys.open(new).last
+        assert first is not None
+        certified, _ = votes_of(chain, 3, 1)
+        assert first.instance >= certified[0] + DECISIONS
 
 
 @pytest.mark.slow
