@@ -178,22 +178,28 @@ def unfunded(session: Session) -> None:
 
 
 def two_connections(session: Session) -> None:
-    """Two connections of one program send at the same time and both see their transaction final."""
+    """Two connections of one program send at the same time and both see their transaction final.
+
+    They are opened one after the other: types that the library makes are classes which all its connections
+    share, and one thread may look for a class while another one makes it.
+    """
     signers = {"main": session.main, "stash": session.stash}
+    others = {name: Session(session.endpoint, session.account) for name in signers}
+    calls = {name: other.transfer(session.recipient("pair").ss58_address) for name, other in others.items()}
     done: list[str] = []
 
     def send(name: str) -> None:
-        other = Session(session.endpoint, session.account)
-        receipt = other.send(other.transfer(session.recipient("pair").ss58_address), signers[name])
+        receipt = others[name].send(calls[name], signers[name])
         if receipt.is_success and receipt.finalized:
             done.append(name)
-        other.chain.close()
 
     threads = [threading.Thread(target=send, args=(name,)) for name in signers]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
+    for other in others.values():
+        other.chain.close()
     assert sorted(done) == sorted(signers)
 
 
