@@ -222,6 +222,16 @@ async def rotate(seat: Seat, uri: str, through: Seat | None = None) -> bytes:
     return new.public
 
 
+async def guard_on_disk(network: LocalNetwork, folder: Path) -> Seat:
+    """Start Bob again with a guard in a file, of a key that has never signed."""
+    bob = network.seat("Bob")
+    await bob.stop()
+    bob.keys.guard = GuardFile(folder / "guard")
+    bob.keys.guard.store(STATE.encode(UNUSED_KEY))
+    await network.start(bob)
+    return bob
+
+
 def public_of(seat: Seat) -> bytes | None:
     assert seat.host.agreement is not None
     return seat.host.agreement.public
@@ -232,11 +242,7 @@ async def test_validator_signs_with_its_new_key_after_watching_and_again_after_a
     tmp_path: Path,
 ) -> None:
     async with LocalNetwork() as network:
-        bob = network.seat("Bob")
-        await bob.stop()
-        bob.keys.guard = GuardFile(tmp_path / "guard")
-        bob.keys.guard.store(STATE.encode(UNUSED_KEY))
-        await network.start(bob)
+        bob = await guard_on_disk(network, tmp_path)
         await network.reach(2)
         old = public_of(bob)
         new = await rotate(bob, "//Bob//new")
@@ -266,11 +272,7 @@ async def test_key_whose_guard_was_removed_is_found_in_the_certificates_that_the
     """It may have signed in the very instance that is being decided: it must not begin again, not even where
     nothing is decided without it."""
     async with LocalNetwork() as network:
-        bob = network.seat("Bob")
-        await bob.stop()
-        bob.keys.guard = GuardFile(tmp_path / "guard")
-        bob.keys.guard.store(STATE.encode(UNUSED_KEY))
-        await network.start(bob)
+        bob = await guard_on_disk(network, tmp_path)
         await network.wait(lambda: bool(votes_of(bob.host.chain, 1, 0)[1]))
         await bob.stop()
         (tmp_path / "guard").unlink()
