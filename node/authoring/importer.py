@@ -23,6 +23,7 @@ from runtime.frame.executive import InvalidBlock
 from runtime.frame.extension import Extrinsic
 from runtime.primitives.block import Header
 from runtime.primitives.certificate import Certificate
+from runtime.primitives.crypto import SignatureCheck, verify
 from runtime.primitives.extrinsic import SignatureJob
 
 FRAME_SIGNATURES = 256
@@ -84,12 +85,12 @@ class Importer:
                 await checks.ensure_right()
                 return await turns.run(block.commit_steps())
 
-    async def finalize(self, certificate: Certificate) -> None:
+    async def finalize(self, certificate: Certificate, check: SignatureCheck = verify) -> None:
         """Make a certified block final; when it is on another branch than the best one, that gives way first.
 
         InvalidCertificate, ConflictingCertificate, or UnknownBlock when a later certificate has come before.
         """
-        self._chain.ensure_certified(certificate)
+        self._chain.ensure_certified(certificate, check)
         try:
             await self._chain.finalize(certificate)
         except OffBestBranch:

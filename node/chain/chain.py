@@ -55,7 +55,7 @@ from runtime.primitives.certificate import (
     encode_certificate,
     verify_certificate,
 )
-from runtime.primitives.crypto import verify
+from runtime.primitives.crypto import SignatureCheck, verify
 from runtime.primitives.tree import Tree
 from runtime.primitives.types import Hash
 
@@ -217,18 +217,18 @@ class Chain:
 
     # --- finality
 
-    def ensure_certified(self, certificate: Certificate) -> None:
+    def ensure_certified(self, certificate: Certificate, check: SignatureCheck = verify) -> None:
         """Raise InvalidCertificate unless a certificate is one for a known block by its authority set.
 
         ConflictingCertificate when it is one for another block than the final one of its number.
         """
         header = self.header(certificate.block_hash)
         if header is not None and header.number == certificate.number:
-            self._verify_certificate(certificate, header)
+            self._verify_certificate(certificate, header, check)
             return
         final = self._find_rival(certificate)
         if final is not None:
-            self._verify_certificate(certificate, final.header)
+            self._verify_certificate(certificate, final.header, check)
             raise ConflictingCertificate(certificate.number, certificate.block_hash, final.hash)
         raise InvalidCertificate(f"no block {certificate.number} has the hash {certificate.block_hash.hex()}")
 
@@ -493,13 +493,13 @@ class Chain:
 
     # --- inside: finality
 
-    def _verify_certificate(self, certificate: Certificate, header: Header) -> None:
+    def _verify_certificate(self, certificate: Certificate, header: Header, check: SignatureCheck) -> None:
         """Raise InvalidCertificate unless it is by the set that certifies the blocks after a header's
         parent."""
         with self.runtime_at(header.parent_hash) as api:
             current = api.authority_set()
         pairs = [(authority.key, authority.weight) for authority in current.authorities]
-        verify_certificate(certificate, self.genesis_hash, current.set_id, pairs)
+        verify_certificate(certificate, self.genesis_hash, current.set_id, pairs, check)
 
     def _find_rival(self, certificate: Certificate) -> BlockInfo | None:
         """Return the final block with a certificate's number, None where that is this one or none is."""

@@ -59,7 +59,7 @@ from runtime.frame.executive import InvalidBlock
 from runtime.primitives.block import Block, hash_header
 from runtime.primitives.certificate import Certificate, InvalidCertificate, verify_certificate
 from runtime.primitives.committee import Committee, LeaderRule, rotate
-from runtime.primitives.crypto import verify
+from runtime.primitives.crypto import SignatureCheck, verify
 from runtime.primitives.evidence import Evidence
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.scale import DecodeError
@@ -115,8 +115,8 @@ class Work(Protocol):
         """Take a block in; InvalidBlock, UnknownBlock or BlockAhead."""
         ...
 
-    async def finalize(self, certificate: Certificate) -> None:
-        """Carry a certificate out, durably."""
+    async def finalize(self, certificate: Certificate, check: SignatureCheck) -> None:
+        """Carry a certificate out, durably; `check` may remember signatures that it has found right."""
         ...
 
     def report(self, evidence: Evidence) -> None:
@@ -329,8 +329,7 @@ class AgreementDriver:
             return
         committee = self._committee
         try:
-            _ensure_own_number(certificate)
-            verify_certificate(certificate, committee.genesis, committee.set_id, committee.authorities)
+            self._ensure_certified(certificate, committee)
         except InvalidCertificate as error:
             self._on_rejected(peer, str(error))
             return
@@ -403,13 +402,20 @@ class AgreementDriver:
     async def _carry_out(self, block: Block, certificate: Certificate) -> None:
         """Import the next block and make it final, by a certificate that is checked first."""
         committee = self._load_committee()
-        _ensure_own_number(certificate)
         if (certificate.number, certificate.block_hash) != (block.header.number, hash_header(block.header)):
             raise InvalidCertificate("the certificate is for another block")
-        verify_certificate(certificate, committee.genesis, committee.set_id, committee.authorities)
+        self._ensure_certified(certificate, committee)
         self._look_for_own(certificate, committee, is_past=True)
         await self._work.import_block(block, is_binding=True)
-        await self._work.finalize(certificate)
+        await self._work.finalize(certificate, self._is_right)
+
+    def _ensure_certified(self, certificate: Certificate, committee: Committee) -> None:
+        """InvalidCertificate unless it is by a quorum, and its instance the block's number, as it is where
+        each block is decided."""
+        if certificate.instance != certificate.number:
+            raise InvalidCertificate(f"instance {certificate.instance} for block {certificate.number}")
+        of = committee.genesis, committee.set_id, committee.authorities
+        verify_certificate(certificate, *of, self._is_right)
 
     def _is_right(self, scheme: int, key: bytes, signature: bytes, message: bytes) -> bool:
         known = (key, signature, message)
@@ -495,7 +501,7 @@ class AgreementDriver:
         if self._committee is not None:
             self._look_for_own(certificate, self._committee, is_past=False)
         try:
-            await self._work.finalize(certificate)
+            await self._work.finalize(certificate, self._is_right)
         except ConflictingCertificate as broken:
             log.error("finality_broken", number=certificate.number, reason=str(broken))  # noqa: TRY400  # no fault here
             raise
@@ -589,9 +595,3 @@ class AgreementDriver:
 
 async def _await(work: Awaitable[None]) -> None:
     await work
-
-
-def _ensure_own_number(certificate: Certificate) -> None:
-    """InvalidCertificate unless the instance is the block's number, as it is where each block is decided."""
-    if certificate.instance != certificate.number:
-        raise InvalidCertificate(f"instance {certificate.instance} for block {certificate.number}")

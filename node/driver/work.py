@@ -8,6 +8,7 @@ from node.chain.branches import BlockInfo
 from node.driver.reporting import OffenceReporter
 from runtime.primitives.block import Block
 from runtime.primitives.certificate import Certificate
+from runtime.primitives.crypto import SignatureCheck
 from runtime.primitives.evidence import Evidence
 from runtime.primitives.types import Hash
 
@@ -36,9 +37,9 @@ class ChainWork:
         """Take a block in; InvalidBlock, UnknownBlock or BlockAhead, the last never for one that binds."""
         await self._importer.import_block(block.header, block.extrinsics, at_any_time=is_binding)
 
-    async def finalize(self, certificate: Certificate) -> None:
-        """Carry a certificate out, durably."""
-        await self._importer.finalize(certificate)
+    async def finalize(self, certificate: Certificate, check: SignatureCheck) -> None:
+        """Carry a certificate out, durably; `check` may remember signatures that it has found right."""
+        await self._importer.finalize(certificate, check)
 
     def report(self, evidence: Evidence) -> None:
         """Bring the proof that an authority broke the protocol before the chain."""

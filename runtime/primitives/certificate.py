@@ -11,10 +11,10 @@ faulty.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Final, Protocol, TypeAlias
 
-from runtime.primitives.crypto import Scheme, verify
+from runtime.primitives.crypto import Scheme, SignatureCheck, verify
 from runtime.primitives.scale import Length, MaxLen, Struct, codec, u8, u16, u32, u64
 from runtime.primitives.types import Hash
 
@@ -135,7 +135,7 @@ def verify_certificate(
     genesis: Hash,
     set_id: int,
     authorities: Weighted,
-    check: Callable[[int, bytes, bytes, bytes], bool] = verify,
+    check: SignatureCheck = verify,
 ) -> None:
     """InvalidCertificate unless a quorum of this very set signed; every signature is checked."""
     if certificate.set_id != set_id:

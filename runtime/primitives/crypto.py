@@ -13,9 +13,10 @@ The only module that imports the signature wheels. Signing sr25519 draws a nonce
 is pure.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Self, assert_never
+from typing import Self, TypeAlias, assert_never
 
 import sr25519
 from coincurve import PrivateKey, PublicKey
@@ -36,6 +37,9 @@ from runtime.primitives.types import AccountId
 
 PUBLIC_LENGTH = 32
 """Bytes of an ed25519 or sr25519 public key, which is also the account id."""
+
+SignatureCheck: TypeAlias = Callable[[int, bytes, bytes, bytes], bool]
+"""`verify`, or something that remembers what it found right."""
 
 ECDSA_PUBLIC_LENGTH = 33
 SIGNATURE_LENGTH = 64

@@ -8,12 +8,12 @@ durably, before it commits. A proposal out of turn is one statement, contradicte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from enum import IntEnum
 
 from runtime.primitives.certificate import STEP_COMMIT
 from runtime.primitives.committee import Committee
-from runtime.primitives.crypto import Scheme, verify
+from runtime.primitives.crypto import Scheme, SignatureCheck, verify
 from runtime.primitives.scale import Struct, enum_path
 from runtime.primitives.statements import STEP_PROPOSE, Claim, Statement, Vote, position_of, signed_bytes
 
@@ -51,7 +51,7 @@ def find_amnesia(commits: Iterable[Vote], claims: Iterable[Claim]) -> Evidence |
 def judge_evidence(
     evidence: Evidence,
     committee: Committee,
-    check: Callable[[int, bytes, bytes, bytes], bool] = verify,
+    check: SignatureCheck = verify,
 ) -> OffenceKind:
     """Return what a pair proves against its author; InvalidEvidence when that is nothing."""
     offence = name_offence(evidence, committee)
