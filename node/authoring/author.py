@@ -21,6 +21,7 @@ import structlog
 
 from node.authoring.intake import Intake
 from node.authoring.rehearsal import Plan, rehearse
+from node.authoring.turns import URGENT_SLICE_S, Turns
 from node.chain.branches import BlockInfo
 from node.chain.chain import Chain
 from node.chain.events import Imported
@@ -205,7 +206,7 @@ class Author:
         if head.header.parent_hash == parent:
             return False
         if head.hash != parent:
-            await in_turns(self.chain.switch_steps(parent))
+            await self._run(self.chain.switch_steps(parent))
         return self.chain.head.hash == parent
 
     async def _make(self) -> Imported:
@@ -312,7 +313,7 @@ class Author:
         """Seal the open block, or begin it again with fewer transactions while it cannot be."""
         while True:
             try:
-                return await in_turns(self.chain.seal_steps())
+                return await self._run(self.chain.seal_steps())
             except (InvalidBlock, *CONTENT_FAULTS):
                 taken = self.intake.pool.taken()
                 if self.chain.open is None or not taken:
@@ -328,6 +329,10 @@ class Author:
             count -= len(taken)
             await asyncio.sleep(0)
 
+    async def _run(self, steps: Generator[None, None, T]) -> T:
+        """Run what a block waits for to its end, with turns of the event loop in between."""
+        return await Turns(self._clock.monotonic, URGENT_SLICE_S).run(steps)
+
     def _drop_crashed(self, transaction: PoolTransaction) -> None:
         """Drop and ban a transaction by whose fault a block cannot be made; called while it is handled."""
         extrinsic = transaction.payload
@@ -338,14 +343,3 @@ class Author:
 
 def _name_call(extrinsic: Extrinsic) -> str:
     return f"{extrinsic.call.spec.pallet}.{extrinsic.call.spec.name}"
-
-
-async def in_turns(steps: Generator[None, None, T]) -> T:
-    """Run a generator to its end with a turn of the event loop after each step; return its result."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        await asyncio.sleep(0)
