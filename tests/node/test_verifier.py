@@ -356,6 +356,7 @@ async def test_stopped_worker_is_killed_at_close(monkeypatch: pytest.MonkeyPatch
     assert not is_alive(pid)
 
 
+@pytest.mark.slow
 def test_workers_end_when_the_node_is_killed() -> None:
     program = (
         "import asyncio\n"

@@ -84,6 +84,7 @@ def test_dev_node_announces_itself_and_leaves_nothing_behind(tmp_path: Path, num
         assert not database.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 def test_signal_while_the_node_starts_stops_it_in_peace(number: signal.Signals) -> None:
     code = (

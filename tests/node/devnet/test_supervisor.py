@@ -77,6 +77,7 @@ def test_node_that_is_killed_behind_our_back_fails_the_devnet(tmp_path: Path) ->
         devnet.supervise(Murder(), turns=20)
 
 
+@pytest.mark.slow
 def test_node_that_is_killed_by_wish_leaves_the_devnet_running(tmp_path: Path) -> None:
     class Wish(Schedule):
         def take_due(self, passed_s: float, height: int) -> tuple[()]:
@@ -89,6 +90,7 @@ def test_node_that_is_killed_by_wish_leaves_the_devnet_running(tmp_path: Path) -
         assert [shown.condition for shown in view.shown[-1]] == ["stopped", "running"]
 
 
+@pytest.mark.slow
 def test_schedule_kills_restarts_and_ends_when_all_agree(tmp_path: Path) -> None:
     manifest = parse_manifest(
         'nodes = [{name = "Alice"}, {name = "Bob", start_at = {seconds = 0.2}}]\n'

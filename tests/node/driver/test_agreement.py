@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from node.chain.chain import Chain
 from runtime.frame.runtime_api import AuthoritySet
 from runtime.primitives.block import Consensus, PreRuntime
@@ -47,6 +49,7 @@ async def test_validators_make_certified_blocks_in_turn() -> None:
         assert not any(seat.rejected for seat in network.seats)
 
 
+@pytest.mark.slow
 async def test_chain_goes_on_without_one_validator_and_it_catches_up() -> None:
     async with LocalNetwork(observers=1) as network:
         alice, *rest = network.seats
@@ -60,6 +63,7 @@ async def test_chain_goes_on_without_one_validator_and_it_catches_up() -> None:
         check_certificates(network.seat("observer0").host.chain, 6)
 
 
+@pytest.mark.slow
 async def test_nothing_is_final_without_a_quorum_and_goes_on_with_one() -> None:
     async with LocalNetwork() as network:
         await network.reach(2)
@@ -75,6 +79,7 @@ async def test_nothing_is_final_without_a_quorum_and_goes_on_with_one() -> None:
         network.ensure_agreed()
 
 
+@pytest.mark.slow
 async def test_restarted_validator_joins_again() -> None:
     async with LocalNetwork() as network:
         await network.reach(2)

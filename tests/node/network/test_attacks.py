@@ -390,6 +390,7 @@ class Watch(SystemClock):
         return super().monotonic() + self.ahead_s
 
 
+@pytest.mark.slow
 async def test_a_node_that_stood_still_does_not_blame_its_peers() -> None:
     watch = Watch()
     async with world() as made:
@@ -409,6 +410,7 @@ async def test_a_node_that_stood_still_does_not_blame_its_peers() -> None:
         assert has_peer(target, honest.peer)
 
 
+@pytest.mark.slow
 async def test_a_peer_that_answers_pings_stays() -> None:
     async with attacked(ping_s=0.1, silence_s=2.0) as (made, target):
         stranger = await made.visit(target, 9)

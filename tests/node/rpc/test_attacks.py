@@ -154,6 +154,7 @@ async def test_idle_kept_alive_connections_are_dropped() -> None:
         assert time.perf_counter() - began > 0.5
 
 
+@pytest.mark.slow
 async def test_websocket_that_answers_no_ping_is_dropped_and_one_that_does_stays() -> None:
     async with attacked(RpcConfig(port=0, deadlines=HURRIED)) as scene:
         reader, writer = await scene.open()
@@ -318,6 +319,7 @@ async def test_slow_reader_is_dropped_and_others_get_every_notice() -> None:
         writer.close()
 
 
+@pytest.mark.slow
 async def test_client_that_does_not_read_answers_is_dropped() -> None:
     async with attacked(RpcConfig(port=0, deadlines=HURRIED)) as scene:
         reader, writer = await scene.open()
@@ -331,6 +333,7 @@ async def test_client_that_does_not_read_answers_is_dropped() -> None:
         writer.close()
 
 
+@pytest.mark.slow
 async def test_http_client_that_does_not_read_its_answer_is_dropped() -> None:
     body = json.dumps(call("test_big", 14 * MIB)).encode()
     async with attacked(RpcConfig(port=0, deadlines=HURRIED)) as scene:

@@ -53,6 +53,7 @@ async def test_each_transaction_makes_a_block_once_the_mode_is_instant(mode: str
         await wait_number(node, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["Batch", "batch"])
 async def test_blocks_are_made_by_interval_once_the_mode_is_batch(mode: str) -> None:
     async with DevNode(builds=True) as node:
