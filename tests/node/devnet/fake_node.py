@@ -11,6 +11,7 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+STARTS = "the fake node starts"
 HASH = "0x" + "ab" * 32
 OTHER_HASH = "0x" + "cd" * 32
 
@@ -48,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
 def main() -> None:
     port, Handler.peer_id, behaviour = sys.argv[1:4]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets background jobs ignore it
-    print("the fake node starts", flush=True)  # noqa: T201  # its log
+    print(STARTS, flush=True)  # noqa: T201  # its log
     if behaviour == "die":
         sys.exit(8)
     if behaviour == "mute":

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,14 +16,23 @@ from node.devnet.schedule import Schedule
 from node.devnet.state_file import StateFile
 from node.devnet.supervisor import Supervisor
 from node.devnet.views import NodeView
+from tests.node.devnet.fake_node import STARTS
 from tests.processes.running import free_port
 
 PROGRAM = Path(__file__).with_name("fake_node.py")
 
 
 def spawn_fake(arguments: Sequence[str], log: Path, environ: Mapping[str, str]) -> ProcessId:
-    """Start a fake node."""
-    return spawn_command([sys.executable, "-S", str(PROGRAM), *arguments], log, environ)
+    """Start a fake node; return when it hears signals."""
+    before = count_starts(log)
+    process = spawn_command([sys.executable, "-S", str(PROGRAM), *arguments], log, environ)
+    while count_starts(log) == before:
+        time.sleep(0.005)
+    return process
+
+
+def count_starts(log: Path) -> int:
+    return log.read_text(encoding="utf-8").count(STARTS) if log.exists() else 0
 
 
 def make_node(
