@@ -13,6 +13,7 @@ from runtime.primitives.extrinsic import Address32, AddressId, MultiAddress
 from runtime.primitives.scale import Struct, u32, u128
 from runtime.primitives.types import AccountId
 
+POT_ID_BYTES = 8
 NEW_LOGIC_FLAG = 1 << 127
 """Bit of `flags` that current Substrate sets on every account it has touched."""
 
@@ -35,6 +36,15 @@ class AccountInfo(Struct, path="frame_system::AccountInfo"):
     providers: u32 = 0
     sufficients: u32 = 0
     data: AccountData = AccountData()
+
+
+def pot_account(pot_id: bytes) -> AccountId:
+    """Return the account of a pallet's pot, which no key can sign for; `pot_id` has 8 bytes.
+
+    Source: frame_support::PalletId::into_account_truncating.
+    """
+    assert len(pot_id) == POT_ID_BYTES, "a pot's id has 8 bytes"
+    return AccountId((b"modl" + pot_id).ljust(32, b"\0"))
 
 
 class Accounts(Protocol):
