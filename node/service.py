@@ -195,7 +195,7 @@ async def _start(
     node_key = get_node_key(config, spec.id)
     peer_id = compute_peer_id(node_key.public)
     window = config.get_state_pruning_blocks() or 0
-    store = stack.enter_context(_open_store(spec, chain_path, window))
+    store = stack.enter_context(_open_store(spec, chain_path, window, config.state_cache * MIB))
     verifier = await stack.enter_async_context(Verifier(count_workers(config)))
     tasks.create_task(verifier.run(), name="verifier")
     role = 4 if config.validator else 1
@@ -422,7 +422,9 @@ def _base_path(config: Config) -> Iterator[Path]:
 
 
 @contextmanager
-def _open_store(spec: ChainSpec, chain_path: Path, window: int | None) -> Iterator[BlockStore]:
+def _open_store(
+    spec: ChainSpec, chain_path: Path, window: int | None, cache_bytes: int = 0
+) -> Iterator[BlockStore]:
     """Open the chain's database, filling a new one with the genesis state.
 
     The genesis of a spec file that this very release has opened the database with is not computed again.
@@ -435,13 +437,13 @@ def _open_store(spec: ChainSpec, chain_path: Path, window: int | None) -> Iterat
         record = GenesisRecord(chain_path / GENESIS_FILE, source)
         header = record.recall() if path.exists() else None
     if header is not None:
-        with open_store(path, Genesis(header, spec.genesis_state, spec.id), window) as store:
+        with open_store(path, Genesis(header, spec.genesis_state, spec.id), window, cache_bytes) as store:
             yield store
         return
     state = spec.genesis_state()
     header = spec.genesis_header(state)
     genesis = Genesis(header, _giving(state), spec.id)
-    with open_store(path, genesis, window) as store:
+    with open_store(path, genesis, window, cache_bytes) as store:
         del state, genesis  # a large one is not to stay in memory
         if record is not None:
             record.remember(header)

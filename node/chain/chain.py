@@ -87,7 +87,7 @@ class Chain:
         self._certified = self.finalized.hash
         self._finalizing = Lock()
         self.head = self.finalized
-        self.tree = Tree.from_items(store.state_iter())
+        self.tree = Tree.from_items(store.load_state())
         if self.tree.root != self.finalized.header.state_root:
             raise InvalidBlock("the state on disk does not have the state root of the finalized block")
         genesis = store.hash_by_number(0)

@@ -45,11 +45,13 @@ class Genesis(NamedTuple):
 
 
 @contextmanager
-def open_store(path: Path, genesis: Genesis, window: int | None) -> Iterator[BlockStore]:
+def open_store(
+    path: Path, genesis: Genesis, window: int | None, cache_bytes: int = 0
+) -> Iterator[BlockStore]:
     """Lend the block store of a chain, created when new; raises a StorageError when it cannot be trusted.
 
     `window` is how many finalized blocks keep their state, 0 all of them; None takes what it was created
-    with.
+    with; `cache_bytes` bounds what of the state may be kept in memory.
     """
     genesis_hash = hash_header(genesis.header)
     kv, recovery = open_or_recover(path, genesis_hash, _check_recovered)
@@ -57,7 +59,7 @@ def open_store(path: Path, genesis: Genesis, window: int | None) -> Iterator[Blo
         log.warning("database_recovered", lost_writes=recovery.lost_writes, damaged=str(recovery.damaged))
     with ExitStack() as stack:
         stack.callback(kv.close)
-        store = _fill_or_open(kv, genesis, genesis_hash, window)
+        store = _fill_or_open(kv, genesis, genesis_hash, window, cache_bytes)
         del genesis  # a large one is not to stay in memory as long as the store is open
         stack.callback(store.close)
         _walk(store)
@@ -72,13 +74,16 @@ def is_body_right(header: bytes, body: tuple[bytes, ...]) -> bool:
         return False
 
 
-def _fill_or_open(kv: KeyValue, genesis: Genesis, genesis_hash: bytes, window: int | None) -> BlockStore:
+def _fill_or_open(
+    kv: KeyValue, genesis: Genesis, genesis_hash: bytes, window: int | None, cache_bytes: int
+) -> BlockStore:
     try:
-        return BlockStore(kv, window=window, genesis=genesis_hash)
+        return BlockStore(kv, window=window, genesis=genesis_hash, cache_bytes=cache_bytes)
     except NotFilledError:
         facts = ChainFacts(genesis_hash, genesis.spec_name, window or 0)
         entries = sorted(genesis.load_state().items())
-        return BlockStore.create(kv, encode_header(genesis.header), (), entries, facts)
+        header = encode_header(genesis.header)
+        return BlockStore.create(kv, header, (), entries, facts, cache_bytes=cache_bytes)
 
 
 def _walk(store: BlockStore) -> None:

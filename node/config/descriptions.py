@@ -29,6 +29,7 @@ _SETTINGS = {
     "state_pruning": Setting(
         "Chain", "Blocks whose state is kept: a number, or archive. Fixed when the database is made.", "N"
     ),
+    "state_cache": Setting("Chain", "Memory for values of the state, filled as far as they need it.", "MIB"),
     "blocks_pruning": Setting("Chain", "Blocks whose body is kept. No effect yet: all are.", "N"),
     "check_state": Setting("Chain", "Check every pallet's stored data after every block; slow."),
     # Role

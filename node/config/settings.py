@@ -81,6 +81,7 @@ class Config(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_f
     base_path: str | None = None
     tmp: bool = False
     state_pruning: str = "256"
+    state_cache: Annotated[int, Meta(ge=0, le=1 << 20)] = 512
     blocks_pruning: str = "archive-canonical"
     check_state: bool = False
 

@@ -42,6 +42,7 @@ from node.storage.columns import (
 )
 from node.storage.forks import UNFINALIZED_MAX, ForkTree, UnfinalizedBlock
 from node.storage.kv import Change, CorruptionError, Entry, KeyValue, StorageError, WrongGenesisError
+from node.storage.state_cache import StateCache
 from node.storage.states import (
     StateAt,
     StateDiscarded,
@@ -104,9 +105,17 @@ class _Pending(NamedTuple):
 class BlockStore:
     """Blocks, forks and state of one chain; see the module for the rules."""
 
-    def __init__(self, kv: KeyValue, *, window: int | None = None, genesis: bytes | None = None) -> None:
+    def __init__(
+        self,
+        kv: KeyValue,
+        *,
+        window: int | None = None,
+        genesis: bytes | None = None,
+        cache_bytes: int = 0,
+    ) -> None:
         """Open a filled store; None takes the window or the genesis hash that it was created with.
 
+        `cache_bytes` bounds what is kept of the state in memory once `load_state` has gone through it.
         Raises NotFilledError, WrongGenesisError, PruningMismatchError or CorruptionError.
         """
         facts_record = kv.get(META_CHAIN)
@@ -126,10 +135,18 @@ class BlockStore:
             kv.write(chain.from_iterable(map(_drop_block, stale)), sync=True)
         self._writer = Writer()
         self._is_synced = True
+        self._cache = StateCache(cache_bytes)
 
     @classmethod
     def create(
-        cls, kv: KeyValue, header: bytes, body: Sequence[bytes], state: Iterable[Entry], facts: ChainFacts
+        cls,
+        kv: KeyValue,
+        header: bytes,
+        body: Sequence[bytes],
+        state: Iterable[Entry],
+        facts: ChainFacts,
+        *,
+        cache_bytes: int = 0,
     ) -> Self:
         """Fill an unfilled store with the genesis block and its state, and open it; durable on return."""
         assert kv.get(META_CHAIN) is None
@@ -149,7 +166,7 @@ class BlockStore:
             ],
             sync=True,
         )
-        return cls(kv)
+        return cls(kv, cache_bytes=cache_bytes)
 
     # Writing
 
@@ -327,7 +344,12 @@ class BlockStore:
 
     def state_get(self, key: bytes) -> bytes | None:
         """Return the value of a storage key after the last finalized block."""
-        return self._kv.get(Column.STATE + key)
+        value = self._cache.get(key)
+        return self._kv.get(Column.STATE + key) if value is None else value
+
+    def load_state(self) -> Iterator[Entry]:
+        """Yield the whole state as `state_iter` does, and keep in memory what there is room for."""
+        return self._cache.fill(self.state_iter())
 
     def state_iter(self, prefix: bytes = b"", start_after: bytes | None = None) -> Iterator[Entry]:
         """Yield (storage key, value) after the last finalized block, in key order."""
@@ -376,6 +398,7 @@ class BlockStore:
             head = self._advance(finality.block)
             batch = chain(block_records, self._build_finality(finality, head), *map(_drop_block, dead))
             self._kv.write(batch, sync=sync)
+            self._cache.update(finality.changes)
             self._head = head
             return dead
 
@@ -444,6 +467,7 @@ class BlockStore:
             (META_HEAD, encode_head(parent)),
         ]
         self._kv.write(batch, sync=True)
+        self._cache.update(old_values)
         self._head = parent
 
 

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from node.storage.blocks import ARCHIVE, BlockStore, Finality
 from node.storage.columns import BlockRef, compute_block_hash
 from node.storage.memory import MemoryKeyValue
+from node.storage.state_cache import ENTRY_BYTES
 from node.storage.states import StateDiscarded
 from node.storage.verify import walk
 from tests.node.storage.support import GENESIS, STATE_GENESIS, create_store, make_body, make_header
@@ -45,7 +46,8 @@ class ChainMachine(RuleBasedStateMachine):
         self.window = window
         self.store.close()
         self.kv = MemoryKeyValue()
-        self.store = create_store(self.kv, window=window)
+        create_store(self.kv, window=window)
+        self.reopen(1000)
 
     @precondition(lambda self: len(self.above) < UNFINALIZED_ENOUGH)
     @rule(index=st.integers(0, 20))
@@ -102,10 +104,12 @@ class ChainMachine(RuleBasedStateMachine):
         self.above.clear()
         assert all(self.store.header(block.hash) is None for block in gone)
 
-    @rule()
-    def reopen(self) -> None:
+    @rule(entries=st.sampled_from([0, 2, 1000]))
+    def reopen(self, entries: int) -> None:
         self.last_insert.result()
-        self.store = BlockStore(self.kv, window=self.window, genesis=GENESIS)
+        cache_bytes = entries * ENTRY_BYTES
+        self.store = BlockStore(self.kv, window=self.window, genesis=GENESIS, cache_bytes=cache_bytes)
+        assert dict(self.store.load_state()) == self.states[-1]
 
     @invariant()
     def chain_and_forks_agree(self) -> None:
@@ -123,6 +127,8 @@ class ChainMachine(RuleBasedStateMachine):
     def every_kept_state_agrees(self) -> None:
         assert self.store.oldest_state() == self.oldest
         assert dict(self.store.state_iter()) == self.states[-1]
+        for key in {key for state in self.states for key in state}:
+            assert self.store.state_get(key) == self.states[-1].get(key)
         for number, state in enumerate(self.states):
             if number >= self.oldest:
                 self.compare_state(number, state)
