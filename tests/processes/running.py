@@ -223,6 +223,10 @@ class Load:
         self.accepted += sum("result" in answer for answer in self._node.send(calls))
 
 
+KILL_BLOCK_MS = 400
+"""How often a node that is to be killed makes a block, so that many kills take less time."""
+
+
 class Round(NamedTuple):
     """One life of a node: seconds from start to the first answer, transfers that it accepted."""
 
@@ -235,12 +239,14 @@ def kill_round(base: Path, known: dict[int, tuple[str, str]], blocks: int) -> Ro
 
     `known` maps numbers to (hash, state root) and grows by the last block seen final.
     """
-    with RunningNode(base) as node:
+    with RunningNode(base, "--seal", f"interval:{KILL_BLOCK_MS}") as node:
         for number, (block_hash, root) in known.items():
             assert node.rpc("chain_getBlockHash", number) == block_hash
             assert node.rpc("chain_getHeader", block_hash)["stateRoot"] == root
         assert node.finalized()[0] >= max(known, default=0)
         with Load(node) as load:
+            while not load.accepted:
+                time.sleep(0.01)
             number, block_hash = node.wait_finalized(node.finalized()[0] + blocks)
             known[number] = (block_hash, node.rpc("chain_getHeader", block_hash)["stateRoot"])
             node.kill()
