@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.network.identity import PREFIX, PeerIdError, compute_peer_id, parse_peer_id
-from node.network.multiaddr import Multiaddr, MultiaddrError, parse_multiaddr
+from node.network.multiaddr import Multiaddr, MultiaddrError, is_host_name, parse_multiaddr
 from runtime.primitives.crypto import Keypair, Scheme
 
 # `subkey inspect-node-key` and zombienet show these ids for the secret keys 0x…01 and sha256("alice").
@@ -98,3 +98,36 @@ def test_any_text_is_an_address_or_a_multiaddr_error(text: str) -> None:
     except MultiaddrError:
         return
     assert parse_multiaddr(str(address)) == address
+
+
+@pytest.mark.parametrize(
+    "host", ["a" * 60 + "!", "a" * 250 + "!", ("a" * 20 + ".") * 11 + "-", "a." * 126 + "-"]
+)
+def test_name_that_could_be_cut_in_many_ways_is_refused_at_once(host: str) -> None:
+    """With one pattern for all labels, 30 such characters took a second and each further one doubled that."""
+    with pytest.raises(MultiaddrError, match="expected a host name"):
+        parse_multiaddr(f"/dns/{host}/tcp/1")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_name"),
+    [
+        ("a", True),
+        ("a.", True),
+        ("_dns.a-b.example", True),
+        ("a" * 63, True),
+        (".".join(["a" * 63] * 3 + ["a" * 61]), True),
+        ("", False),
+        (".", False),
+        ("a..b", False),
+        (".a", False),
+        ("-a", False),
+        ("a-", False),
+        ("a" * 64, False),
+        (".".join(["a" * 63] * 3 + ["a" * 62]), False),
+        ("a b", False),
+        ("ä", False),
+    ],
+)
+def test_host_name_has_labels_of_63_and_253_characters_in_all(host: str, is_name: bool) -> None:
+    assert is_host_name(host) == is_name
