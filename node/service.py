@@ -46,6 +46,7 @@ from node.rpc.groups.chain import ChainMethods
 from node.rpc.groups.context import ChainContext
 from node.rpc.groups.dev import DevMethods
 from node.rpc.groups.keys import KeyMethods, SessionKey
+from node.rpc.groups.runtime import add_runtime_methods
 from node.rpc.groups.spec import ChainSpecMethods
 from node.rpc.groups.state import StateMethods
 from node.rpc.groups.system import SystemMethods
@@ -298,6 +299,7 @@ def _make_methods(
     )
     if spec.is_dev and host.agreement is None:
         methods.add(DevMethods(context, host))
+    add_runtime_methods(methods, context)
     methods.add(Introspection(methods, title=spec.name, version=program_version()))
     return methods
 

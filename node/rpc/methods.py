@@ -6,7 +6,7 @@ document. Knows nothing of transports, and holds no state outside the table.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
 
@@ -106,6 +106,8 @@ class Method:
     batch: Handler | None = None
     batch_is_async: bool = False
     dev: bool = False
+    schema: Mapping[str, object] | None = None
+    """The JSON schema of the result, where `result` does not tell it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,8 @@ def _description(entry: Entry) -> str:
 def _result(entry: Entry) -> Mapping[str, object]:
     match entry:
         case Method():
-            return {"name": "result", "schema": _schema_of(entry.result)}
+            schema = _schema_of(entry.result) if entry.schema is None else entry.schema
+            return {"name": "result", "schema": schema}
         case Subscription():
             return {"name": "subscription", "schema": {"type": "string"}}
         case Unsubscription():

@@ -27,16 +27,25 @@ class ApiMethod:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A named, versioned group of functions."""
+    """A named, versioned group of functions.
+
+    `rpc` is the namespace in which a node offers them by JSON-RPC too, empty for those that only programs
+    call. Namespace and method name make the name there: `oracle` and `price_of` become `oracle_priceOf`.
+    """
 
     name: str
     version: int
     methods: tuple[ApiMethod, ...]
     docs: str = ""
+    rpc: str = ""
 
 
 class UnknownApi(LookupError):
     """No runtime API has this name."""
+
+
+class RefusedQuestion(ValueError):
+    """A function's arguments make no sense together; `str()` says why."""
 
 
 class ApiTable:
@@ -49,8 +58,8 @@ class ApiTable:
         self._codecs: dict[str, tuple[Codec[Any], Codec[Any]]] = {}
 
     def call(self, name: str, data: bytes) -> bytes:
-        """Return the SCALE result of a function; UnknownApi or DecodeError when name or arguments are
-        wrong."""
+        """Return the SCALE result of a function; UnknownApi, DecodeError or RefusedQuestion when name or
+        arguments are wrong."""
         method = self._methods.get(name)
         if method is None:
             raise UnknownApi(name)
@@ -61,3 +70,10 @@ class ApiTable:
         decoder, encoder = self._codecs[name]
         arguments_ = decoder.decode(data)
         return encoder.encode(method.function(*arguments_) if method.parameters else method.function())
+
+    def ask(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        """Return what a function answers as a value; UnknownApi, or RefusedQuestion from the function."""
+        method = self._methods.get(name)
+        if method is None:
+            raise UnknownApi(name)
+        return method.function(*arguments)

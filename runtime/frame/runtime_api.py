@@ -262,9 +262,13 @@ class RuntimeApi:
         return self.runtime.calls.specs.get(spec.prefix) is spec
 
     def call(self, name: str, data: bytes) -> bytes:
-        """Return the SCALE result of an exported function; UnknownApi or DecodeError when it is asked
-        wrongly."""
+        """Return the SCALE result of an exported function; UnknownApi, DecodeError or RefusedQuestion when it
+        is asked wrongly."""
         return self.apis.call(name, data)
+
+    def ask(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        """Return the result of an exported function as a value; UnknownApi or RefusedQuestion."""
+        return self.apis.ask(name, arguments)
 
 
 RuntimeFactory: TypeAlias = Callable[[State], RuntimeApi]

@@ -12,7 +12,7 @@ from node.rpc.jsonrpc import RpcError
 from node.rpc.methods import method, subscription
 from node.rpc.params import Bound, Hash32, StorageKey
 from node.rpc.subscriptions import Publisher, Sink
-from runtime.frame.api import UnknownApi
+from runtime.frame.api import RefusedQuestion, UnknownApi
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.scale import DecodeError, codec
 from runtime.primitives.types import Hash
@@ -149,7 +149,7 @@ class StateMethods:
             except UnknownApi as error:
                 text = f"Exported method {name} is not found"
                 raise RpcError(CLIENT_ERROR, f"Client error: Execution failed: Other: {text}") from error
-            except DecodeError as error:
+            except (DecodeError, RefusedQuestion) as error:
                 text = f"Client error: Execution failed: Bad input data provided to {name}: {error}"
                 raise RpcError(CLIENT_ERROR, text) from error
 
