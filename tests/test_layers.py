@@ -33,9 +33,13 @@ PLANTS = {
     "Node layers": {"node/storage/planted.py": "import node.rpc"},
     "Only the composition root knows pallets and compositions": {"node/rpc/planted.py": "import pallets"},
     "Deterministic and sans-IO code": {"pallets/core/planted.py": "import time"},
+    "Domains do not import each other": {
+        "pallets/core/planted.py": "import pallets.token.types",
+        "pallets/token/types.py": "",
+    },
     "Pallets do not import each other": {
-        "pallets/core/planted.py": "import pallets.token.planted",
-        "pallets/token/planted.py": "",
+        "pallets/core/planted.py": "import pallets.core.other",
+        "pallets/core/other.py": "",
     },
     "LevelDB only behind the key-value Protocol": {"node/planted.py": "import plyvel"},
     "Crypto wheels only in their wrapper modules": {"genesis/planted.py": "import nacl"},
