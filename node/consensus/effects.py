@@ -2,8 +2,8 @@
 driver.
 
 An engine is an object with `start(now)` and `handle(input, now) -> list[Effect]`, times in milliseconds of a
-monotonic clock. It performs nothing itself; the driver performs effects in order, and what an effect says
-must be durable is durable before any later effect.
+monotonic clock. It performs nothing itself; the driver performs effects in order (`agenda`), and what an
+effect says must be durable is durable before any later effect.
 """
 
 from __future__ import annotations

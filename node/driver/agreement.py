@@ -21,6 +21,7 @@ from node.chain.chain import Chain
 from node.chain.errors import BlockAhead, ConflictingCertificate, UnknownBlock
 from node.chain.rules import get_time
 from node.clock import Clock
+from node.consensus.agenda import Agenda
 from node.consensus.checks import Rejected, check_message
 from node.consensus.early import EarlyMessages, instance_of
 from node.consensus.effects import (
@@ -460,14 +461,14 @@ class AgreementDriver:
         await self._perform(effects)
 
     async def _perform(self, effects: list[PbftEffect]) -> None:
-        pending = list(effects)
-        while pending:
-            effect = pending.pop(0)
+        agenda = Agenda(effects)
+        while agenda:
+            effect = agenda.take()
             match effect:
                 case SetTimer(at_ms):
                     self._deadline_ms = at_ms
                 case Sign():
-                    pending = self._engine.handle(await self._sign(effect), self._now()) + pending
+                    agenda.answer(self._engine.handle(await self._sign(effect), self._now()))
                 case Persist(prepared):
                     assert self._signer is not None, "only an authority prepares"
                     await self._signer.keep_prepared(prepared)
@@ -482,7 +483,6 @@ class AgreementDriver:
                     self._work.report(evidence)
                 case Decide(certificate):
                     await self._decide(certificate)
-                    return  # the next instance has begun: what is left is of the one before
 
     async def _sign(self, effect: Sign) -> Signed:
         assert self._signer is not None, "only an authority is asked to sign"

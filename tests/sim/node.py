@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
+from node.consensus.agenda import Agenda
 from node.consensus.early import EarlyMessages
 from node.consensus.effects import (
     Begun,
@@ -98,7 +99,7 @@ class Node(Peer):
         self.hurried = 0
         """Timers in a row that were to fire at once."""
         self.is_waiting = False
-        self.effects: deque[PbftEffect] = deque()
+        self.effects = Agenda()
         self.inbox: deque[tuple[int, PbftInput]] = deque()
         self.early: EarlyMessages[int] = EarlyMessages()
         self.witness: Witness | None = None
@@ -131,7 +132,7 @@ class Node(Peer):
         self.world.tell(self.name, f"boots at height {len(self.chain)}")
         if not self.is_byzantine:
             self.stage.checker.on_booted(self.identity, len(self.chain))
-        self.effects.extend(self.engine.start(self._now()))
+        self.effects.add(self.engine.start(self._now()))
         self._resume()
 
     def crash(self, cut: int = 0) -> None:
@@ -212,7 +213,7 @@ class Node(Peer):
         self._perform()
 
     def _take(self, event: PbftInput) -> None:
-        self.effects.extend(self.engine.handle(event, self.clock.read(self.world.now)))
+        self.effects.add(self.engine.handle(event, self.clock.read(self.world.now)))
 
     def _on_timer(self, epoch: int, timer: int) -> None:
         if epoch == self._epoch and timer == self.timer:
@@ -224,7 +225,7 @@ class Node(Peer):
     def _perform(self) -> None:
         """Perform effects in order, up to one that waits for the disk or a crash."""
         while self.effects and not self.is_waiting:
-            effect = self.effects.popleft()
+            effect = self.effects.take()
             kind = type(effect)
             if (kind is not Broadcast and kind is not Decide) or not self._step():
                 self._do(effect)
@@ -240,7 +241,7 @@ class Node(Peer):
             case Persist(prepared):
                 self._persist(prepared)
             case Decide(certificate):
-                self._decide_first(certificate)
+                self._decide(certificate)
             case Build(view):
                 self._later(self.world.random.randint(5, 50), self._build, view)
             case Judge(value, is_binding):
@@ -252,14 +253,6 @@ class Node(Peer):
         if self.witness is not None:
             self.witness.on_reported(evidence.first.index)
             self.stage.checker.on_reported(self.identity, evidence)
-
-    def _decide_first(self, certificate: Certificate) -> None:
-        """Carry a decision out, and begin the next instance, before what was to be done after it."""
-        epoch, later = self._epoch, self.effects
-        self.effects = deque()
-        self._decide(certificate)
-        if epoch == self._epoch:
-            self.effects.extend(later)
 
     def _step(self) -> bool:
         """Count a step that the world or the disk sees; tell whether this is the one to crash at."""
@@ -360,8 +353,7 @@ class Node(Peer):
         self._answer_first(Signed(replace(statement, signature=signature)))
 
     def _answer_first(self, event: Signed) -> None:
-        """Hand a signature in; what follows from it comes before what was to be done after it."""
-        self.effects.extendleft(reversed(self.engine.handle(event, self._now())))
+        self.effects.answer(self.engine.handle(event, self._now()))
 
     # --- blocks
 
