@@ -59,7 +59,7 @@ from node.driver.vote_keys import VoteKeys
 from runtime.frame.executive import InvalidBlock
 from runtime.primitives.block import Block, hash_header
 from runtime.primitives.certificate import Certificate, InvalidCertificate, verify_certificate
-from runtime.primitives.committee import Committee, LeaderRule, rotate
+from runtime.primitives.committee import Committee
 from runtime.primitives.crypto import SignatureCheck, verify
 from runtime.primitives.evidence import Evidence
 from runtime.primitives.hashing import blake2_256
@@ -127,11 +127,10 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AgreementSettings:
-    """The chain's timing and who leads."""
+    """The chain's timing."""
 
     block_time_ms: int
     times: Times
-    leader: LeaderRule = rotate
 
 
 class _Heard(NamedTuple):
@@ -560,9 +559,9 @@ class AgreementDriver:
 
     def _load_committee(self) -> Committee:
         with self._chain.runtime_at(self._chain.finalized.hash) as api:
-            current = api.authority_set()
+            current, leader = api.authority_set(), api.leader
         members = [(authority.key, authority.weight) for authority in current.authorities]
-        return Committee(self._chain.genesis_hash, current.set_id, members, self._settings.leader)
+        return Committee(self._chain.genesis_hash, current.set_id, members, leader)
 
     def _index_in(self, committee: Committee) -> int | None:
         if self._signer is None:

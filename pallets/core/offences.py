@@ -37,7 +37,7 @@ from runtime.frame.event import Event
 from runtime.frame.pallet import Pallet, constant
 from runtime.frame.storage import TWOX_64_CONCAT, DoubleMap, Map, Value, storage
 from runtime.frame.validity import PRIORITY_MAX, InvalidReason, InvalidTransaction, ValidTransaction
-from runtime.primitives.committee import Committee, LeaderRule, rotate
+from runtime.primitives.committee import Committee, LeaderRule
 from runtime.primitives.evidence import Evidence, InvalidEvidence, OffenceKind, judge_evidence, name_offence
 from runtime.primitives.extrinsic import make_unsigned
 from runtime.primitives.scale import MaxLen, Struct, codec, enum_path, u32, u64
@@ -91,6 +91,11 @@ class PastSets(Protocol):
         """The number of the current set."""
         ...
 
+    @property
+    def leader(self) -> LeaderRule:
+        """The rule of who proposes."""
+        ...
+
     def set_of(self, set_id: int) -> tuple[tuple[AccountId, bytes], ...] | None:
         """Return the validators and vote keys of a set; None when it is to come or forgotten."""
         ...
@@ -119,13 +124,12 @@ class OffenceHandler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OffencesConfig:
-    """`reports_kept`: so many of the latest offences are kept for readers. `leader` is the chain's rule."""
+    """`reports_kept`: so many of the latest offences are kept for readers."""
 
     session: PastSets
     system: Blocks
     handler: OffenceHandler
     reports_kept: int = 1_000
-    leader: LeaderRule = rotate
 
 
 class _Proven(NamedTuple):
@@ -273,7 +277,7 @@ class Offences(Pallet[OffencesConfig]):
             self.config.system.block_hash.get(0),
             first.set_id,
             [(key, 1) for _, key in members],
-            self.config.leader,
+            session.leader,
         )
         try:
             reported = Reported(name_offence(evidence, committee), first.instance)

@@ -27,6 +27,7 @@ from runtime.frame.runtime_api import Authority, AuthoritySet
 from runtime.frame.storage import TWOX_64_CONCAT, Map, Value, storage
 from runtime.primitives.block import Consensus, Digest, DigestItem, PreRuntime
 from runtime.primitives.certificate import ENGINE_ID
+from runtime.primitives.committee import LeaderRule, rotate
 from runtime.primitives.crypto import Scheme, verify
 from runtime.primitives.possession import possession_message
 from runtime.primitives.scale import Length, MaxLen, Struct, codec, u32, u64
@@ -97,12 +98,14 @@ class SetNotes(Protocol):
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
     """The pallet that keeps the digest; who may hold keys, and who has notes about past sets, both asked for
-    when they are needed, for they stand on this pallet; how many sets before the current one are kept."""
+    when they are needed, for they stand on this pallet; how many sets before the current one are kept; who
+    leads, for the nodes that agree and for the judge of their offences."""
 
     system: DigestKeeper
     holders: Callable[[], KeyHolders] | None = None
     notes: Callable[[], SetNotes] | None = None
     sets_kept: int = 256
+    leader: LeaderRule = rotate
 
 
 class Session(Pallet[SessionConfig]):
@@ -187,6 +190,11 @@ class Session(Pallet[SessionConfig]):
         if holders is None:
             raise self.NoKeys
         holders.give_up_key(who)
+
+    @property
+    def leader(self) -> LeaderRule:
+        """The chain's rule of who proposes: the only place that says it."""
+        return self.config.leader
 
     def authority_set(self) -> AuthoritySet:
         """Return the set that certifies the next block, all weights 1."""

@@ -28,6 +28,7 @@ from runtime.frame.validity import (
     UnknownTransaction,
     ValidTransaction,
 )
+from runtime.primitives.committee import LeaderRule
 from runtime.primitives.crypto import verify
 from runtime.primitives.scale import DecodeError, Length, Struct, codec, u32, u64
 from runtime.primitives.shape import Custom, Int, Path, shape_of
@@ -224,7 +225,12 @@ class AuthoritySet(Struct):
 
 
 class AuthoritySource(Protocol):
-    """Where the authority set is read."""
+    """Where the authority set is read, and the rule of who leads it."""
+
+    @property
+    def leader(self) -> LeaderRule:
+        """The chain's rule of who proposes."""
+        ...
 
     def authority_set(self) -> AuthoritySet:
         """Return the set that certifies the next block."""
@@ -246,6 +252,7 @@ class RuntimeApi:
         self.version = runtime.version
         self.apis = ApiTable(tuple(listed), runtime.foreign)
         self.authority_set = authorities.authority_set
+        self.leader = authorities.leader
         self.decode_extrinsic = runtime.decode_extrinsic
         self.signature_job = runtime.signature_job
         self.validate = runtime.executive.validate

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from node.chain.chain import Chain
+from pallets.core.session import Session
 from runtime.frame.runtime_api import AuthoritySet
 from runtime.primitives.block import Consensus, PreRuntime
 from runtime.primitives.certificate import ENGINE_ID, verify_certificate
@@ -46,6 +47,23 @@ async def test_validators_make_certified_blocks_in_turn() -> None:
             assert isinstance(item, PreRuntime)
             leaders = [(number + view) % 4 for view in range(found.view + 1)]  # a busy machine misses turns
             assert item.field_1[1] in leaders
+        assert not any(seat.rejected for seat in network.seats)
+
+
+async def test_who_leads_is_said_by_the_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Session, which the judge of offences asks too."""
+    monkeypatch.setattr(Session, "leader", lambda *_: 2)
+    async with LocalNetwork() as network:
+        await network.reach(3)
+        chain = network.seats[0].host.chain
+        for number in range(1, 4):
+            block_hash = chain.hash_at(number)
+            assert block_hash is not None
+            header = chain.header(block_hash)
+            assert header is not None
+            item = header.digest.logs[0]
+            assert isinstance(item, PreRuntime)
+            assert item.field_1[1] == 2
         assert not any(seat.rejected for seat in network.seats)
 
 

@@ -1,6 +1,7 @@
 """Offences: what is proven is recorded once, and acted on where the genesis says so; the rest is refused."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -280,6 +281,15 @@ def test_set_is_judged_as_long_as_it_is_remembered(recording: LOCAL) -> None:
         ensure_refused(recording, offences.UnknownSet, InvalidReason.Stale, old)
     assert offences.reported.get(0, BOB) == ()
     assert offences.report_count.get() == 2
+
+
+def test_turns_are_judged_by_the_rule_that_the_nodes_lead_by(recording: LOCAL) -> None:
+    session = recording.pallets.session
+    session.config = replace(session.config, leader=lambda *_: 3)
+    assert session.leader(1, 0, 5) == 3
+    in_turn = BAD_DAVE.evidence(OffenceKind.OutOfTurn)
+    ensure_refused(recording, pallet(recording).InvalidOffenceProof, InvalidReason.BadProof, in_turn)
+    recording.ok(FERDIE, "Offences.report_offence", BAD_BOB.evidence(OffenceKind.OutOfTurn))
 
 
 def test_set_to_come_is_unknown(five: LOCAL) -> None:
