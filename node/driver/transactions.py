@@ -1,14 +1,17 @@
 """Transactions between peers: each is told once to every peer that does not have it.
 
 Responsible for who knows what, in bounded memory, and for handing in what peers tell without letting one of
-them fill the queue. It must not know what a transaction says; whether it is good is the intake's verdict.
+them fill the queue. What comes before its time, as reports of offences do where this node is a block behind,
+is handed in again when there is a new block: nobody tells it a second time. It must not know what a
+transaction says; whether it is good is the intake's verdict.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Final
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -34,6 +37,13 @@ WAITING_MAX: Final = 8_192
 GREETING_MAX: Final = 2_048
 """Waiting transactions told to a peer that comes."""
 BYTES_AT_ONCE: Final = 1 << 20
+EARLY_MAX: Final = 16
+"""Transactions of one peer that wait for their time; the oldest go first."""
+EARLY_TRIES: Final = 32
+"""Times that one of them is handed in again: whoever reports an offence of a later block has long been heard
+by others."""
+EARLY_PAUSE_S: Final = 0.5
+"""Between two of them, for blocks come fast while a node catches up."""
 
 log = structlog.get_logger("p2p")
 
@@ -58,6 +68,13 @@ class Known:
         return True
 
 
+class _Early(NamedTuple):
+    """A transaction that came before its time, and how often it may still be handed in."""
+
+    data: bytes
+    tries: int
+
+
 class TransactionGossip:
     """One chain's transactions, in and out."""
 
@@ -68,6 +85,8 @@ class TransactionGossip:
         self._known: dict[PeerId, Known] = {}
         self._included = Known()
         self._waiting: dict[PeerId, int] = {}
+        self._early: dict[PeerId, deque[_Early]] = {}
+        self._is_retrying = False
         self._fresh: list[tuple[bytes, bytes]] = []
         self._arrived = asyncio.Event()
         intake.on_admitted = self._on_admitted
@@ -97,6 +116,9 @@ class TransactionGossip:
         for block in best.enacted:
             for transaction in block.extrinsics:
                 self._included.add(transaction)
+        if self._early and not self._is_retrying:
+            self._is_retrying = True
+            self._tasks.start(self._retry())
 
     def _on_connected(self, info: PeerInfo) -> None:
         self._known[info.peer] = Known()
@@ -106,6 +128,7 @@ class TransactionGossip:
     def _on_disconnected(self, peer: PeerId) -> None:
         self._known.pop(peer, None)
         self._waiting.pop(peer, None)
+        self._early.pop(peer, None)
 
     def _tell(self, peer: PeerId, transactions: Iterable[tuple[bytes, bytes]]) -> None:
         known = self._known.get(peer)
@@ -136,9 +159,34 @@ class TransactionGossip:
         outcomes = await self._intake.submit(transactions)
         if peer in self._waiting:
             self._waiting[peer] -= len(transactions)
-        bad = sum(1 for outcome in outcomes if isinstance(outcome, Exception) and _is_fault(outcome))
-        if bad:
+        self._judge(peer, outcomes)
+        told = zip(transactions, outcomes, strict=True)
+        self._keep(peer, [_Early(data, EARLY_TRIES) for data, outcome in told if _is_early(outcome)])
+
+    async def _retry(self) -> None:
+        """Hand in what came before its time, a moment after a new block."""
+        await asyncio.sleep(EARLY_PAUSE_S)
+        self._is_retrying = False
+        early, self._early = self._early, {}
+        for peer, kept in early.items():
+            outcomes = await self._intake.submit([one.data for one in kept])
+            self._judge(peer, outcomes)
+            told = zip(kept, outcomes, strict=True)
+            self._keep(peer, [_Early(one.data, one.tries - 1) for one, outcome in told if _is_early(outcome)])
+
+    def _judge(self, peer: PeerId, outcomes: Sequence[object]) -> None:
+        if any(isinstance(outcome, Exception) and _is_fault(outcome) for outcome in outcomes):
             self._network.report(peer, Penalty.BAD_TRANSACTION)
+
+    def _keep(self, peer: PeerId, early: Iterable[_Early]) -> None:
+        left = [one for one in early if one.tries > 0]
+        if left and peer in self._known:
+            self._early.setdefault(peer, deque(maxlen=EARLY_MAX)).extend(left)
+
+
+def _is_early(outcome: object) -> bool:
+    """Tell whether a transaction may be good in a later block."""
+    return isinstance(outcome, InvalidTransaction) and outcome.reason is InvalidReason.Future
 
 
 def _is_fault(refusal: Exception) -> bool:

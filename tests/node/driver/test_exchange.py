@@ -27,12 +27,16 @@ from node.storage.kv import Batch
 from node.storage.memory import MemoryKeyValue
 from node.sync.downloads import SyncLimits
 from runtime.primitives.certificate import decode_certificate
+from runtime.primitives.extrinsic import make_unsigned
+from tests.node.driver.test_offences import contradiction
 from tests.support.chain import account
+from tests.support.network import NAMES
 from tests.support.node_chain import transfer
-from tests.support.observer import LIMITS, observer, source, status_of
+from tests.support.observer import LIMITS, Node, observer, source, status_of
 from tests.support.peers import certify_by, grow, serving, too_few_votes
 
 RANGE = LIMITS.range_blocks
+PAUSE_S = 0.05
 LIAR_STATUS = Status(1, 1_000, bytes(32), 1_000, bytes(32))
 
 
@@ -248,6 +252,69 @@ async def test_bad_signature_costs_the_peer_and_old_or_early_transactions_do_not
         node.network.say(peer, Transactions((bad, b"\1\2\3")))
         await node.wait(lambda: node.network.reports != [])
         assert node.network.reports == [(peer, Penalty.BAD_TRANSACTION)]
+
+
+def reports(chain: Chain, instance: int, count: int) -> tuple[bytes, ...]:
+    """Return reports of offences in an instance, as another node makes them that is as far."""
+    make = chain.api.runtime.calls.make
+    found = [contradiction(chain.genesis_hash, instance, name, n) for n, name in enumerate(NAMES)]
+    made = [make_unsigned(make("Offences", "report_offence_unsigned", one).encoded()) for one in found]
+    return tuple(made[:count])
+
+
+async def advance(node: Node) -> None:
+    """Let a node have another final block, and one open above it, as when it follows a chain."""
+    async with node.host.author.held():
+        await grow(node.chain, 1)
+
+
+async def test_report_that_came_too_early_is_taken_in_when_its_block_can_be_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("node.driver.transactions.EARLY_PAUSE_S", PAUSE_S)
+    async with observer() as node:
+        peer = node.network.connect("a block ahead", status_of(node.chain))
+        other = node.network.connect("other", status_of(node.chain))
+        (report,) = reports(node.chain, 3, 1)
+        node.network.say(peer, Transactions((report,)))
+        await node.wait(lambda: node.host.intake.validations_finished == 1)
+        await asyncio.sleep(0.01)  # the verdict is on its way
+        await advance(node)
+        await node.wait(lambda: node.host.intake.validations_finished == 2)
+        assert node.host.pool.status.ready == 0, "block 2 comes next"
+        await asyncio.sleep(0.01)
+        await advance(node)
+        await node.wait(lambda: node.host.pool.status.ready == 1)
+        await node.wait(lambda: node.network.heard_by(other, Transactions) == [Transactions((report,))])
+        await advance(node)
+        await asyncio.sleep(PAUSE_S + 0.1)
+        assert node.host.intake.validations_finished == 3, "nothing waits any more"
+        assert node.network.reports == []
+
+
+async def test_of_each_peer_so_many_early_reports_wait_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("node.driver.transactions.EARLY_MAX", 2)
+    monkeypatch.setattr("node.driver.transactions.EARLY_TRIES", 1)
+    monkeypatch.setattr("node.driver.transactions.EARLY_PAUSE_S", PAUSE_S)
+    async with observer() as node:
+        finished = 0
+        for name in ("one", "other", "goes", "gone"):
+            peer = node.network.connect(name, status_of(node.chain))
+            node.network.say(peer, Transactions(reports(node.chain, 90 + finished, 3)))
+            finished += 3
+            if name == "gone":
+                node.network.disconnect(peer)
+            await node.wait(lambda: node.host.intake.validations_finished == finished)  # noqa: B023  # waited for
+            await asyncio.sleep(0.01)  # the verdicts are on their way
+            if name == "goes":
+                node.network.disconnect(peer)
+        await advance(node)
+        await node.wait(lambda: node.host.intake.validations_finished == finished + 4)
+        await advance(node)
+        await asyncio.sleep(PAUSE_S + 0.1)
+        assert node.host.intake.validations_finished == finished + 4, "each was tried once more"
 
 
 async def test_transaction_of_a_block_is_not_taken_in_again() -> None:
