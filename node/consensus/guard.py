@@ -77,6 +77,11 @@ KEY_STATE = codec(KeyState)
 KEY_MAGIC: Final = b"gran"
 
 
+def encode_unused(public: bytes) -> bytes:
+    """Return the state of a key of which somebody knows that it has signed nothing: all stands above it."""
+    return KEY_STATE.encode(KeyState(KEY_MAGIC, public, GuardState(GuardRecord(0, 0, 0, b"", b""), None)))
+
+
 def judge(last: GuardRecord | None, position: Position, message: bytes) -> Verdict:
     """Tell whether a message may be signed after the last record."""
     if last is None or position > last.position:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from node.config.settings import DEV_ACCOUNTS, Config
-from node.consensus.guard import STATE, GuardRecord, GuardState
+from node.consensus.guard import encode_unused
 from node.devnet.chains import NetworkChain
 from node.devnet.ports import Ports
 from node.devnet.records import NodeRecord, Role
@@ -25,8 +25,6 @@ FULL_MAX: Final = 32
 NODE_KEY_FILE: Final = "node-key"
 VOTE_KEY_TYPE: Final = "gran"
 DATABASE: Final = "db"
-UNUSED_KEY: Final = GuardState(GuardRecord(0, 0, 0, b"", b""), None)
-"""Below every position at which something can be signed."""
 DEFAULTS: Final = Config()
 
 
@@ -151,12 +149,13 @@ def _prepare_authority(name: str, config: Config, chain_id: str) -> None:
     devnet knows, that nobody has used the key on this chain.
     """
     chain_path = config.get_chain_path(chain_id)
+    uri = f"//{name}"
+    public = Keypair.from_uri(uri, Scheme.ED25519).public
     if not is_dev_name(name):
-        uri = f"//{name}"
         keystore = Keystore(config.get_keystore_path(chain_id), plain=True)
-        if not keystore.has_key(VOTE_KEY_TYPE, Keypair.from_uri(uri, Scheme.ED25519).public):
+        if not keystore.has_key(VOTE_KEY_TYPE, public):
             keystore.insert(VOTE_KEY_TYPE, uri, Scheme.ED25519)
     guard = config.get_guard_path(chain_id)
     if not guard.exists() and not (chain_path / DATABASE).exists():
         chain_path.mkdir(parents=True, exist_ok=True)
-        GuardFile(guard).store(STATE.encode(UNUSED_KEY))
+        GuardFile(guard).store(encode_unused(public))

@@ -2,10 +2,11 @@
 
 Responsible for one authority key. The rule is node.consensus.guard's, the file node.storage.guard's. With the
 last signature goes what its author has seen prepared, in one file that is replaced whole: a COMMIT and the
-PREPAREs that it stands on are never found without each other. The file names its key. To another key it is as
-good as missing, and goes with that key's first signature, which stands in a later instance: what the earlier
-key signed was about what is decided by then, so it can contradict nothing any more. Without that rule, two
-keys of one set could take turns in one instance, each time without the other's record.
+PREPAREs that it stands on are never found without each other. The file names its key, or has a signature by
+it where an earlier release wrote it. To another key it is as good as missing, and goes with that key's first
+signature, which stands in a later instance: what the earlier key signed was about what is decided by then, so
+it can contradict nothing any more. Without that rule, two keys of one set could take turns in one instance,
+each time without the other's record.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ from node.consensus.guard import (
     MaySign,
     MustNotSign,
     SignedBefore,
+    encode_unused,
     judge,
 )
 from node.storage.guard import GuardFile
 from node.storage.kv import CorruptionError
 from runtime.primitives.certificate import STEP_COMMIT, Certificate, IndexedVote, vote_message
-from runtime.primitives.crypto import Keypair
+from runtime.primitives.crypto import Keypair, Scheme, verify
 from runtime.primitives.scale import DecodeError
 from runtime.primitives.statements import STEP_VIEW_CHANGE, Position, Statement, position_of, signed_bytes
 from runtime.primitives.types import Hash
@@ -54,7 +56,7 @@ class GuardedSigner:
         self._other: int | None = None
         raw = None if guard is None else guard.load()
         stored = None if raw is None else _decode(raw)
-        self.is_new = guard is not None and (stored is None or stored.key not in (None, self.public))
+        self.is_new = guard is not None and (stored is None or not _is_of(self.public, stored))
         if stored is not None and not self.is_new:
             self.last, self.prepared = stored.last, stored.prepared
         elif stored is not None and stored.last.message.find(genesis) >= 0:
@@ -121,12 +123,32 @@ class GuardedSigner:
                     raise GuardRefused(reason)
 
 
+def forget_signatures(guard: GuardFile) -> None:
+    """Let the key that a guard names begin as one that has never signed, where all nodes take back what it
+    signed for; without a record it would find its signatures below that, and never sign again.
+
+    Nothing happens where there is no guard, or it names no key. CorruptionError where it is damaged.
+    """
+    raw = guard.load()
+    key = None if raw is None else _decode(raw).key
+    if key is not None:
+        guard.store(encode_unused(key))
+
+
 class _Stored(NamedTuple):
     """What the file holds; without a key where an earlier release wrote it."""
 
     key: bytes | None
     last: GuardRecord
     prepared: Certificate | None
+
+
+def _is_of(public: bytes, stored: _Stored) -> bool:
+    """Tell whose the record is. One that names no key is of whoever signed it: taken for that of another key,
+    it would let that one sign as if it remembered everything."""
+    if stored.key is not None:
+        return stored.key == public
+    return verify(Scheme.ED25519, public, stored.last.signature, stored.last.message)
 
 
 def _decode(stored: bytes) -> _Stored:

@@ -98,11 +98,9 @@ def test_authority_that_starts_late_may_sign_but_no_guard_is_made_anew(tmp_path:
     plan(tmp_path, ("Alice", "Validator9"), full=1)
     chains = [tmp_path / name / "chains" / "local_testnet" for name in ("alice", "validator9", "observer1")]
     assert [(path / "guard").exists() for path in chains] == [True, True, False]
-    for pair in (
-        Keypair.from_uri("//Alice", Scheme.ED25519),
-        Keypair.from_uri("//Validator9", Scheme.ED25519),
-    ):
-        signer = GuardedSigner(pair, Hash(bytes(32)), GuardFile(chains[0] / "guard"))
+    for name, path in (("Alice", chains[0]), ("Validator9", chains[1])):
+        pair = Keypair.from_uri(f"//{name}", Scheme.ED25519)
+        signer = GuardedSigner(pair, Hash(bytes(32)), GuardFile(path / "guard"))
         assert not signer.is_new
         assert signer.last is not None
         assert judge(signer.last, Position(1, 0, 0), b"first") == MaySign()

@@ -16,8 +16,8 @@ from node.consensus.guard import (
     GuardRefused,
     GuardState,
     KeyState,
+    encode_unused,
 )
-from node.devnet.planning import UNUSED_KEY
 from node.driver.new_key import DECISIONS
 from node.driver.signer import GuardedSigner
 from node.driver.vote_keys import VoteKeys
@@ -169,13 +169,44 @@ async def test_guard_of_another_chain_holds_no_key_back(tmp_path: Path) -> None:
     await other.sign_statement(commit(1, B))
 
 
+async def write_old_guard(guard: GuardFile, number: int, form: str) -> GuardRecord:
+    """Let a key sign as an earlier release did, whose record names no key."""
+    first = signer(number, guard)
+    await first.sign_statement(commit(number, A))
+    assert first.last is not None
+    guard.store(STATE.encode(GuardState(first.last, None)) if form == "state" else RECORD.encode(first.last))
+    return first.last
+
+
 @pytest.mark.parametrize("form", ["state", "record"])
-def test_guard_of_an_earlier_release_is_that_of_the_key_in_use(tmp_path: Path, form: str) -> None:
+async def test_guard_of_an_earlier_release_is_that_of_the_key_that_signed_it(
+    tmp_path: Path, form: str
+) -> None:
     guard = GuardFile(tmp_path / "guard")
-    record = GuardRecord(7, 1, 3, b"message", bytes(64))
-    guard.store(STATE.encode(GuardState(record, None)) if form == "state" else RECORD.encode(record))
-    found = signer(1, guard)
+    record = await write_old_guard(guard, 0, form)
+    other = signer(1, guard)
+    assert (other.is_new, other.last) == (True, None), "it would sign as if it remembered everything"
+    assert other.find_hindrance(record.instance) is not None
+    found = signer(0, guard)
     assert (found.is_new, found.last) == (False, record)
+    await found.sign_statement(later(commit(0, A)))
+    raw = guard.load()
+    assert raw is not None
+    assert KEY_STATE.decode(raw).key == ONE.public, "it is named from now on"
+
+
+@pytest.mark.parametrize("signature", [b"", bytes(64)])
+def test_record_that_nobody_signed_is_no_keys(tmp_path: Path, signature: bytes) -> None:
+    guard = GuardFile(tmp_path / "guard")
+    guard.store(STATE.encode(GuardState(GuardRecord(7, 1, 3, b"message", signature), None)))
+    assert signer(0, guard).is_new
+
+
+def test_unused_guard_is_that_of_the_key_it_names(tmp_path: Path) -> None:
+    guard = GuardFile(tmp_path / "guard")
+    guard.store(encode_unused(ONE.public))
+    assert not signer(0, guard).is_new
+    assert signer(1, guard).is_new
 
 
 def test_guard_that_begins_like_a_named_one_is_read_as_what_it_is(tmp_path: Path) -> None:
@@ -227,7 +258,7 @@ async def guard_on_disk(network: LocalNetwork, folder: Path) -> Seat:
     bob = network.seat("Bob")
     await bob.stop()
     bob.keys.guard = GuardFile(folder / "guard")
-    bob.keys.guard.store(STATE.encode(UNUSED_KEY))
+    bob.keys.guard.store(encode_unused(bob.keys.list()[0]))
     await network.start(bob)
     return bob
 
@@ -313,7 +344,7 @@ async def test_new_key_that_another_node_signs_with_is_not_used(tmp_path: Path) 
         bob, dave = network.seat("Bob"), network.seat("Dave")
         await bob.stop()
         bob.keys.guard = GuardFile(tmp_path / "guard")
-        bob.keys.guard.store(STATE.encode(UNUSED_KEY))
+        bob.keys.guard.store(encode_unused(bob.keys.list()[0]))
         await network.start(bob)
         await network.reach(2)
         dave.keys.add("//Bob//new")
