@@ -247,6 +247,7 @@ class AgreementDriver:
     def forget(self, peer: Peer) -> None:
         """Drop what is kept of a peer that has gone."""
         self._early.forget(peer)
+        self._new_key.forget(peer)
 
     async def run(self) -> None:
         """Drive the engine for ever."""
@@ -271,14 +272,15 @@ class AgreementDriver:
         match message:
             case Status():
                 self._on_status(peer, message)
-                await self._look_for_genesis(peer, message)
             case Decided():
                 await self._on_decided(peer, message.certificate)
             case _:
                 await self._on_statement(peer, message)
 
     def _on_status(self, peer: Peer, status: Status) -> None:
-        """Help a peer that is behind with the next certificate it needs."""
+        """Help a peer that is behind with the next certificate it needs; a new key hears who is ahead."""
+        if self._committee is not None:
+            self._new_key.hear(peer, status.instance, self.instance, self._committee, self._now())
         if not 0 < status.instance < self.instance:
             return
         block_hash = self._chain.hash_at(status.instance)
@@ -286,17 +288,9 @@ class AgreementDriver:
         if certificate is not None:
             self._wire.send(peer, encode_message(Decided(certificate)))
 
-    async def _look_for_genesis(self, peer: Peer, status: Status) -> None:
-        """Let a new key begin with the chain."""
-        committee = self._committee
-        if committee is not None and self._new_key.hear(
-            peer, status.instance, self.instance, committee, self._now()
-        ):
-            await self._begin()
-
     def _look_for_own(self, certificate: Certificate, committee: Committee, *, is_past: bool) -> None:
         """Look for the signature of a key that seems to be new in what was decided."""
-        if self._new_key.see(certificate, self._index_in(committee), is_past=is_past):
+        if self._new_key.see(certificate, committee, self._index_in(committee), is_past=is_past):
             self._stop_signing("guard_missing", "a certificate of this chain has a signature by this key")
 
     def _stop_signing(self, event: str, reason: str) -> None:
@@ -358,6 +352,7 @@ class AgreementDriver:
             )
             await self._begin()
             return  # it is repeated
+        self._new_key.hear_statement(get_statement(message).index)
         self._relay(peer, message)
         await self._give(Received(message))
 

@@ -1,5 +1,6 @@
 """Which key signs: the one that the set has, also when it changes while the node runs; never one given up."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from node.consensus.guard import (
     KeyState,
     encode_unused,
 )
+from node.consensus.messages import Status, encode_message
 from node.driver.new_key import DECISIONS
 from node.driver.signer import GuardedSigner
 from node.driver.vote_keys import VoteKeys
@@ -221,6 +223,8 @@ def test_guard_that_begins_like_a_named_one_is_read_as_what_it_is(tmp_path: Path
 
 # --- a running chain
 
+NEVER_MS = 10**9
+
 
 def votes_of(chain: Chain, index: int, set_id: int) -> tuple[list[int], list[int]]:
     """Return the blocks that a set certified, and those of them that one of its members voted for."""
@@ -270,8 +274,9 @@ def public_of(seat: Seat) -> bytes | None:
 
 @pytest.mark.slow
 async def test_validator_signs_with_its_new_key_after_watching_and_again_after_a_restart(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("node.driver.new_key.WATCHED_MS", NEVER_MS)
     async with LocalNetwork() as network:
         bob = await guard_on_disk(network, tmp_path)
         await network.reach(2)
@@ -294,6 +299,45 @@ async def test_validator_signs_with_its_new_key_after_watching_and_again_after_a
         await network.reach(chain.finalized.number + 1)
         network.ensure_agreed()
         check_certificates_with_parents(network.seat("Dave"))
+
+
+@pytest.mark.slow
+async def test_validators_without_a_record_begin_a_chain_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.driver.new_key.WATCHED_MS", NEVER_MS)
+    monkeypatch.setattr("node.driver.new_key.GENESIS_MS", 500)
+    network = LocalNetwork()
+    for seat in network.seats:
+        seat.keys.guard = GuardFile(tmp_path / seat.name)
+    async with network:
+        await network.reach(3)
+        network.ensure_agreed()
+
+
+@pytest.mark.slow
+async def test_peer_that_has_gone_is_none_that_a_chain_begins_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.driver.new_key.WATCHED_MS", NEVER_MS)
+    monkeypatch.setattr("node.driver.new_key.GENESIS_MS", 100)
+    network = LocalNetwork()
+    bob = network.seat("Bob")
+    bob.keys.guard = GuardFile(tmp_path / "guard")
+    async with network:
+        for seat in network.seats:
+            seat.is_cut = seat is not bob
+        agreement = bob.host.agreement
+        assert agreement is not None
+        here = encode_message(Status(1, 0))
+        for peer in "ab":
+            bob.hear(peer, here)
+        await asyncio.sleep(0.05)
+        agreement.forget("b")
+        await asyncio.sleep(1.0)
+        assert not (tmp_path / "guard").exists(), "it would have signed a view change by now"
+        bob.hear("c", here)
+        await network.wait((tmp_path / "guard").exists)
 
 
 @pytest.mark.slow
