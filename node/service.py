@@ -57,7 +57,7 @@ from node.rpc.openrpc import Introspection
 from node.rpc.server import RpcConfig, serve
 from node.storage.blocks import BlockStore
 from node.storage.directory import measure_directory
-from node.storage.guard import GuardFile
+from node.storage.guard import CopiedKeys, GuardFile
 from node.storage.kv import (
     ClosedError,
     CorruptionError,
@@ -203,7 +203,6 @@ async def _start(
     metrics = NodeMetrics(name=PROGRAM, version=program_version(), role=role, started_ms=clock.now_ms())
     keystore = _open_keystore(config, spec)
     chain = Chain(store, spec.runtimes(), read_spec_version)
-    guard = GuardFile(config.get_guard_path(spec.id))
     network: Network | None = None
     agreement: Agreement | None = None
     if not _is_alone(spec, chain):
@@ -211,7 +210,7 @@ async def _start(
         agreement = make_agreement(network, spec.block_time_ms)
     host = ChainHost(
         chain,
-        keys=lambda chain: _choose_keys(config, StoredKeys(keystore, guard, chain.genesis_hash), chain),
+        keys=lambda chain: _choose_keys(config, spec, keystore, chain),
         verifier=verifier,
         clock=clock,
         settings=_host_settings(config, spec),
@@ -255,7 +254,7 @@ def _check_role(config: Config, spec: ChainSpec, host: ChainHost) -> None:
     cannot."""
     if isinstance(config.get_seal(), ManualSeal) and not spec.is_dev:
         raise ConfigError("blocks are sealed by hand on development chains only")
-    if config.validator and not host.is_authority:
+    if config.validator and host.signs_with is not None and not host.is_authority:
         log.warning(
             "key_is_no_authority", reason="the chain's authorities have other keys: this one makes no block"
         )
@@ -395,10 +394,11 @@ class StoredKeys(NamedTuple):
         return GuardedSigner(self.keystore.get_keypair(VOTE_KEY_TYPE, public), self.genesis, self.guard)
 
 
-def _choose_keys(config: Config, keys: StoredKeys, chain: Chain) -> VoteKeys:
+def _choose_keys(config: Config, spec: ChainSpec, keystore: Keystore, chain: Chain) -> VoteKeys:
     """Return the vote keys of this node, and which to begin with: of several the one that the set has."""
     if not config.validator:
         return VoteKeys(None)
+    keys = StoredKeys(keystore, GuardFile(config.get_guard_path(spec.id)), chain.genesis_hash)
     held = keys.list()
     if not held:
         raise StartError(
@@ -406,7 +406,8 @@ def _choose_keys(config: Config, keys: StoredKeys, chain: Chain) -> VoteKeys:
             ExitCode.KEY_MISSING,
         )
     authorities = {authority.key for authority in chain.api.authority_set().authorities}
-    return VoteKeys(keys.open(next((one for one in held if one in authorities), held[0])), keys)
+    first = keys.open(next((one for one in held if one in authorities), held[0]))
+    return VoteKeys(first, keys, CopiedKeys(config.get_copied_keys_path(spec.id)))
 
 
 def count_workers(config: Config) -> int:

@@ -1,7 +1,7 @@
 """`purge-chain`: removes a chain's database, after showing what would go.
 
-Keys and the network identity stay. The signing guard stays too on chains of value: removing it is how a
-validator comes to sign twice.
+Keys and the network identity stay. The signing guard, and what is known of second copies of keys, stay too on
+chains of value: removing them is how a validator comes to sign twice.
 """
 
 import secrets
@@ -43,6 +43,7 @@ def purge_chain(*, yes: bool, **values: Any) -> None:
     path.with_name(GENESIS_FILE).unlink(missing_ok=True)
     if spec.is_dev:
         guard.unlink(missing_ok=True)
+        config.get_copied_keys_path(spec.id).unlink(missing_ok=True)
     elif guard.exists():
         click.echo(
             f"The signing guard {guard} stays: it keeps this node's keys from signing twice.", err=True

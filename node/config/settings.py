@@ -192,6 +192,10 @@ class Config(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_f
         """Return the file of the signing guard, which outlives the database."""
         return self.get_chain_path(chain_id) / "guard"
 
+    def get_copied_keys_path(self, chain_id: str) -> Path:
+        """Return the file of the vote keys that another node was heard to sign with."""
+        return self.get_chain_path(chain_id) / "second-copy"
+
     def get_state_pruning_blocks(self) -> int | None:
         """Return how many finalized blocks keep their state; None means all."""
         return parse_pruning(self.state_pruning)

@@ -298,6 +298,14 @@ class AgreementDriver:
         self._keys.give_up()
         self._signer = None
 
+    async def _stop_for_copy(self) -> None:
+        """Sign no more with a key that another node signs with, nor after a restart."""
+        public = self.public
+        self._stop_signing("second_copy", "another node signs with this key; this one signs nothing with it")
+        if public is not None:
+            await self._keys.remember_copied(public)
+        await self._begin()
+
     async def _choose_key(self, committee: Committee) -> None:
         """Sign with the key that the set has; one without a record watches from when the set has it."""
         chosen = await self._keys.choose([key for key, _ in committee.authorities])
@@ -347,10 +355,7 @@ class AgreementDriver:
         if isinstance(message, Proposal):
             self._hint = peer
         if self._is_of_twin(message):
-            self._stop_signing(
-                "second_copy", "another node signs with this key; this one watches from now on"
-            )
-            await self._begin()
+            await self._stop_for_copy()
             return  # it is repeated
         self._new_key.hear_statement(get_statement(message).index)
         self._relay(peer, message)

@@ -1,8 +1,8 @@
-"""The signing guard's file: one record, of the key that signed last, replaced atomically and synced before a
-signature leaves.
+"""What keeps a node's keys from signing twice, on disk: the signing guard's record, of the key that signed
+last, and beside it the keys that another node was heard to sign with.
 
-Responsible for durability only; the rule is node.consensus.guard's. A record is written to a temporary file
-that is synced, renamed over the old one, and the directory synced.
+Responsible for durability only; the rule is node.consensus.guard's. Either is written to a temporary file
+that is synced, renamed over the old one, and the directory synced, before a signature leaves.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from node.storage.kv import CorruptionError
 from node.storage.marker import sync_directory
 
 CHECK_BYTES = 4
+KEY_BYTES = 32
 
 
 class GuardFile:
@@ -39,15 +40,48 @@ class GuardFile:
 
     def store(self, record: bytes) -> None:
         """Replace the record; durable on return. Raises DiskFullError or WriteFailedError."""
-        temporary = self._path.with_suffix(".new")
-        check = zlib.crc32(record).to_bytes(CHECK_BYTES, "little")
-        with os_errors_translated(self._path):
-            with open(temporary, "wb", opener=_open_private) as file:
-                file.write(record + check)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
-            sync_directory(self._path.parent)
+        _replace(self._path, record + zlib.crc32(record).to_bytes(CHECK_BYTES, "little"))
+
+
+class CopiedKeys:
+    """The file of the keys that another node signs with too, one a line in hex, for people to read. They sign
+    nothing here until somebody removes the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def load(self) -> tuple[bytes, ...]:
+        """Return the public keys, 32 bytes each; CorruptionError when a line is none."""
+        try:
+            lines = self.path.read_bytes().split()
+        except FileNotFoundError:
+            return ()
+        try:
+            publics = tuple(bytes.fromhex(line.decode().removeprefix("0x")) for line in lines)
+        except ValueError:
+            publics = (b"",)
+        if any(len(public) != KEY_BYTES for public in publics):
+            raise CorruptionError(
+                f"{self.path} names keys that another node signs with, and cannot be read; mend it, or remove"
+                " it when no other node has a key of this one"
+            )
+        return publics
+
+    def add(self, public: bytes) -> None:
+        """Name another key; durable on return. Raises CorruptionError, DiskFullError or WriteFailedError."""
+        publics = dict.fromkeys((*self.load(), public))
+        _replace(self.path, "".join(f"0x{each.hex()}\n" for each in publics).encode())
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_suffix(".new")
+    with os_errors_translated(path):
+        with open(temporary, "wb", opener=_open_private) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_directory(path.parent)
 
 
 def _open_private(path: str, flags: int) -> int:

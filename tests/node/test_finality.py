@@ -32,7 +32,7 @@ from node.consensus.guard import (
 )
 from node.consensus.solo import WAITING_MAX, Solo
 from node.driver.signer import GuardedSigner
-from node.storage.guard import GuardFile
+from node.storage.guard import CopiedKeys, GuardFile
 from node.storage.kv import CorruptionError, DiskFullError, WriteFailedError
 from runtime.primitives.certificate import (
     Certificate,
@@ -181,6 +181,29 @@ def test_left_over_temporary_file_is_harmless(tmp_path: Path) -> None:
     assert guard.load() is None
     guard.store(b"record")
     assert guard.load() == b"record"
+
+
+# --- the keys that another node signs with
+
+
+def test_copied_keys_are_named_once_each_for_people_to_read(tmp_path: Path) -> None:
+    copied = CopiedKeys(tmp_path / "second-copy")
+    assert copied.load() == ()
+    for public in (b"\1" * 32, b"\2" * 32, b"\1" * 32):
+        copied.add(public)
+    assert copied.path.read_text() == f"0x{'01' * 32}\n0x{'02' * 32}\n"
+    assert CopiedKeys(copied.path).load() == (b"\1" * 32, b"\2" * 32)
+    assert [path.name for path in tmp_path.iterdir()] == ["second-copy"]
+
+
+@pytest.mark.parametrize("text", [b"0x01", b"\xff" * 64, b"x" * 64, b"01" * 33, b"01" * 32 + b" 0x"])
+def test_file_of_copied_keys_that_cannot_be_read_lets_nobody_sign(tmp_path: Path, text: bytes) -> None:
+    copied = CopiedKeys(tmp_path / "second-copy")
+    copied.path.write_bytes(text)
+    for act in (copied.load, lambda: copied.add(b"\1" * 32)):
+        with pytest.raises(CorruptionError, match="cannot be read"):
+            act()
+    assert copied.path.read_bytes() == text
 
 
 # --- the signer

@@ -16,7 +16,7 @@ from node.driver.signer import GuardedSigner
 from node.driver.vote_keys import VoteKeys
 from node.host import Agreement, ChainHost, HostSettings
 from node.pool.transaction import compute_limits
-from node.storage.guard import GuardFile
+from node.storage.guard import CopiedKeys, GuardFile
 from node.storage.kv import KeyValue
 from node.storage.memory import MemoryKeyValue
 from node.telemetry.metrics import NodeMetrics
@@ -37,6 +37,7 @@ class SeatKeys:
 
     def __init__(self, uri: str) -> None:
         self.guard: GuardFile | None = None
+        self.copied: CopiedKeys | None = None
         self.genesis = Hash(bytes(32))
         self._pairs: dict[bytes, Keypair] = {}
         self.add(uri)
@@ -119,7 +120,8 @@ class Seat:
         self.keys.genesis = chain.genesis_hash
         authorities = {one.key for one in chain.api.authority_set().authorities}
         held = self.keys.list()
-        return VoteKeys(self.keys.open(next((k for k in held if k in authorities), held[0])), self.keys)
+        first = self.keys.open(next((k for k in held if k in authorities), held[0]))
+        return VoteKeys(first, self.keys, self.keys.copied)
 
     async def stop(self) -> None:
         """Stop the node; what it stored stays."""

@@ -24,11 +24,12 @@ from node.driver.new_key import DECISIONS
 from node.driver.signer import GuardedSigner
 from node.driver.vote_keys import VoteKeys
 from node.keystore import KeystoreError
-from node.storage.guard import GuardFile
+from node.storage.guard import CopiedKeys, GuardFile
 from pallets.core.session import SessionKeys
 from runtime.primitives.certificate import Certificate
+from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.possession import possession_message
-from runtime.primitives.statements import Vote
+from runtime.primitives.statements import STEP_PREPARE, UNSIGNED, Vote, signed_bytes
 from runtime.primitives.types import Hash
 from tests.node.driver.test_offences import check_certificates_with_parents
 from tests.support.chain import account, keypair
@@ -120,6 +121,30 @@ async def test_observer_stays_one() -> None:
     assert await VoteKeys(None).choose((ONE.public,)) is None
     first = signer()
     assert await VoteKeys(first).choose((TWO.public,)) is first
+
+
+async def test_key_that_another_node_signs_with_is_not_chosen_after_a_restart_either(tmp_path: Path) -> None:
+    copied = CopiedKeys(tmp_path / "second-copy")
+    ring = Ring(ONE.public, TWO.public)
+    keys = VoteKeys(signer(), ring, copied)
+    keys.give_up()
+    await keys.remember_copied(ONE.public)
+    again = VoteKeys(signer(), ring, CopiedKeys(copied.path))
+    assert again.current is None
+    assert await again.choose((ONE.public, THREE.public)) is None
+    chosen = await again.choose((ONE.public, TWO.public))
+    assert chosen is not None
+    assert chosen.public == TWO.public, "another key is no worse for it"
+    copied.path.unlink()
+    first = signer()
+    assert VoteKeys(first, ring, copied).current is first, "the operator says so"
+
+
+async def test_copy_is_forgotten_with_the_process_where_nothing_is_kept() -> None:
+    keys = VoteKeys(signer(), Ring(ONE.public))
+    keys.give_up()
+    await keys.remember_copied(ONE.public)
+    assert await keys.choose((ONE.public,)) is None
 
 
 # --- the guard of each key
@@ -400,3 +425,47 @@ async def test_new_key_that_another_node_signs_with_is_not_used(tmp_path: Path) 
         await network.start(dave)
         await network.wait(lambda: public_of(bob) is None)
         await network.reach(chain.finalized.number + 3, network.seat("Alice"), network.seat("Charlie"))
+
+
+@pytest.mark.slow
+async def test_validator_that_heard_its_twin_signs_nothing_after_a_restart_until_the_operator_says_so(
+    tmp_path: Path,
+) -> None:
+    async with LocalNetwork() as network:
+        bob = await guard_on_disk(network, tmp_path)
+        bob.keys.copied = CopiedKeys(tmp_path / "second-copy")
+        await bob.stop()
+        await network.start(bob)
+        await network.wait(lambda: bool(votes_of(bob.host.chain, 1, 0)[1]))
+        await hear_twin(network, bob)
+        assert bob.keys.copied.load() == bob.keys.list()
+        await bob.stop()
+        await network.start(bob)
+        chain = network.seat("Alice").host.chain
+        begun = chain.finalized.number + 1
+        await network.reach(begun + 3)
+        assert public_of(bob) is None
+        certified, voted = votes_of(chain, 1, 0)
+        assert [number for number in voted if number > begun] == []
+        assert certified[-1] >= begun + 3
+        await bob.stop()
+        bob.keys.copied.path.unlink()
+        await network.start(bob)
+        begun = bob.final
+        await network.wait(lambda: any(number > begun for number in votes_of(bob.host.chain, 1, 0)[1]))
+        network.ensure_agreed()
+
+
+async def hear_twin(network: LocalNetwork, seat: Seat) -> None:
+    """Let a validator hear statements by its own key, above all that it signed, until it stops."""
+    key = Keypair.from_uri(f"//{seat.name}", Scheme.ED25519)
+
+    def is_stopped() -> bool:
+        agreement = seat.host.agreement
+        assert agreement is not None
+        vote = Vote(0, agreement.instance, agreement.instance, 9, Hash(b"\7" * 32), STEP_PREPARE, 1, UNSIGNED)
+        signature = key.sign(signed_bytes(seat.host.chain.genesis_hash, vote))
+        seat.hear("twin", encode_message(structs.replace(vote, signature=signature)))
+        return public_of(seat) is None
+
+    await network.wait(is_stopped)
