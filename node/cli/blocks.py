@@ -25,7 +25,9 @@ from node.cli.progress import show_progress
 from node.cli.start import start_logs
 from node.clock import SystemClock
 from node.config import ConfigError, OperatorError, UsageError
+from node.driver.signer import forget_signatures
 from node.service import count_workers, open_chain
+from node.storage.guard import GuardFile
 from node.verifier import Verifier
 from runtime.frame.executive import InvalidBlock
 from runtime.primitives.block import Block, hash_header
@@ -41,6 +43,11 @@ from runtime.primitives.tree import Tree
 from runtime.primitives.types import Hash
 
 chain_options = setting_options("dev", "chain", "base_path", "state_pruning", "log")
+UNFINALIZED_WARNING = """\
+Warning: this chain has {others} other authorities. Their nodes, and those that only follow the chain, still
+have the final blocks that went: they bring them back here or, once others took their place, refuse those for
+ever. Keep all nodes stopped until each is back at block #{target} too ("loam revert N --finalized"); a node
+that only follows may begin anew instead ("loam purge-chain")."""
 progress_option = click.option("--no-progress", is_flag=True, help="Say nothing while working.")
 
 
@@ -139,7 +146,8 @@ def revert(count: int, *, finalized: bool, **values: Any) -> None:
     """Take the best chain back by COUNT blocks; finalized blocks stay.
 
     A development chain may give up finalized blocks too; its signing guard goes with them, since it would
-    keep the authority from voting for the blocks that take their place.
+    keep the authority from voting for the blocks that take their place. Where several nodes have them, all
+    must give them up.
     """
     with borrow_chain(values) as (spec, chain):
         before = chain.head.number
@@ -148,10 +156,16 @@ def revert(count: int, *, finalized: bool, **values: Any) -> None:
                 "--finalized is for development chains: others have promised their finalized blocks"
             )
         is_unfinalized = chain.head.number - count < chain.finalized.number
+        others = len(chain.api.authority_set().authorities) - 1
         target = take_back(chain, count, may_unfinalize=finalized)
-        if is_unfinalized:
-            resolve_options(values).config.get_guard_path(spec.id).unlink(missing_ok=True)
+        guard = resolve_options(values).config.get_guard_path(spec.id)
+        if is_unfinalized and others:
+            forget_signatures(GuardFile(guard))
+        elif is_unfinalized:
+            guard.unlink(missing_ok=True)
         click.echo(f"Reverted {before - target} blocks; the best block is #{target}.")
+        if is_unfinalized and others:
+            click.echo(UNFINALIZED_WARNING.format(others=others, target=target), err=True)
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.processes.running import Load, RunningNode, free_port
+from tests.processes.running import Load, RunningNode, free_port, run_loam
 from tests.processes.validators import NAMES, final, hashes, reach, validators, wait
 
 pytestmark = [pytest.mark.slow, pytest.mark.net]
@@ -40,6 +41,25 @@ def test_validator_whose_disk_is_gone_watches_since_it_may_have_signed(tmp_path:
         reach(final(others[0]) + 3, dave, *others)
         assert "guard_missing" in dave.log.read_text()
         assert hashes(dave, 4) == hashes(others[0], 4)
+
+
+def test_chain_that_all_validators_take_back_goes_on_from_there(tmp_path: Path) -> None:
+    with validators(tmp_path) as network:
+        reach(5, *network.nodes.values())
+        kept = hashes(network.nodes["alice"], 3)
+        for name in NAMES:
+            network.nodes[name].stop()
+        for name in NAMES:
+            chain = ("--chain", "local", "--base-path", tmp_path / name)
+            best = json.loads("\n".join(run_loam("chain-info", *chain).lines))["best_number"]
+            taken = run_loam("revert", str(best - 3), "--finalized", *chain)
+            assert taken.code == 0
+            assert "3 other authorities" in "\n".join(taken.lines)
+        nodes = [network.start(name) for name in NAMES]
+        reach(6, *nodes)
+        assert hashes(nodes[0], 6) == hashes(nodes[3], 6)
+        assert hashes(nodes[0], 3) == kept
+        assert not any("guard_missing" in node.log.read_text() for node in nodes)
 
 
 def test_full_node_follows_and_its_transactions_reach_the_validators(tmp_path: Path) -> None:

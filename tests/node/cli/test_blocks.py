@@ -2,6 +2,7 @@
 back.
 """
 
+import asyncio
 import errno
 import io
 import json
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from node.chain.chain import Chain
 from node.cli.block_file import (
     BLOCKS_MAX,
     BlockFileError,
@@ -22,15 +24,20 @@ from node.cli.block_file import (
     read_count,
 )
 from node.config import Config, ExitCode
+from node.driver.signer import GuardedSigner
 from node.service import open_chain
+from node.storage.guard import CopiedKeys, GuardFile
 from node.storage.lock import DirectoryLock
 from runtime.frame.by_hand import make_override_item
 from runtime.primitives.block import Digest, Header
+from runtime.primitives.certificate import Certificate
 from runtime.primitives.hashing import twox128
 from runtime.primitives.scale import DecodeError, encode_compact
 from runtime.primitives.types import Hash
 from tests.node.cli.running import Loam, make_chain
-from tests.support.node_chain import snapshot
+from tests.support.node_chain import AUTHORITY, snapshot
+from tests.support.node_chain import make_block as make_chain_block
+from tests.support.peers import grow
 
 BLOCKS, FINALIZED = 6, 4
 
@@ -217,6 +224,50 @@ def test_revert_of_finalized_blocks_is_for_development_chains(loam: Loam, base: 
         loam.fail(ExitCode.USAGE, "revert", *dev(base), "--", count)
 
 
+def make_local_chain(base: Path, blocks: int) -> tuple[str, ...]:
+    """Make a chain that four authorities have finalized; return the options that name it."""
+
+    async def finalize(chain: Chain) -> None:
+        await grow(chain, blocks)
+        await chain.wait_stored(chain.head.hash)
+
+    with open_chain(Config(chain="local", base_path=str(base))) as (_, chain):
+        asyncio.run(finalize(chain))
+    return ("--chain", "local", "-d", str(base))
+
+
+def test_revert_of_what_others_have_finalized_too_says_what_they_must_do(loam: Loam, tmp_path: Path) -> None:
+    local = make_local_chain(tmp_path, 3)
+    guard = GuardFile(tmp_path / "chains" / "local_testnet" / "guard")
+    alice = GuardedSigner(AUTHORITY, Hash(bytes(32)), guard)
+    asyncio.run(alice.sign(Certificate(0, 3, 3, 0, Hash(bytes(32)), ()), 0))
+    outcome = loam("revert", "2", "--finalized", *local)
+    assert outcome.code == 0
+    again = GuardedSigner(AUTHORITY, Hash(bytes(32)), guard)
+    assert not again.is_new, "it would find what it signed in blocks that stay, and sign no more"
+    asyncio.run(again.sign(Certificate(0, 2, 2, 0, Hash(bytes(32)), ()), 0))
+    for words in ("3 other authorities", "all nodes stopped", "back at block #1", "loam purge-chain"):
+        assert words in outcome.err
+    refused = loam.fail(ExitCode.ERROR, "revert", "1", *local)
+    assert "Warning" not in refused
+
+
+def test_revert_on_a_chain_that_nobody_else_has_warns_of_nothing(loam: Loam, base: Path) -> None:
+    assert "Warning" not in loam("revert", "4", "--finalized", *dev(base)).err
+
+
+def test_revert_of_blocks_that_are_not_final_warns_of_nothing(loam: Loam, tmp_path: Path) -> None:
+    local = make_local_chain(tmp_path, 2)
+    with open_chain(Config(chain="local", base_path=str(tmp_path))) as (_, chain):
+        made = make_chain_block(chain)
+        asyncio.run(chain.wait_stored(made.info.hash))
+    outcome = loam("revert", "1", "--finalized", *local)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert not (tmp_path / "chains" / "local_testnet" / "guard").exists()
+    assert "3 other authorities" in loam("revert", "1", "--finalized", *local).err
+    assert not (tmp_path / "chains" / "local_testnet" / "guard").exists(), "there was none"
+
+
 def test_database_is_verified_compacted_inspected_and_backed_up(
     loam: Loam, base: Path, tmp_path: Path
 ) -> None:
@@ -256,6 +307,7 @@ def test_purge_removes_the_database_and_the_guard_of_a_dev_chain_and_keeps_keys(
     loam.ok("key", "insert", "--dev", "-d", base, "--suri", "//Alice", "--key-type", "gran")
     chain = base / "chains" / "dev"
     assert (chain / "guard").exists()
+    CopiedKeys(chain / "second-copy").add(bytes(32))
     outcome = loam("purge-chain", "-y", *dev(base))
     assert (outcome.code, str(chain / "db") in outcome.err) == (0, True)
     assert sorted(path.name for path in chain.iterdir()) == ["keystore"]
@@ -280,8 +332,9 @@ def test_guard_of_a_live_chain_survives_the_purge(loam: Loam, tmp_path: Path) ->
     chain = tmp_path / "base" / "chains" / "dev"
     (chain / "db").mkdir(parents=True)
     (chain / "guard").write_text("x")
+    CopiedKeys(chain / "second-copy").add(bytes(32))
     assert "signing guard" in loam("purge-chain", "-y", "--chain", file, "-d", tmp_path / "base").err
-    assert [path.name for path in chain.iterdir()] == ["guard"]
+    assert sorted(path.name for path in chain.iterdir()) == ["guard", "second-copy"]
 
 
 HEADER = Header(Hash(bytes(32)), 1, Hash(bytes(32)), Hash(bytes(32)), Digest(()))
