@@ -24,9 +24,10 @@ from node.chain.events import Imported, NewBest
 from node.clock import Clock
 from node.config import ManualSeal, Seal
 from node.consensus.solo import Solo
-from node.driver.agreement import AgreementDriver, AgreementSettings, Wire
+from node.driver.agreement import AgreementDriver, AgreementSettings
 from node.driver.finality import FinalityDriver
 from node.driver.reporting import OffenceReporter
+from node.driver.surroundings import Wire
 from node.driver.vote_keys import VoteKeys
 from node.driver.work import ChainWork
 from node.network.view import PeersView

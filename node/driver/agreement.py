@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 
@@ -55,13 +55,13 @@ from node.consensus.messages import (
 )
 from node.consensus.pbft import Pbft, Times
 from node.driver.new_key import LOOKED_BACK, NewKey
+from node.driver.surroundings import Peer, Wire, Work
 from node.driver.vote_keys import VoteKeys
 from runtime.frame.executive import InvalidBlock
 from runtime.primitives.block import Block, hash_header
 from runtime.primitives.certificate import Certificate, InvalidCertificate, verify_certificate
 from runtime.primitives.committee import Committee
-from runtime.primitives.crypto import SignatureCheck, verify
-from runtime.primitives.evidence import Evidence
+from runtime.primitives.crypto import verify
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.scale import DecodeError
 from runtime.primitives.statements import Value, Vote, position_of
@@ -77,52 +77,6 @@ FETCH_TRIES: Final = 10
 FETCH_PAUSE_S: Final = 0.1
 
 log = structlog.get_logger("agreement")
-
-Peer: TypeAlias = str
-
-
-class Wire(Protocol):
-    """The peers, as far as agreement needs them."""
-
-    def broadcast(self, data: bytes) -> None:
-        """Send a consensus message to all peers."""
-        ...
-
-    def relay(self, peer: Peer, data: bytes) -> None:
-        """Pass a right message on to all peers but the one it came from."""
-        ...
-
-    def send(self, peer: Peer, data: bytes) -> None:
-        """Send a consensus message to one peer."""
-        ...
-
-    async def fetch_block(self, block_hash: Hash, hint: Peer | None) -> Block | None:
-        """Get a block from a peer, the hinted one first; None when none has it in time."""
-        ...
-
-
-class Work(Protocol):
-    """What is done to the chain: building, importing and finalizing, one at a time."""
-
-    async def fill(self, parent: Hash, time_ms: int) -> None:
-        """Put transactions into the block of this time that `build` will make, until cancelled."""
-        ...
-
-    async def build(self, parent: Hash) -> BlockInfo:
-        """Make a block on a parent, or return one on it that is known and best."""
-        ...
-
-    async def import_block(self, block: Block, *, is_binding: bool) -> None:
-        """Take a block in; InvalidBlock, UnknownBlock or BlockAhead."""
-        ...
-
-    async def finalize(self, certificate: Certificate, check: SignatureCheck) -> None:
-        """Carry a certificate out, durably; `check` may remember signatures that it has found right."""
-        ...
-
-    def report(self, evidence: Evidence) -> None:
-        """Bring the proof that an authority broke the protocol before the chain."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
