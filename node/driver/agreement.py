@@ -266,7 +266,8 @@ class AgreementDriver:
         is_other, self._signer = chosen is not self._signer, chosen
         is_member = self._index_in(committee) is not None
         if chosen is not None and (is_other or (is_member and not self._is_member)):
-            self._new_key = NewKey(is_watching=chosen.is_new and chosen.last is None)
+            is_new = chosen.is_new and chosen.last is None
+            self._new_key = NewKey(is_watching=is_new and len(committee) > 1)  # alone it waits for nobody
             self._look_back(committee)
         self._is_member = is_member
 
@@ -311,7 +312,9 @@ class AgreementDriver:
         if self._is_of_twin(message):
             await self._stop_for_copy()
             return  # it is repeated
-        self._new_key.hear_statement(get_statement(message).index)
+        if self._new_key.is_watching:
+            self._new_key.hear_statement(get_statement(message).index)
+            self._early.keep(peer, message, instance - 1)  # for when this key may sign
         self._relay(peer, message)
         await self._give(Received(message))
 

@@ -4,8 +4,8 @@ Responsible for one decision: a key without a guard may be new, or its disk is g
 what it signed, and then it must never sign again. It watches from when it comes into the set, and looks for
 its own signature in every certificate that comes to the node meanwhile, and in the latest ones that the node
 has of the present set. One of three things ends that: decisions made before its eyes; a time in which no peer
-is further than this node; or the beginning of the chain, where so many peers that a quorum could be among
-them say for a shorter time that they are at genesis.
+is further than this node, which is shorter where the chain begins and so many peers are at genesis that a
+quorum could be among them.
 
 What peers say of themselves is unsigned. A claim to be further is believed for a while only: whoever is
 further has the next certificate, and sends it when it hears where this node stands, once a second. So neither
@@ -26,9 +26,9 @@ WATCHED_MS: Final = 10_000
 """Decisions, or milliseconds as far along as a peer, without its signature: a new key may sign after them."""
 PROOF_MS: Final = 10_000
 """How long after the first of them claims to be further are believed, unless a certificate comes."""
-GENESIS_MS: Final = 2_000
-"""Milliseconds for which the peers of a chain that begins must stand at genesis: two messages of where this
-node stands, each of which is answered with the first certificate by a peer that has it."""
+GENESIS_MS: Final = 1_500
+"""The same where a chain begins and a quorum could be there: time for two messages of where this node stands,
+each of which is answered with the first certificate by a peer that has it."""
 LOOKED_BACK: Final = 256
 """Certificates that a node looks at which it has already. Only the instance that is being decided matters,
 for what was signed in an earlier one can be contradicted no more; who took part in it is in one of the latest
@@ -41,7 +41,7 @@ class NewKey:
     def __init__(self, *, is_watching: bool) -> None:
         self.is_watching = is_watching
         self._at_genesis: dict[str, None] = {}
-        self._genesis_ms: int | None = None
+        self._founders = 0
         self._decisions = 0
         self._level_ms: int | None = None
         self._claimed_ms: int | None = None
@@ -57,18 +57,16 @@ class NewKey:
             if self._level_ms is None:
                 self._level_ms = now_ms
             if ours == 1:
-                self._hear_of_genesis(peer, committee, now_ms)
+                self._at_genesis[peer] = None
+                self._founders = committee.quorum - 1
 
     def hear_statement(self, authority: int) -> None:
         """Take in that an authority has signed something about the instance that is being decided."""
-        if self.is_watching:
-            self._speakers[authority] = None
+        self._speakers[authority] = None
 
     def forget(self, peer: str) -> None:
         """Drop what a peer said that has gone."""
-        if peer in self._at_genesis:
-            del self._at_genesis[peer]
-            self._genesis_ms = None  # who is left is counted when the next one speaks
+        self._at_genesis.pop(peer, None)
 
     def see(
         self, certificate: Certificate, committee: Committee, authority: int | None, *, is_past: bool
@@ -82,7 +80,8 @@ class NewKey:
         speakers, self._speakers = self._speakers, {}
         if not self.is_watching:
             return False
-        self._claimed_ms = self._genesis_ms = None
+        self._claimed_ms = None
+        self._at_genesis.clear()
         if not is_past and committee.is_weak(committee.weigh(speakers)):
             self._decisions += 1
         else:
@@ -96,18 +95,11 @@ class NewKey:
         """Tell, once, that the key may sign from now on; to be asked between two decisions."""
         if not self.is_watching:
             return False
-        is_enough = (
-            self._decisions >= DECISIONS
-            or _is_over(self._level_ms, WATCHED_MS, now_ms)
-            or _is_over(self._genesis_ms, GENESIS_MS, now_ms)
-        )
+        is_at_genesis = 0 < self._founders <= len(self._at_genesis)
+        wait_ms = GENESIS_MS if is_at_genesis else WATCHED_MS
+        is_enough = self._decisions >= DECISIONS or _is_over(self._level_ms, wait_ms, now_ms)
         self.is_watching = not is_enough
         return is_enough
-
-    def _hear_of_genesis(self, peer: str, committee: Committee, now_ms: int) -> None:
-        self._at_genesis[peer] = None
-        if self._genesis_ms is None and len(self._at_genesis) >= committee.quorum - 1:
-            self._genesis_ms = now_ms
 
     def _hear_claim(self, peer: str, now_ms: int) -> None:
         """Take in that a peer says it is further: there may be a present that this node does not see yet."""
@@ -115,7 +107,7 @@ class NewKey:
         if self._claimed_ms is None:
             self._claimed_ms = now_ms
         if not _is_over(self._claimed_ms, PROOF_MS, now_ms):
-            self._level_ms = self._genesis_ms = None
+            self._level_ms = None
 
 
 def _is_over(since_ms: int | None, length_ms: int, now_ms: int) -> bool:

@@ -43,10 +43,19 @@ def test_chain_that_begins_is_begun_with_as_many_peers_as_make_a_quorum_after_a_
     key.hear("a", 1, 1, FOUR, 0)
     key.hear("a", 1, 1, FOUR, 0)
     key.hear("b", 1, 1, FOUR, 500)
-    assert not key.has_seen_enough(500 + GENESIS_MS - 1)
+    assert not key.has_seen_enough(GENESIS_MS - 1)
     assert key.is_watching
-    assert key.has_seen_enough(500 + GENESIS_MS)
+    assert key.has_seen_enough(GENESIS_MS)
     assert not key.is_watching
+
+
+def test_peer_that_comes_late_completes_the_quorum_at_once() -> None:
+    """For that long the first one has not been contradicted."""
+    key = new_key()
+    key.hear("a", 1, 1, FOUR, 0)
+    assert not key.has_seen_enough(2 * GENESIS_MS)
+    key.hear("b", 1, 1, FOUR, 2 * GENESIS_MS)
+    assert key.has_seen_enough(2 * GENESIS_MS)
 
 
 def test_one_peer_less_lets_nobody_begin_so_soon() -> None:
@@ -68,6 +77,9 @@ def test_first_certificate_shows_that_who_speaks_of_genesis_lies() -> None:
     key = new_key()
     found_chain(key)
     assert not decide(key, speakers=())
+    key.hear("honest", 2, 2, FOUR, 0)
+    assert not key.has_seen_enough(GENESIS_MS), "the chain has begun"
+    key.hear("honest", 3, 2, FOUR, 0)
     for now_ms in range(0, 60_000, STATUS_MS):
         for peer in "abcdef":
             key.hear(peer, 1, 2, FOUR, now_ms)
@@ -95,7 +107,6 @@ def test_peer_that_is_gone_is_no_part_of_the_quorum() -> None:
     found_chain(key)
     key.forget("b")
     key.forget("nobody")
-    key.hear("a", 1, 1, FOUR, 1)
     assert not key.has_seen_enough(WATCHED_MS - 1)
 
 
@@ -175,6 +186,17 @@ def test_time_counts_from_the_first_peer_that_is_no_further() -> None:
     key.hear("a", 9, 9, FOUR, 7_000)
     assert not key.has_seen_enough(7_000 + WATCHED_MS - 1)
     assert key.has_seen_enough(7_000 + WATCHED_MS)
+
+
+def test_time_begins_anew_with_a_certificate_of_the_past_and_not_with_a_decision() -> None:
+    """Whoever sent it is further than the peer that was as far as this node."""
+    for is_past in (True, False):
+        key = new_key()
+        key.hear("a", 4, 4, FOUR, 0)
+        assert not decide(key, is_past=is_past)
+        assert key.has_seen_enough(WATCHED_MS) is not is_past
+        key.hear("a", 5, 5, FOUR, WATCHED_MS)
+        assert key.has_seen_enough(2 * WATCHED_MS) is is_past
 
 
 def listen(key: NewKey, liars: int, certificates: Container[int] = ()) -> int | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from genesis.chain_spec import make_local_spec
 from node.chain.chain import Chain
 from node.consensus.guard import (
     KEY_MAGIC,
@@ -19,7 +20,7 @@ from node.consensus.guard import (
     KeyState,
     encode_unused,
 )
-from node.consensus.messages import Status, encode_message
+from node.consensus.messages import Status, ViewChange, encode_message
 from node.driver.new_key import DECISIONS
 from node.driver.signer import GuardedSigner
 from node.driver.vote_keys import VoteKeys
@@ -29,7 +30,7 @@ from pallets.core.session import SessionKeys
 from runtime.primitives.certificate import Certificate
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.possession import possession_message
-from runtime.primitives.statements import STEP_PREPARE, UNSIGNED, Vote, signed_bytes
+from runtime.primitives.statements import STEP_PREPARE, STEP_VIEW_CHANGE, UNSIGNED, Claim, Vote, signed_bytes
 from runtime.primitives.types import Hash
 from tests.node.driver.test_offences import check_certificates_with_parents
 from tests.support.chain import account, keypair
@@ -340,6 +341,19 @@ async def test_validators_without_a_record_begin_a_chain_together(
         network.ensure_agreed()
 
 
+async def test_only_authority_of_a_chain_begins_it_alone(tmp_path: Path) -> None:
+    network = LocalNetwork(spec=make_local_spec(("Alice",)), names=("Alice",))
+    alice = network.seat("Alice")
+    alice.keys.guard = GuardFile(tmp_path / "guard")
+    async with network:
+        await network.reach(2)
+        await alice.stop()
+        (tmp_path / "guard").unlink()
+        await network.start(alice)
+        await network.reach(alice.final + 2)
+        network.ensure_agreed()
+
+
 @pytest.mark.slow
 async def test_peer_that_has_gone_is_none_that_a_chain_begins_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -363,6 +377,30 @@ async def test_peer_that_has_gone_is_none_that_a_chain_begins_with(
         assert not (tmp_path / "guard").exists(), "it would have signed a view change by now"
         bob.hear("c", here)
         await network.wait((tmp_path / "guard").exists)
+
+
+@pytest.mark.slow
+async def test_key_that_may_sign_goes_on_from_what_it_heard_while_it_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two validators are in view 7 and say so once: the first thing that it signs is that it joins them."""
+    monkeypatch.setattr("node.driver.new_key.WATCHED_MS", 300)
+    network = LocalNetwork()
+    bob = network.seat("Bob")
+    bob.keys.guard = GuardFile(tmp_path / "guard")
+    async with network:
+        for seat in network.seats:
+            seat.is_cut = seat is not bob
+        for index, name in ((0, "Alice"), (2, "Charlie")):
+            claim = Claim(0, 1, 7, None, index, UNSIGNED)
+            message = signed_bytes(bob.host.chain.genesis_hash, claim)
+            signature = Keypair.from_uri(f"//{name}", Scheme.ED25519).sign(message)
+            bob.hear("peer", encode_message(ViewChange(structs.replace(claim, signature=signature), None)))
+        bob.hear("peer", encode_message(Status(1, 0)))
+        await network.wait((tmp_path / "guard").exists)
+        first = bob.keys.open(bob.keys.list()[0]).last
+        assert first is not None
+        assert (first.instance, first.view, first.step) == (1, 6, STEP_VIEW_CHANGE)
 
 
 @pytest.mark.slow
