@@ -32,9 +32,11 @@ from pallets.core.transaction_payment import (
 )
 from pallets.core.upgrades import Upgrades, UpgradesConfig
 from pallets.core.utility import Utility
+from pallets.token.asset_holds import AssetHolds, AssetHoldsConfig
 from pallets.token.assets import Assets
 from pallets.token.assets_types import AssetsConfig, GenesisAsset
 from pallets.token.balances import Balances, BalancesConfig
+from pallets.token.one_asset import OneAsset
 from runtime.frame.dispatch import Weight
 from runtime.frame.runtime import RuntimeBuilder, RuntimeVersion
 from runtime.frame.runtime_api import (
@@ -204,6 +206,8 @@ class Consortium:
     offences: Offences
     sudo: Sudo | None
     assets: Assets
+    asset_holds: AssetHolds
+    watt: OneAsset
 
 
 def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVersion) -> Consortium:
@@ -230,20 +234,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         name="TransactionPayment",
         config=TransactionPaymentConfig(balances, system, session.author, FEE_PER_BYTE, FEE_PER_REF_TIME_E6),
     )
-    assets = build.add(
-        Assets,
-        index=12,
-        name="Assets",
-        config=AssetsConfig(
-            balances,
-            system,
-            asset_deposit=DEPOSIT_PER_ITEM + 190 * DEPOSIT_PER_BYTE,
-            asset_account_deposit=DEPOSIT_PER_ITEM + 34 * DEPOSIT_PER_BYTE,
-            metadata_deposit_base=DEPOSIT_PER_ITEM + 68 * DEPOSIT_PER_BYTE,
-            metadata_deposit_per_byte=DEPOSIT_PER_BYTE,
-            approval_deposit=DEPOSIT_PER_ITEM + 32 * DEPOSIT_PER_BYTE,
-        ),
-    )
+    assets, holds, watt = _add_assets(build, system, balances)
     runtime = build.build(
         version,
         system,
@@ -257,8 +248,40 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         offences_api(offences),
     )
     return Consortium(
-        RuntimeApi(runtime, session, extra), system, balances, session, members, offences, sudo, assets
+        RuntimeApi(runtime, session, extra),
+        system,
+        balances,
+        session,
+        members,
+        offences,
+        sudo,
+        assets,
+        holds,
+        watt,
     )
+
+
+def _add_assets(
+    build: RuntimeBuilder, system: System, balances: Balances
+) -> tuple[Assets, AssetHolds, OneAsset]:
+    """Add the assets and what is held of them; Assets asks for that when a call is made."""
+    assets = build.add(
+        Assets,
+        index=12,
+        name="Assets",
+        config=AssetsConfig(
+            balances,
+            system,
+            lambda: holds,
+            asset_deposit=DEPOSIT_PER_ITEM + 190 * DEPOSIT_PER_BYTE,
+            asset_account_deposit=DEPOSIT_PER_ITEM + 34 * DEPOSIT_PER_BYTE,
+            metadata_deposit_base=DEPOSIT_PER_ITEM + 68 * DEPOSIT_PER_BYTE,
+            metadata_deposit_per_byte=DEPOSIT_PER_BYTE,
+            approval_deposit=DEPOSIT_PER_ITEM + 32 * DEPOSIT_PER_BYTE,
+        ),
+    )
+    holds = build.add(AssetHolds, index=20, name="AssetHolds", config=AssetHoldsConfig(assets.ledger))
+    return assets, holds, OneAsset(WATT_ID, assets, holds)
 
 
 def _add_validators(build: RuntimeBuilder, system: System) -> tuple[Session, Members, Offences]:

@@ -1,14 +1,14 @@
 """Assets: fungible assets that anyone may create against a deposit, with Substrate's calls and storage.
 
 Responsible for who may do what with an asset, for approvals, metadata, deposits and destruction; the ledger
-moves the balances. It reaches the native currency and System's accounts through Protocols. Calls, events,
-errors and storage layout are pallet_assets'.
+moves the balances. It reaches the native currency, System's accounts and what is held through Protocols.
+Calls, events, errors and storage layout are pallet_assets'.
 
 Where pallet_assets lets an owner escape a rule, this pallet does not: frozen accounts get no refund, frozen
 metadata cannot be cleared, a minimum balance is never zero, and a refund or destruction reduces the supply.
 
-Invariant (checked by `try_state`): the supply and the counts of an asset are the sums over its accounts and
-approvals, nothing refers to an unknown asset, and every deposit is reserved.
+Invariant (checked by `try_state`): the supply (free and held) and the counts of an asset are the sums over
+its accounts and approvals, nothing refers to an unknown asset, and every deposit is reserved.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Assets(Pallet[AssetsConfig]):
 
     def __init__(self, binding: Binding, config: AssetsConfig) -> None:
         super().__init__(binding, config)
-        self.ledger = Ledger(self.asset, self.account, config.accounts, self.error)
+        self.ledger = Ledger(self.asset, self.account, config.accounts, config.holds, self.error)
         self.registry = Registry(self.metadata, self.ledger, config, self.error)
         self.book = Approvals(
             self.asset, self.approvals, config.currency, config.approval_deposit, self.error
@@ -187,8 +187,8 @@ class Assets(Pallet[AssetsConfig]):
         """Begin to destroy an asset, for ever. Only for its owner or Root."""
         who = ensure_signed_or_root(origin)
         details = self.ledger.get_details(id)
-        if who is not None and who != details.owner:
-            raise self.error(errors.NoPermission)
+        self.registry.ensure(who is None or who == details.owner)
+        self.registry.ensure_destroyable(id)
         self.asset.put(id, structs.replace(details, status=AssetStatus.Destroying))
         self.deposit(events.DestructionStarted(id))
 

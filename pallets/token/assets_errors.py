@@ -92,3 +92,7 @@ class BadAssetId(PalletError, index=20):
 
 class IncompleteDepositTransfer(PalletError, index=21):
     """A lock or freeze keeps part of the asset's deposits with their owner."""
+
+
+class ContainsHolds(PalletError, index=22):
+    """Some of the account, or of the asset, is held: that has to be released first."""

@@ -1,7 +1,9 @@
 """The ledger of the Assets pallet: who holds how much of what, and why their accounts exist.
 
-Responsible for debits and credits with the rules of minimum balances, freezes and references, and for keeping
-an asset's supply and counts equal to the sums over its accounts. It deposits no event and knows no call.
+Responsible for debits and credits with the rules of minimum balances, freezes, holds and references, and for
+keeping an asset's supply and counts equal to the sums over its accounts. An account of which something is
+held keeps its minimum balance and stays. What is held and why, another pallet knows: it takes out of an
+account here what stays in the supply, and puts it back. The ledger deposits no event and knows no call.
 Source: pallet_assets functions.
 """
 
@@ -26,12 +28,14 @@ from pallets.token.assets_types import (
     DepositFrom,
     DepositHeld,
     ExistenceReason,
+    HeldBalances,
     SufficientReason,
 )
 from runtime.frame.account import Accounts
 from runtime.frame.dispatch import (
     ArithmeticDispatchError,
     ArithmeticReason,
+    DispatchError,
     PalletError,
     TokenFailure,
     TokenReason,
@@ -51,6 +55,7 @@ class Ledger:
     assets: Map[AssetId, AssetDetails | None]
     holdings: DoubleMap[AssetId, AccountId, AssetAccount | None]
     system: Accounts
+    holds: Callable[[], HeldBalances]
     error: BoundError
 
     def get_details(self, asset_id: AssetId) -> AssetDetails:
@@ -80,7 +85,7 @@ class Ledger:
         holding = self.get_holding(asset_id, who)
         if holding.status is not AccountStatus.Liquid:
             raise self.error(errors.Frozen)
-        kept = details.min_balance if keep_alive else 0
+        kept = details.min_balance if keep_alive or self.is_held(asset_id, who) else 0
         return max(0, holding.balance - kept)
 
     def mint(self, asset_id: AssetId, who: AccountId, amount: int) -> None:
@@ -122,6 +127,50 @@ class Ledger:
             self.assets.put(asset_id, details)
         return moved
 
+    # --- what is held
+
+    def is_held(self, asset_id: AssetId, who: AccountId) -> bool:
+        """Tell whether something of an account is held."""
+        return self.holds().total_on_hold(asset_id, who) > 0
+
+    def ensure_unheld(self, asset_id: AssetId, who: AccountId) -> None:
+        """ContainsHolds when something of an account is held."""
+        if self.is_held(asset_id, who):
+            raise self.error(errors.ContainsHolds)
+
+    def set_aside(self, asset_id: AssetId, who: AccountId, amount: int) -> None:
+        """Take out of an account what stays in the supply; at most its reducible balance, kept alive."""
+        holding = self.get_holding(asset_id, who)
+        assert 0 <= amount <= holding.balance, "an account cannot fall below zero"
+        self.holdings.put(asset_id, who, structs.replace(holding, balance=holding.balance - amount))
+
+    def put_back(self, asset_id: AssetId, who: AccountId, amount: int) -> None:
+        """Put into an account, whatever its status, what was set aside of it; a held account exists."""
+        holding = self.get_holding(asset_id, who)
+        self.holdings.put(asset_id, who, structs.replace(holding, balance=holding.balance + amount))
+
+    def hand_over(self, asset_id: AssetId, dest: AccountId, amount: int) -> None:
+        """Put what was set aside into any account that can receive it; raises as a transfer, and changes
+        nothing then."""
+        details = self.get_live(asset_id)
+        self._ensure_can_receive(details, asset_id, dest, amount)
+        self.assets.put(asset_id, self._credit(details, asset_id, dest, amount))
+
+    def retire(self, asset_id: AssetId, amount: int) -> None:
+        """Take what was set aside out of the supply."""
+        details = self.get_details(asset_id)
+        self.assets.put(asset_id, structs.replace(details, supply=details.supply - amount))
+
+    # --- accounts
+
+    def can_receive(self, asset_id: AssetId, who: AccountId, amount: int) -> bool:
+        """Tell whether an amount could be put into an account now."""
+        try:
+            self._ensure_can_receive(self.get_live(asset_id), asset_id, who, amount)
+        except DispatchError:
+            return False
+        return True
+
     def open_account(
         self, details: AssetDetails, who: AccountId, deposit: tuple[AccountId, int] | None
     ) -> tuple[AssetDetails, ExistenceReason]:
@@ -160,10 +209,12 @@ class Ledger:
 
     def check(self, asset_id: AssetId, details: AssetDetails) -> None:
         """AssertionError unless supply and counts are the sums over the accounts."""
-        held = [holding for _, holding in self.holdings.items_of(asset_id) if holding is not None]
-        sufficients = sum(isinstance(holding.reason, SufficientReason) for holding in held)
-        assert details.supply == sum(h.balance for h in held), f"asset {asset_id}: the supply is not the sum"
-        assert details.accounts == len(held), f"asset {asset_id}: wrong number of accounts"
+        found = {who: holding for who, holding in self.holdings.items_of(asset_id) if holding is not None}
+        sufficients = sum(isinstance(holding.reason, SufficientReason) for holding in found.values())
+        held = sum(self.holds().total_on_hold(asset_id, who) for who in found)
+        free = sum(holding.balance for holding in found.values())
+        assert details.supply == free + held, f"asset {asset_id}: the supply is not the sum"
+        assert details.accounts == len(found), f"asset {asset_id}: wrong number of accounts"
         assert details.sufficients == sufficients, f"asset {asset_id}: wrong number of sufficient accounts"
 
     # --- helpers
@@ -182,9 +233,11 @@ class Ledger:
             raise TokenFailure(TokenReason.CannotCreate)
 
     def _with_dust(self, details: AssetDetails, asset_id: AssetId, who: AccountId, amount: int) -> int:
-        """Return the amount, or the whole balance when less than the minimum would be left."""
+        """Return the amount, or the whole balance when less than the minimum would be left and nothing is
+        held."""
         balance = self.get_holding(asset_id, who).balance
-        return balance if balance - amount < details.min_balance else amount
+        is_dust = balance - amount < details.min_balance and not self.is_held(asset_id, who)
+        return balance if is_dust else amount
 
     def _credit(self, details: AssetDetails, asset_id: AssetId, who: AccountId, amount: int) -> AssetDetails:
         holding = self.holdings.get(asset_id, who)
@@ -195,10 +248,12 @@ class Ledger:
         return details
 
     def _debit(self, details: AssetDetails, asset_id: AssetId, who: AccountId, amount: int) -> AssetDetails:
-        """Take an amount out of an account; one that is then empty goes, unless a deposit keeps it."""
+        """Take an amount out of an account; one that is then empty goes, unless a deposit or a hold keeps
+        it."""
         holding = self.get_holding(asset_id, who)
         left = holding.balance - amount
-        if left < details.min_balance and not isinstance(holding.reason, DepositHeld | DepositFrom):
+        is_kept = left >= details.min_balance or isinstance(holding.reason, DepositHeld | DepositFrom)
+        if not is_kept and not self.is_held(asset_id, who):
             return self.close_account(details, asset_id, who, holding.reason)
         self.holdings.put(asset_id, who, structs.replace(holding, balance=left))
         return details

@@ -71,6 +71,11 @@ class Registry:
             raise self.error(errors.IncorrectStatus)
         return details
 
+    def ensure_destroyable(self, asset_id: AssetId) -> None:
+        """ContainsHolds when anything of an asset is held."""
+        if self.ledger.holds().has_holds(asset_id):
+            raise self.error(errors.ContainsHolds)
+
     def get_standing(self, asset_id: AssetId) -> AssetDetails:
         """Return an asset that is not being destroyed; Unknown or IncorrectStatus otherwise."""
         details = self.ledger.get_details(asset_id)
@@ -174,12 +179,13 @@ class Registry:
     ) -> None:
         """Close an account with what it still holds and give its deposit back.
 
-        A frozen account stays, so that nobody can thaw an account by closing it.
+        A frozen account stays, so that nobody can thaw an account by closing it; one with holds does too.
         """
         if holding.status is not AccountStatus.Liquid:
             raise self.error(errors.Frozen)
         if holding.balance and not allow_burn:
             raise self.error(errors.WouldBurn)
+        self.ledger.ensure_unheld(asset_id, who)
         self.ledger.assets.put(asset_id, self._close(asset_id, who, details, holding))
 
     def destroy_accounts(self, asset_id: AssetId, limit: int) -> tuple[int, int]:
@@ -188,6 +194,7 @@ class Registry:
         listed = list(islice(self.ledger.holdings.items_of(asset_id), limit))
         for who, holding in listed:
             assert holding is not None
+            assert not self.ledger.is_held(asset_id, who), "nothing of an asset is held when its end begins"
             details = self._close(asset_id, who, details, holding)
         self.ledger.assets.put(asset_id, details)
         return len(listed), details.accounts

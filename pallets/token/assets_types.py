@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, TypeAlias
+from typing import Annotated, Protocol, TypeAlias
 
 from runtime.frame.account import Accounts
 from runtime.frame.fungible import Reservable
@@ -74,7 +75,8 @@ SUFFICIENT = SufficientReason()
 
 
 class AssetDetails(Struct, path="pallet_assets::types::AssetDetails"):
-    """An asset: who may do what, how much there is, and how many accounts and approvals refer to it."""
+    """An asset: who may do what, how much there is, free and held, and how many accounts and approvals refer
+    to it."""
 
     owner: AccountId
     issuer: AccountId
@@ -91,7 +93,7 @@ class AssetDetails(Struct, path="pallet_assets::types::AssetDetails"):
 
 
 class AssetAccount(Struct, path="pallet_assets::types::AssetAccount"):
-    """What an account holds of an asset."""
+    """What an account has of an asset, without what is held."""
 
     balance: u128
     status: AccountStatus
@@ -116,15 +118,29 @@ class AssetMetadata(Struct, path="pallet_assets::types::AssetMetadata"):
     is_frozen: bool = False
 
 
+class HeldBalances(Protocol):
+    """What Assets must know of balances that others hold. Source: pallet_assets::BalanceOnHold."""
+
+    def total_on_hold(self, asset_id: int, who: AccountId) -> int:
+        """Return what is held of an account, for all reasons together."""
+        ...
+
+    def has_holds(self, asset_id: int) -> bool:
+        """Tell whether anything of an asset is held."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class AssetsConfig:
     """Deposits in the native currency's smallest unit.
 
     For an asset, for an account opened by `touch`, for metadata and each of its bytes, and for an approval.
+    `holds` is asked when a call is made, so it may be composed later.
     """
 
     currency: Reservable
     accounts: Accounts
+    holds: Callable[[], HeldBalances]
     asset_deposit: int
     asset_account_deposit: int
     metadata_deposit_base: int

@@ -57,6 +57,7 @@ CONSTANTS: Mapping[str, object] = {
 INDICES: Mapping[str, int] = {
     "System": 0, "Timestamp": 1, "Utility": 2, "Multisig": 3, "Proxy": 4, "Offences": 5, "Members": 6,
     "Upgrades": 7, "Sudo": 8, "Session": 9, "Balances": 10, "TransactionPayment": 11, "Assets": 12,
+    "AssetHolds": 20,
 }  # fmt: skip
 
 

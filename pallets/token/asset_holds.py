@@ -1,0 +1,231 @@
+"""Holds on assets: what other pallets keep aside of an account's balance, and for which reason.
+
+Responsible for the amounts held by asset, account and reason. Free balances, supplies and accounts are the
+ledger's of Assets, reached through a Protocol; what is held stays in the supply. It has no calls: pallets
+hold, release, hand over and burn. Storage layout and the first three events are pallet_assets_holder's.
+
+A hold never touches the minimum balance, so an account of which something is held exists; a release always
+succeeds. Order of a change: first all that can fail, then the writes.
+
+Invariant (checked by `try_state`): the balance on hold is the sum of an account's holds, none of which is
+empty; that it is part of the supply is checked by Assets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Protocol, TypeAlias
+
+from runtime.frame.dispatch import PalletError, TokenFailure, TokenReason
+from runtime.frame.event import Event
+from runtime.frame.fungible import Reason, RuntimeHoldReason
+from runtime.frame.pallet import Pallet
+from runtime.frame.storage import BLAKE2_128_CONCAT, DoubleMap, storage
+from runtime.primitives.scale import MaxLen, Struct, u32, u128
+from runtime.primitives.types import AccountId
+
+HOLDS_MAX = 50
+"""Most reasons for which something of one account is held at once, as in Balances."""
+
+AssetId: TypeAlias = u32
+
+
+class HeldAmount(Struct, path="frame_support::traits::tokens::misc::IdAmount"):
+    """How much is held for a reason."""
+
+    id: RuntimeHoldReason
+    amount: u128
+
+
+Holds: TypeAlias = Annotated[tuple[HeldAmount, ...], MaxLen(HOLDS_MAX)]
+
+
+class FreeBalances(Protocol):
+    """What the pallet needs of the ledger of Assets."""
+
+    def reducible_balance(self, asset_id: int, who: AccountId, *, keep_alive: bool) -> int:
+        """Return how much could leave an account now; an error when asset or account is frozen or missing."""
+        ...
+
+    def set_aside(self, asset_id: int, who: AccountId, amount: int) -> None:
+        """Take out of an account what stays in the supply; at most its reducible balance, kept alive."""
+        ...
+
+    def put_back(self, asset_id: int, who: AccountId, amount: int) -> None:
+        """Put into an account what was set aside of it. Never fails."""
+        ...
+
+    def hand_over(self, asset_id: int, dest: AccountId, amount: int) -> None:
+        """Put what was set aside into any account that can receive it; raises without change."""
+        ...
+
+    def retire(self, asset_id: int, amount: int) -> None:
+        """Take what was set aside out of the supply. Never fails."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AssetHoldsConfig:
+    """Where free balances are."""
+
+    ledger: FreeBalances
+
+
+class AssetHolds(Pallet[AssetHoldsConfig]):
+    """What is held of the assets."""
+
+    crate = "assets_holder"
+
+    holds: DoubleMap[AssetId, AccountId, Holds] = storage(
+        BLAKE2_128_CONCAT,
+        BLAKE2_128_CONCAT,
+        default=(),
+        docs="How much of an asset is held from an account, for each reason.",
+    )
+    balances_on_hold: DoubleMap[AssetId, AccountId, u128] = storage(
+        BLAKE2_128_CONCAT,
+        BLAKE2_128_CONCAT,
+        default=0,
+        docs="How much of an asset is held from an account in all.",
+    )
+
+    class Held(Event, index=0):
+        """Some of an account's balance is held."""
+
+        who: AccountId
+        asset_id: AssetId
+        reason: RuntimeHoldReason
+        amount: u128
+
+    class Released(Event, index=1):
+        """Some of what was held is free again."""
+
+        who: AccountId
+        asset_id: AssetId
+        reason: RuntimeHoldReason
+        amount: u128
+
+    class Burned(Event, index=2):
+        """Some of what was held was destroyed."""
+
+        who: AccountId
+        asset_id: AssetId
+        reason: RuntimeHoldReason
+        amount: u128
+
+    class TransferredOnHold(Event, index=3):
+        """Some of what was held from one account went to the free balance of another."""
+
+        source: AccountId
+        dest: AccountId
+        asset_id: AssetId
+        reason: RuntimeHoldReason
+        amount: u128
+
+    class TooManyHolds(PalletError, index=0):
+        """Something of the account is held for too many reasons already."""
+
+    # --- what Assets asks
+
+    def total_on_hold(self, asset_id: int, who: AccountId) -> int:
+        """Return what is held of an account, for all reasons together."""
+        return self.balances_on_hold.get(asset_id, who)
+
+    def has_holds(self, asset_id: int) -> bool:
+        """Tell whether anything of an asset is held."""
+        return any(True for _ in self.balances_on_hold.items_of(asset_id))
+
+    # --- what other pallets do
+
+    def balance_on_hold(self, asset_id: int, reason: Reason, who: AccountId) -> int:
+        """Return what is held of an account for a reason."""
+        return next((entry.amount for entry in self.holds.get(asset_id, who) if entry.id == reason), 0)
+
+    def hold(self, asset_id: int, reason: Reason, who: AccountId, amount: int) -> None:
+        """Move free balance into the hold of a reason, never the minimum balance.
+
+        Raises FundsUnavailable or TooManyHolds, and what Assets says of assets and accounts that are frozen
+        or missing.
+        """
+        if amount == 0:
+            return
+        ledger = self.config.ledger
+        if amount > ledger.reducible_balance(asset_id, who, keep_alive=True):
+            raise TokenFailure(TokenReason.FundsUnavailable)
+        entries = self._entries(asset_id, who)
+        if reason not in entries and len(entries) >= HOLDS_MAX:
+            raise self.TooManyHolds
+        entries[reason] = entries.get(reason, 0) + amount
+        ledger.set_aside(asset_id, who, amount)
+        self._put(asset_id, who, entries)
+        self.deposit(self.Held(who, asset_id, reason, amount))
+
+    def release(self, asset_id: int, reason: Reason, who: AccountId, amount: int) -> int:
+        """Move up to an amount from the hold back to free, whatever the account's status; return how much."""
+        entries = self._entries(asset_id, who)
+        moved = min(amount, entries.get(reason, 0))
+        if moved:
+            self._take(asset_id, who, entries, reason, moved)
+            self.config.ledger.put_back(asset_id, who, moved)
+            self.deposit(self.Released(who, asset_id, reason, moved))
+        return moved
+
+    def transfer_on_hold(
+        self, asset_id: int, reason: Reason, source: AccountId, dest: AccountId, amount: int
+    ) -> None:
+        """Move exactly an amount from one account's hold to another's free balance.
+
+        Raises FundsUnavailable when less is held, and what a transfer raises where the other cannot receive.
+        """
+        if amount == 0:
+            return
+        entries = self._ensure_held(asset_id, reason, source, amount)
+        self.config.ledger.hand_over(asset_id, dest, amount)
+        self._take(asset_id, source, entries, reason, amount)
+        self.deposit(self.TransferredOnHold(source, dest, asset_id, reason, amount))
+
+    def burn_held(self, asset_id: int, reason: Reason, who: AccountId, amount: int) -> None:
+        """Destroy exactly an amount of what is held; FundsUnavailable when less is."""
+        if amount == 0:
+            return
+        entries = self._ensure_held(asset_id, reason, who, amount)
+        self._take(asset_id, who, entries, reason, amount)
+        self.config.ledger.retire(asset_id, amount)
+        self.deposit(self.Burned(who, asset_id, reason, amount))
+
+    def try_state(self) -> None:
+        """AssertionError unless the balances on hold are the sums of the holds."""
+        totals = dict(self.balances_on_hold.items())
+        listed = dict(self.holds.items())
+        assert list(totals) == list(listed), "a balance on hold without holds, or holds without it"
+        for key, entries in listed.items():
+            amounts = [entry.amount for entry in entries]
+            assert all(amounts), "an empty hold"
+            assert sum(amounts) == totals[key], "the balance on hold is not the sum of the holds"
+            reasons = [entry.id for entry in entries]
+            assert reasons == sorted(dict.fromkeys(reasons)), "disordered holds"
+
+    # --- helpers
+
+    def _entries(self, asset_id: int, who: AccountId) -> dict[Reason, int]:
+        return {entry.id: entry.amount for entry in self.holds.get(asset_id, who)}
+
+    def _ensure_held(self, asset_id: int, reason: Reason, who: AccountId, amount: int) -> dict[Reason, int]:
+        entries = self._entries(asset_id, who)
+        if amount > entries.get(reason, 0):
+            raise TokenFailure(TokenReason.FundsUnavailable)
+        return entries
+
+    def _take(
+        self, asset_id: int, who: AccountId, entries: dict[Reason, int], reason: Reason, amount: int
+    ) -> None:
+        self._put(asset_id, who, entries | {reason: entries[reason] - amount})
+
+    def _put(self, asset_id: int, who: AccountId, entries: dict[Reason, int]) -> None:
+        kept = tuple(HeldAmount(reason, entries[reason]) for reason in sorted(entries) if entries[reason])
+        if kept:
+            self.holds.put(asset_id, who, kept)
+            self.balances_on_hold.put(asset_id, who, sum(entries.values()))
+        else:
+            self.holds.remove(asset_id, who)
+            self.balances_on_hold.remove(asset_id, who)
