@@ -1,11 +1,22 @@
 """What the calls of the token pallets are measured on, in the dearest state that a weight must cover."""
 
+from msgspec import structs
+
 from benchmarks.weight_scene import FUNDS, Act, Cases, Scene, person, stranger
 from pallets.token.assets_types import REMOVE_ITEMS_MAX, STRING_MAX
 from pallets.token.balances_types import AdjustmentDirection
+from pallets.token.reserve_types import (
+    AGE_CHECK_BLOCKS,
+    CUSTODIAN_MAX,
+    REDEMPTIONS_MAX,
+    REPORTS_KEPT,
+    SATANG,
+    ReserveReport,
+)
 from runtime.frame.account import AccountData
 from runtime.frame.dispatch import ROOT
-from tests.support.chain import ALICE
+from runtime.primitives.types import Hash
+from tests.support.chain import ALICE, BLOCK_TIME_MS, START_MS
 
 CASES = Cases()
 ASSET = 7
@@ -290,3 +301,140 @@ def block(scene: Scene) -> Act:
 def transfer_all_assets(scene: Scene) -> Act:
     make(scene)
     return scene.act(SENDER, "Assets.transfer_all", ASSET, stranger(0), False)
+
+
+# --- the reserve of WATT
+
+
+BOARD = (ALICE, person(3), person(4))
+OTHERS = tuple(person(number) for number in (5, 6, 7))
+HASH = Hash(b"\1" * 32)
+AMOUNT = 1_000 * SATANG
+
+
+def sign(scene: Scene, position: int, as_of: int) -> Act:
+    """Sign a report that covers a lot, as one of the attestors."""
+    name = "WattReserve.report_reserve"
+    return scene.act(BOARD[position], name, as_of, b"x" * CUSTODIAN_MAX, 10**12, 0, HASH)
+
+
+def cover(scene: Scene) -> None:
+    """Let the reserve have attestors and a report, as many reports as are kept, and the sender WATT."""
+    scene.ok(ROOT, "WattReserve.set_attestors", BOARD)
+    for position in (0, 1):
+        sign(scene, position, START_MS)()
+    reserve = scene.chain.pallets.reserve
+    latest = reserve.latest.get()
+    assert latest is not None
+    for number in range(REPORTS_KEPT):
+        reserve.reports.put(number, latest)
+    reserve.report_count.put(REPORTS_KEPT)
+    request(scene)()
+    scene.ok(BOARD[1], "WattReserve.approve_mint", 0)
+
+
+def request(scene: Scene) -> Act:
+    return scene.act(ALICE, "WattReserve.request_mint", SENDER, AMOUNT, HASH)
+
+
+def redemptions(scene: Scene) -> None:
+    cover(scene)
+    for _ in range(REDEMPTIONS_MAX - 1):
+        scene.ok(SENDER, "WattReserve.redeem", SATANG, HASH)
+
+
+@CASES.add("WATTRESERVE_CHECK")
+def check(scene: Scene) -> Act:
+    """The report is too old, and more seems to lack cover than does."""
+    cover(scene)
+    reserve = scene.chain.pallets.reserve
+    latest = reserve.latest.get()
+    assert latest is not None
+    reserve.latest.put(structs.replace(latest, report=structs.replace(latest.report, as_of=0)))
+    reserve.shortfall.put(1)
+    return scene.hook("WattReserve", "on_initialize", AGE_CHECK_BLOCKS)
+
+
+@CASES.add("WATTRESERVE_SET_ATTESTORS")
+def set_attestors(scene: Scene) -> Act:
+    cover(scene)
+    for position in range(3):
+        scene.chain.pallets.reserve.attestations.put(BOARD[position], any_report(scene))
+    return scene.act(ROOT, "WattReserve.set_attestors", OTHERS)
+
+
+def any_report(scene: Scene) -> ReserveReport:
+    latest = scene.chain.pallets.reserve.latest.get()
+    assert latest is not None
+    return latest.report
+
+
+@CASES.add("WATTRESERVE_SET_MINT_CAP")
+def set_mint_cap(scene: Scene) -> Act:
+    return scene.act(ROOT, "WattReserve.set_mint_cap", AMOUNT)
+
+
+@CASES.add("WATTRESERVE_PAUSE")
+def pause(scene: Scene) -> Act:
+    return scene.act(ROOT, "WattReserve.pause")
+
+
+@CASES.add("WATTRESERVE_RESUME")
+def resume(scene: Scene) -> Act:
+    scene.ok(ROOT, "WattReserve.pause")
+    return scene.act(ROOT, "WattReserve.resume")
+
+
+@CASES.add("WATTRESERVE_REPORT_RESERVE")
+def report_reserve(scene: Scene) -> Act:
+    """The second signature under a report that is too old and shows a shortfall; the third attestor has
+    signed an older one."""
+    cover(scene)
+    reserve, latest = scene.chain.pallets.reserve, any_report(scene)
+    reserve.config.watt.mint_into(SENDER, 10**12 * SATANG)
+    reserve.shortfall.put(10**12 * SATANG)
+    as_of = START_MS + BLOCK_TIME_MS
+    reserve.attestations.put(BOARD[1], structs.replace(latest, as_of=as_of))
+    reserve.attestations.put(BOARD[2], structs.replace(latest, as_of=0))
+    reserve.is_stale.put(True)
+    return sign(scene, 0, as_of)
+
+
+@CASES.add("WATTRESERVE_REQUEST_MINT")
+def request_mint(scene: Scene) -> Act:
+    cover(scene)
+    return request(scene)
+
+
+@CASES.add("WATTRESERVE_APPROVE_MINT")
+def approve_mint(scene: Scene) -> Act:
+    """It creates the account that receives."""
+    cover(scene)
+    scene.ok(ALICE, "WattReserve.request_mint", stranger(0), AMOUNT, HASH)
+    return scene.act(BOARD[1], "WattReserve.approve_mint", 1)
+
+
+@CASES.add("WATTRESERVE_REJECT_MINT")
+def reject_mint(scene: Scene) -> Act:
+    cover(scene)
+    request(scene)()
+    return scene.act(BOARD[1], "WattReserve.reject_mint", 1)
+
+
+@CASES.add("WATTRESERVE_REDEEM")
+def redeem(scene: Scene) -> Act:
+    redemptions(scene)
+    return scene.act(SENDER, "WattReserve.redeem", SATANG, HASH)
+
+
+@CASES.add("WATTRESERVE_CONFIRM_PAYOUT")
+def confirm_payout(scene: Scene) -> Act:
+    redemptions(scene)
+    scene.ok(ALICE, "WattReserve.confirm_payout", 0, HASH)
+    return scene.act(BOARD[1], "WattReserve.confirm_payout", 0, HASH)
+
+
+@CASES.add("WATTRESERVE_REJECT_REDEEM")
+def reject_redeem(scene: Scene) -> Act:
+    redemptions(scene)
+    return scene.act(BOARD[1], "WattReserve.reject_redeem", 0)

@@ -43,6 +43,20 @@ def parse_assets(section: Any, path: str) -> tuple[GenesisAsset, ...]:
     return tuple(found)
 
 
+def with_watt(assets: tuple[GenesisAsset, ...], watt: GenesisAsset) -> tuple[GenesisAsset, ...]:
+    """Return the assets with WATT among them, so that nobody can create an asset with its id.
+
+    AssertionError where it is listed with another owner, who could mint without the reserve.
+    """
+    listed = next((asset for asset in assets if asset.asset_id == watt.asset_id), None)
+    if listed is None:
+        return (*assets, watt)
+    assert listed.owner == watt.owner, (
+        f"asset {watt.asset_id} belongs to the reserve's account 0x{watt.owner.hex()}"
+    )
+    return assets
+
+
 def _asset(value: Any, path: str) -> tuple[int, AccountId, bool, int]:
     asset_id, owner, is_sufficient, minimum = as_row(
         value, path, ("id", "owner", "isSufficient", "minBalance")

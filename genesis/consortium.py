@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from genesis.assets import parse_assets
+from genesis.assets import parse_assets, with_watt
 from genesis.config import SpecError, as_account, as_amount, as_list, as_object
 from genesis.proxy_types import ProxyType, allows, is_superset
+from genesis.reserve import RESERVE_SECTION, parse_reserve
 from pallets.core import weights
 from pallets.core.members import Member, MemberClass, Members, MembersConfig
 from pallets.core.multisig import Multisig, MultisigConfig
@@ -37,6 +38,8 @@ from pallets.token.assets import Assets
 from pallets.token.assets_types import AssetsConfig, GenesisAsset
 from pallets.token.balances import Balances, BalancesConfig
 from pallets.token.one_asset import OneAsset
+from pallets.token.reserve import WattReserve
+from pallets.token.reserve_types import NO_RESERVE, RESERVE_POT, GenesisReserve, WattReserveConfig
 from runtime.frame.dispatch import Weight
 from runtime.frame.runtime import RuntimeBuilder, RuntimeVersion
 from runtime.frame.runtime_api import (
@@ -60,6 +63,16 @@ EXISTENTIAL_DEPOSIT = UNIT // 1000
 WATT_ID = 1
 """The asset that stands for baht, one to one; with the native token's decimals."""
 WATT_MINIMUM = UNIT // 100
+WATT = GenesisAsset(
+    WATT_ID,
+    RESERVE_POT,
+    is_sufficient=True,
+    min_balance=WATT_MINIMUM,
+    name=b"Watt",
+    symbol=b"WATT",
+    decimals=TOKEN_DECIMALS,
+)
+"""As every chain of this runtime has it: nobody's but the reserve's, which alone mints and burns."""
 DEPOSIT_PER_ITEM = UNIT // 10
 """Reserved for one more entry in storage."""
 DEPOSIT_PER_BYTE = UNIT // 1000
@@ -98,6 +111,7 @@ class ConsortiumGenesis:
     classes: tuple[tuple[AccountId, MemberClass], ...] = ()
     """Of validators that are no technology companies."""
     on_offence: OnOffence = OnOffence.Record
+    reserve: GenesisReserve = NO_RESERVE
 
 
 DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType(
@@ -108,6 +122,7 @@ DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType(
         "offences": {"onOffence": "record"},
         "sudo": {"key": None},
         "assets": {"assets": [], "metadata": [], "accounts": []},
+        "wattReserve": {"attestors": [], "report": None},
     }
 )
 """The configuration that a patch is laid over."""
@@ -137,6 +152,7 @@ def parse_genesis(config: Mapping[str, Any], path: str) -> ConsortiumGenesis:
         parse_assets(sections.get("assets", {}), f"{path}.assets"),
         _parse_classes(sections.get("members", {}), f"{path}.members"),
         _parse_on_offence(sections.get("offences", {}), f"{path}.offences"),
+        parse_reserve(sections.get(RESERVE_SECTION, {}), f"{path}.{RESERVE_SECTION}"),
     )
 
 
@@ -208,6 +224,7 @@ class Consortium:
     assets: Assets
     asset_holds: AssetHolds
     watt: OneAsset
+    reserve: WattReserve
 
 
 def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVersion) -> Consortium:
@@ -221,7 +238,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         config=SystemConfig(version, limits, ss58_prefix=parameters.ss58_prefix),
     )
     timestamp = TimestampConfig(minimum_period=parameters.block_time_ms // 2, system=system)
-    build.add(Timestamp, index=1, name="Timestamp", config=timestamp)
+    clock = build.add(Timestamp, index=1, name="Timestamp", config=timestamp)
     build.add(Upgrades, index=7, name="Upgrades", config=UpgradesConfig(system))
     session, members, offences = _add_validators(build, system)
     balances = build.add(
@@ -235,6 +252,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         config=TransactionPaymentConfig(balances, system, session.author, FEE_PER_BYTE, FEE_PER_REF_TIME_E6),
     )
     assets, holds, watt = _add_assets(build, system, balances)
+    reserve = build.add(WattReserve, index=21, name="WattReserve", config=WattReserveConfig(watt, clock))
     runtime = build.build(
         version,
         system,
@@ -258,6 +276,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         assets,
         holds,
         watt,
+        reserve,
     )
 
 
@@ -340,5 +359,6 @@ def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
         chain.sudo.genesis(genesis.sudo)
     else:
         assert genesis.sudo is None, "only development chains have a superuser"
-    chain.assets.genesis(genesis.assets)
+    chain.assets.genesis(with_watt(genesis.assets, WATT))
+    chain.reserve.genesis(genesis.reserve)
     chain.system.events.kill()

@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from genesis.consortium import TOKEN_DECIMALS, TOKEN_SYMBOL, UNIT, WATT_ID, WATT_MINIMUM
+from genesis.reserve import RESERVE_SECTION
+from pallets.token.reserve_types import ATTESTORS, RESERVE_POT, SATANG
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.keys import DEV_ACCOUNTS, DEV_NAMES
 from runtime.primitives.ss58 import encode_address
@@ -63,15 +65,25 @@ def make_local_preset(authorities: tuple[str, ...]) -> Preset:
 
 
 def _preset(name: str, chain_id: str, chain_type: str, authorities: tuple[str, ...]) -> Preset:
-    alice = _address(dev_accounts()[0].account_id)
+    addresses = [_address(account.account_id) for account in dev_accounts()]
+    watt_holders = [(who, DEV_WATT) for who in addresses]
     config = {
-        "balances": {"balances": [[_address(a.account_id), DEV_BALANCE] for a in dev_accounts()]},
+        "balances": {"balances": [[who, DEV_BALANCE] for who in addresses]},
         "session": {"keys": [_session_key(authority) for authority in authorities]},
-        "sudo": {"key": alice},
+        "sudo": {"key": addresses[0]},
         "assets": {
-            "assets": [[WATT_ID, alice, True, WATT_MINIMUM]],
+            "assets": [[WATT_ID, _address(RESERVE_POT), True, WATT_MINIMUM]],
             "metadata": [[WATT_ID, "Watt", "WATT", TOKEN_DECIMALS]],
-            "accounts": [[WATT_ID, _address(a.account_id), DEV_WATT] for a in dev_accounts()],
+            "accounts": [[WATT_ID, who, amount] for who, amount in watt_holders],
+        },
+        RESERVE_SECTION: {
+            "attestors": [_dev_address(name) for name in DEV_NAMES[:ATTESTORS]],
+            "report": {
+                "asOf": 0,
+                "custodian": "nobody: the baht of a development chain do not exist",
+                "satang": -(-sum(amount for _, amount in watt_holders) // SATANG),
+                "documentHash": "0x" + bytes(32).hex(),
+            },
         },
     }
     properties = {
@@ -83,9 +95,13 @@ def _preset(name: str, chain_id: str, chain_type: str, authorities: tuple[str, .
 
 
 def _session_key(authority: str) -> list[Any]:
-    account = _address(Keypair.from_uri(f"//{authority}", Scheme.SR25519).account_id)
+    account = _dev_address(authority)
     vote = _address(Keypair.from_uri(f"//{authority}", Scheme.ED25519).public)
     return [account, account, {"grandpa": vote}]
+
+
+def _dev_address(name: str) -> str:
+    return _address(Keypair.from_uri(f"//{name}", Scheme.SR25519).account_id)
 
 
 def _address(account_id: bytes) -> str:

@@ -63,6 +63,11 @@ class Timestamp(Pallet[TimestampConfig]):
         """Half the expected time between blocks, in milliseconds."""
         return self.config.minimum_period
 
+    def now_ms(self) -> int:
+        """Return the time of the open block, before its timestamp that of its parent, in milliseconds since
+        1970."""
+        return self.now.get()
+
     def on_initialize(self, number: int) -> Weight:  # noqa: ARG002  # the same in every block
         """Account for the work of on_finalize."""
         return weights.TIMESTAMP_SET

@@ -12,6 +12,7 @@ from genesis.presets import DEV_BALANCE, DEV_WATT, dev_accounts, make_preset
 from pallets.core.system_types import make_limits
 from pallets.core.weights import EXTRINSIC_BASE
 from pallets.token.assets_types import AssetMetadata
+from pallets.token.reserve_types import RESERVE_POT
 from runtime.frame.dispatch import Weight
 from runtime.frame.runtime import Runtime
 from runtime.frame.state import MemoryBackend, State
@@ -53,11 +54,17 @@ CONSTANTS: Mapping[str, object] = {
     "Session.SetsKept": 256,
     "Offences.ReportsPerOffender": 4,
     "Offences.ReportsKept": 1_000,
+    "WattReserve.Satang": 10**10,
+    "WattReserve.Signatures": 2,
+    "WattReserve.ReportAgeMax": 86_400_000,
+    "WattReserve.MintRequestsMax": 100,
+    "WattReserve.RedemptionsMax": 16,
+    "WattReserve.ReportsKept": 1_000,
 }
 INDICES: Mapping[str, int] = {
     "System": 0, "Timestamp": 1, "Utility": 2, "Multisig": 3, "Proxy": 4, "Offences": 5, "Members": 6,
     "Upgrades": 7, "Sudo": 8, "Session": 9, "Balances": 10, "TransactionPayment": 11, "Assets": 12,
-    "AssetHolds": 20,
+    "AssetHolds": 20, "WattReserve": 21,
 }  # fmt: skip
 
 
@@ -158,7 +165,7 @@ def test_presets_have_their_validators_superuser_and_watt(name: str, count: int)
     assert chain.sudo.key.get() == ALICE
     watt = chain.assets.asset.get(1)
     assert watt is not None
-    assert (watt.owner, watt.is_sufficient, watt.min_balance) == (ALICE, True, UNIT // 100)
+    assert (watt.owner, watt.is_sufficient, watt.min_balance) == (RESERVE_POT, True, UNIT // 100)
     assert chain.assets.metadata.get(1) == AssetMetadata(0, b"Watt", b"WATT", 12)
 
 
