@@ -33,7 +33,7 @@ from runtime.primitives.hashing import blake2_256
 
 PROTOCOL: Final = b"loam/p2p"
 MAGIC: Final = b"LOAM"
-VERSION: Final = 1
+VERSION: Final = 2
 GENESIS_LENGTH: Final = 32
 
 HELLO_LENGTH: Final = len(MAGIC) + 2 + GENESIS_LENGTH + KEY_LENGTH

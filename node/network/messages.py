@@ -30,10 +30,17 @@ BLOCKS_MAX: Final = 128
 BODIES_MAX: Final = 8 * MIB
 """Bytes of bodies in one response, after which it is cut; Substrate's `MAX_BODY_BYTES`."""
 EXTRINSICS_MAX: Final = 65536
-STATE_ENTRIES_MAX: Final = 1024
-STATE_KEY_MAX: Final = KIB
-STATE_VALUE_MAX: Final = 4 * MIB
-STATE_PROOF_MAX: Final = 8 * MIB
+STATE_ENTRIES_MAX: Final = 4096
+"""Entries in one response, which take some 10 ms to verify."""
+STATE_BYTES_MAX: Final = MIB
+"""Bytes of keys and values after which a response is cut, though never below one entry."""
+STATE_KEY_MAX: Final = 4 * KIB
+STATE_VALUE_MAX: Final = 15 * MIB
+"""A response holds one such value alone; the events of a full block take a third of it."""
+STATE_PROOF_MAX: Final = 63_874
+"""More than any proof of a chunk has: `runtime.primitives.tree_range.RANGE_PROOF_BYTES_MAX`."""
+FRAGMENTS_MAX: Final = 16
+"""Certified headers in one response; their signatures are all checked by who asked."""
 ADDRESSES_MAX: Final = 8
 PEERS_MAX: Final = 32
 AGENT_MAX: Final = 64
@@ -178,10 +185,10 @@ class BlockRequest(Record, frozen=True, tag=2):
 
 
 class StateRequest(Record, frozen=True, tag=3):
-    """Storage entries of a block's state, from a key on, in key order."""
+    """Storage entries of a final block's state, from a path on, in the order of paths."""
 
     block_hash: HashBytes
-    start_key: StateKey
+    start: HashBytes
     count: Annotated[int, msgspec.Meta(ge=1, le=STATE_ENTRIES_MAX)]
 
 
@@ -189,6 +196,12 @@ class PeersRequest(Record, frozen=True, tag=4):
     """Addresses of other nodes."""
 
     count: Annotated[int, msgspec.Meta(ge=1, le=PEERS_MAX)]
+
+
+class WarpRequest(Record, frozen=True, tag=5):
+    """What leads from the authorities after a final block to a later one whose state the responder serves."""
+
+    start: U32
 
 
 class BlockData(Record, frozen=True):
@@ -213,11 +226,13 @@ class BlockResponse(Record, frozen=True, tag=2):
 
 
 class StateResponse(Record, frozen=True, tag=3):
-    """Entries in key order with a proof for the state root; `is_complete`: the state has none behind them."""
+    """All entries from the start to the last of these, in the order of paths, and a proof for the state root.
+
+    Cut before the entry that would exceed the bytes of a response, but never below one entry.
+    """
 
     entries: Annotated[tuple[tuple[StateKey, StateValue], ...], msgspec.Meta(max_length=STATE_ENTRIES_MAX)]
     proof: Annotated[bytes, msgspec.Meta(max_length=STATE_PROOF_MAX)]
-    is_complete: bool
 
 
 class PeersResponse(Record, frozen=True, tag=4):
@@ -226,14 +241,32 @@ class PeersResponse(Record, frozen=True, tag=4):
     addresses: Annotated[tuple[Address, ...], msgspec.Meta(max_length=PEERS_MAX)]
 
 
+class WarpFragment(Record, frozen=True):
+    """A header and its certificate."""
+
+    header: Header
+    certificate: Certificate
+
+
+class WarpResponse(Record, frozen=True, tag=5):
+    """The headers above the start that announce authorities, ascending, each certified.
+
+    `is_complete`: the last one, whatever it announces, is of the block whose state is served; without
+    fragments, none above the start is.
+    """
+
+    fragments: Annotated[tuple[WarpFragment, ...], msgspec.Meta(max_length=FRAGMENTS_MAX)]
+    is_complete: bool
+
+
 class Refusal(Record, frozen=True, tag=0):
     """No response, and why (`RefusalCode`; later versions may have more)."""
 
     code: U8
 
 
-RequestBody: TypeAlias = BlocksRequest | BlockRequest | StateRequest | PeersRequest
-ResponseBody: TypeAlias = BlocksResponse | BlockResponse | StateResponse | PeersResponse
+RequestBody: TypeAlias = BlocksRequest | BlockRequest | StateRequest | PeersRequest | WarpRequest
+ResponseBody: TypeAlias = BlocksResponse | BlockResponse | StateResponse | PeersResponse | WarpResponse
 
 
 class Request(Record, frozen=True):
@@ -286,6 +319,7 @@ RESPONSES: Final[Mapping[type[RequestBody], type[ResponseBody]]] = MappingProxyT
         BlockRequest: BlockResponse,
         StateRequest: StateResponse,
         PeersRequest: PeersResponse,
+        WarpRequest: WarpResponse,
     }
 )
 """Which response answers which request."""
@@ -295,7 +329,13 @@ _DECODERS: Final = MappingProxyType(
     {kind: msgspec.msgpack.Decoder(rule.record, strict=True) for kind, rule in RULES.items()}
 )
 RESPONSE_SIZES: Final[Mapping[type[RequestBody], int]] = MappingProxyType(
-    {BlocksRequest: 16 * MIB, BlockRequest: 16 * MIB, StateRequest: 16 * MIB, PeersRequest: 32 * KIB}
+    {
+        BlocksRequest: 16 * MIB,
+        BlockRequest: 16 * MIB,
+        StateRequest: 16 * MIB,
+        PeersRequest: 32 * KIB,
+        WarpRequest: 4 * MIB,
+    }
 )
 """How long the response to a request may be: who was asked for addresses need not keep room for blocks."""
 

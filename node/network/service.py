@@ -60,6 +60,8 @@ from node.network.messages import (
     StateRequest,
     StateResponse,
     Status,
+    WarpRequest,
+    WarpResponse,
     encode_if_short,
     encode_message,
     get_kind,
@@ -79,7 +81,7 @@ DISCOVERY_TIMEOUT_S: Final = 10.0
 LATE_MS: Final = 5000
 """How late a look at the deadlines may come; later, the node itself was asleep and blames nobody."""
 
-AnyRequest = TypeVar("AnyRequest", BlocksRequest, BlockRequest, StateRequest)
+AnyRequest = TypeVar("AnyRequest", BlocksRequest, BlockRequest, StateRequest, WarpRequest)
 
 log = structlog.get_logger("p2p")
 
@@ -186,6 +188,8 @@ class Network:
     async def request(self, peer: PeerId, body: StateRequest, timeout_s: float) -> StateResponse: ...
     @overload
     async def request(self, peer: PeerId, body: PeersRequest, timeout_s: float) -> PeersResponse: ...
+    @overload
+    async def request(self, peer: PeerId, body: WarpRequest, timeout_s: float) -> WarpResponse: ...
     async def request(self, peer: PeerId, body: RequestBody, timeout_s: float) -> ResponseBody:
         """Ask a peer and return its response, which has the form but may be a lie; raises RequestError."""
         connection = self._connections.get(peer)

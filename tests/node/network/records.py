@@ -23,6 +23,9 @@ from node.network.messages import (
     StateResponse,
     Status,
     Transactions,
+    WarpFragment,
+    WarpRequest,
+    WarpResponse,
 )
 
 u8s = st.integers(0, 2**8 - 1)
@@ -37,17 +40,20 @@ blocks = st.builds(
     BlockData, hashes, maybe_bytes, st.none() | st.lists(some_bytes, max_size=3).map(tuple), maybe_bytes
 )
 entries = st.lists(st.tuples(st.binary(max_size=40), st.binary(max_size=40)), max_size=3).map(tuple)
+fragments = st.lists(st.builds(WarpFragment, some_bytes, some_bytes), max_size=3).map(tuple)
 request_bodies = (
     st.builds(BlocksRequest, u32s | hashes, st.integers(1, 128), fields)
     | st.builds(BlockRequest, hashes, fields)
-    | st.builds(StateRequest, hashes, st.binary(max_size=40), st.integers(1, 1024))
+    | st.builds(StateRequest, hashes, hashes, st.integers(1, 4096))
     | st.builds(PeersRequest, st.integers(1, 32))
+    | st.builds(WarpRequest, u32s)
 )
 response_bodies = (
     st.builds(BlocksResponse, st.lists(blocks, max_size=3).map(tuple))
     | st.builds(BlockResponse, blocks)
-    | st.builds(StateResponse, entries, st.binary(max_size=40), st.booleans())
+    | st.builds(StateResponse, entries, st.binary(max_size=40))
     | st.builds(PeersResponse, addresses)
+    | st.builds(WarpResponse, fragments, st.booleans())
     | st.builds(Refusal, u8s)
 )
 messages: st.SearchStrategy[Message] = st.one_of(

@@ -162,10 +162,10 @@ def serve_everything(network: Network) -> None:
             case 3:
                 await asyncio.sleep(3600)
             case 5:
-                return StateResponse(((b"k", bytes(4 * MIB)),) * 4, b"", True)
+                return StateResponse(((b"k", bytes(4 * MIB)),) * 4, b"")
             case _:
                 pass
-        return StateResponse(((body.start_key, b"v"),), b"proof", True)
+        return StateResponse(((body.start, b"v"),), b"proof")
 
     network.on_request(BlocksRequest, serve_blocks)
     network.on_request(StateRequest, serve_state)
@@ -178,8 +178,8 @@ async def test_requests_are_answered_by_their_handlers() -> None:
         await wait_until(lambda: is_connected(alice, bob))
         blocks = await alice.request(bob.peer, BlocksRequest(1, 1, 7), 20)
         assert blocks.blocks[0].body == (bytes(MIB - 16),) * 8
-        state = await alice.request(bob.peer, StateRequest(HASH, b"k", 9), 20)
-        assert state == StateResponse(((b"k", b"v"),), b"proof", True)
+        state = await alice.request(bob.peer, StateRequest(HASH, HASH, 9), 20)
+        assert state == StateResponse(((HASH, b"v"),), b"proof")
         peers = await bob.request(alice.peer, PeersRequest(32), 20)
         assert peers.addresses == ()
 
@@ -192,9 +192,9 @@ async def test_refusals_have_their_reasons() -> None:
         for body, code in (
             (BlockRequest(HASH, 1), RefusalCode.UNSUPPORTED),
             (BlocksRequest(HASH, 1, 1), RefusalCode.UNKNOWN),
-            (StateRequest(HASH, b"", 2), RefusalCode.FAILED),
-            (StateRequest(HASH, b"", 3), RefusalCode.BUSY),
-            (StateRequest(HASH, b"", 5), RefusalCode.FAILED),  # 16 MiB and a little
+            (StateRequest(HASH, HASH, 2), RefusalCode.FAILED),
+            (StateRequest(HASH, HASH, 3), RefusalCode.BUSY),
+            (StateRequest(HASH, HASH, 5), RefusalCode.FAILED),  # 16 MiB and a little
         ):
             with pytest.raises(RequestRefusedError) as caught:
                 await alice.request(bob.peer, body, 20)
@@ -209,7 +209,7 @@ async def test_a_request_that_the_handler_resents_costs_the_asker() -> None:
         alice = await made.start(1, bootnodes=bob.addresses)
         await wait_until(lambda: is_connected(alice, bob))
         with pytest.raises((PeerGoneError, RequestRefusedError)):
-            await alice.request(bob.peer, StateRequest(HASH, b"", 1), 20)
+            await alice.request(bob.peer, StateRequest(HASH, HASH, 1), 20)
         await wait_until(lambda: not has_peer(bob, alice.peer))
         assert get_score(bob, alice.peer) < -(2**30)
 
@@ -220,10 +220,10 @@ async def test_a_request_without_an_answer_times_out_and_costs() -> None:
         alice = await made.start(1, bootnodes=bob.addresses)
         await wait_until(lambda: is_connected(alice, bob))
         with pytest.raises(RequestTimeoutError):
-            await alice.request(bob.peer, StateRequest(HASH, b"", 3), 0.1)
+            await alice.request(bob.peer, StateRequest(HASH, HASH, 3), 0.1)
         assert get_score(alice, bob.peer) == Penalty.TIMEOUT.change
-        blocks = await alice.request(bob.peer, StateRequest(HASH, b"", 4), 20)
-        assert blocks.is_complete
+        blocks = await alice.request(bob.peer, StateRequest(HASH, HASH, 4), 20)
+        assert blocks.proof == b"proof"
 
 
 async def test_a_late_response_is_nobodys_fault() -> None:
@@ -274,7 +274,7 @@ async def test_more_requests_than_are_served_at_once_are_refused_as_busy() -> No
         bob = await made.start(2, prepare=serve_everything)
         alice = await made.start(1, bootnodes=bob.addresses)
         await wait_until(lambda: is_connected(alice, bob))
-        bodies = [StateRequest(HASH, b"", 3)] * SERVED_MAX + [StateRequest(HASH, b"", 4)]
+        bodies = [StateRequest(HASH, HASH, 3)] * SERVED_MAX + [StateRequest(HASH, HASH, 4)]
         asked = [alice.request(bob.peer, body, 1) for body in bodies]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert [type(answer) for answer in answers] == [
