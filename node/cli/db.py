@@ -70,7 +70,8 @@ def verify(*, no_progress: bool, **values: Any) -> None:
         store.close()
     if faults:
         raise StartError(f"the database is damaged: {faults} faults", ExitCode.DATABASE_CORRUPT)
-    click.echo(f"Blocks 0 to {finalized.number} and the state 0x{root.hex()} are whole.")
+    first = f"0 and {store.first_block}" if store.first_block else "0"
+    click.echo(f"Blocks {first} to {finalized.number} and the state 0x{root.hex()} are whole.")
 
 
 @db.command("compact")

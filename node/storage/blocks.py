@@ -21,7 +21,9 @@ from typing import NamedTuple, Self
 
 from node.storage.columns import (
     META_CHAIN,
+    META_FIRST,
     META_HEAD,
+    META_MARKED,
     BlockRef,
     ChainFacts,
     Column,
@@ -31,17 +33,25 @@ from node.storage.columns import (
     decode_block_key,
     decode_body,
     decode_chain_facts,
-    encode_body,
-    encode_chain_facts,
+    decode_meta_number,
     encode_head,
+    encode_meta_number,
     encode_number,
     ensure_header,
     parse_header_start,
-    seal,
     unseal,
+)
+from node.storage.filling import (
+    Filling,
+    FirstBlock,
+    Milestone,
+    store_block,
+    store_justification,
+    store_mark,
 )
 from node.storage.forks import UNFINALIZED_MAX, ForkTree, UnfinalizedBlock
 from node.storage.kv import Change, CorruptionError, Entry, KeyValue, StorageError, WrongGenesisError
+from node.storage.recent_state import RecentState
 from node.storage.state_cache import StateCache
 from node.storage.states import (
     StateAt,
@@ -59,7 +69,6 @@ ARCHIVE = 0
 """The window that keeps every state."""
 
 GENESIS_CHUNK_ENTRIES = 10_000
-CLEAR_CHUNK_ENTRIES = 100_000
 
 StateChanges = Mapping[bytes, bytes | None]
 """Storage key → new value, None to delete; not to be changed once handed over."""
@@ -92,6 +101,7 @@ class Finality(NamedTuple):
     justification: bytes | None
     changes: StateChanges
     old_values: StateChanges | None = None
+    is_milestone: bool = False
 
 
 class _Pending(NamedTuple):
@@ -130,6 +140,8 @@ class BlockStore:
         self._kv = kv
         self._head = head
         self._pending: dict[bytes, _Pending] = {}
+        self.first_block = decode_meta_number(META_FIRST, kv.get(META_FIRST))
+        """The lowest block from which on all are kept; below it there is the genesis block alone."""
         self._forks, stale = _load_forks(kv, head.block)
         if stale:
             kv.write(chain.from_iterable(map(_drop_block, stale)), sync=True)
@@ -149,23 +161,12 @@ class BlockStore:
         cache_bytes: int = 0,
     ) -> Self:
         """Fill an unfilled store with the genesis block and its state, and open it; durable on return."""
-        assert kv.get(META_CHAIN) is None
-        block = BlockRef(0, compute_block_hash(header))
-        assert block.hash == facts.genesis
-        for column in Column.ALL:  # an interrupted creation may have left a part of the state
-            _clear_column(kv, column)
+        assert compute_block_hash(header) == facts.genesis
+        filling = Filling(kv)
         entries = iter(state)
-        while batch := [(Column.STATE + key, value) for key, value in islice(entries, GENESIS_CHUNK_ENTRIES)]:
-            kv.write(batch, sync=True)
-        kv.write(
-            [
-                *_store_block(block, header, tuple(body)),
-                (Column.CANONICAL + encode_number(0), block.hash),
-                (META_HEAD, encode_head(Head(block, 0))),
-                (META_CHAIN, encode_chain_facts(facts)),
-            ],
-            sync=True,
-        )
+        while batch := list(islice(entries, GENESIS_CHUNK_ENTRIES)):
+            filling.add(batch)
+        filling.finish(facts, FirstBlock(header, tuple(body)), None, ())
         return cls(kv, cache_bytes=cache_bytes)
 
     # Writing
@@ -182,7 +183,7 @@ class BlockStore:
         if block_hash in self._forks or self._is_canonical(block_hash):
             return _completed()
         block = self._attach(block_hash, header)
-        batch = chain(_store_block(block.ref, header, body), _store_unfinalized(block))
+        batch = chain(store_block(block.ref, header, body), _store_unfinalized(block))
         sync = sync and self._is_synced
         done = self._writer.submit(f"insert block {block.number}", lambda: self._kv.write(batch, sync=sync))
         self._hold(block_hash, header, body, done)
@@ -196,20 +197,21 @@ class BlockStore:
         changes: StateChanges,
         old_values: StateChanges | None = None,
         *,
+        is_milestone: bool = False,
         sync: bool = True,
     ) -> Future[tuple[BlockRef, ...]]:
         """Make the next unfinalized block final; the future yields the blocks that died, their data gone.
 
         `changes` is the block's difference to its parent's state; `old_values` says what each of these keys
-        held before (None: the writer looks it up, some µs each). Raises ValueError when the block is not an
-        unfinalized child of the last block that was finalized.
+        held before (None: the writer looks it up, some µs each). A milestone is listed by `milestones`.
+        Raises ValueError when the block is not an unfinalized child of the last block that was finalized.
         """
         block = self._forks.get(block_hash)
         if block is None or block.number != number or block.parent != self._forks.root.hash:
             raise ValueError(
                 f"block {number} (0x{block_hash.hex()}) is not a child of the last finalized one"
             )
-        finality = Finality(block.ref, justification, changes, old_values)
+        finality = Finality(block.ref, justification, changes, old_values, is_milestone)
         return self._submit_finality(finality, (), sync=sync)
 
     def append(
@@ -225,7 +227,7 @@ class BlockStore:
         if block.hash in self._forks:
             return self._submit_finality(finality, (), sync=sync)
         self._attach(block.hash, header)
-        done = self._submit_finality(finality, _store_block(block, header, body), sync=sync)
+        done = self._submit_finality(finality, store_block(block, header, body), sync=sync)
         self._hold(block.hash, header, body, _follow(done))
         return done
 
@@ -249,6 +251,11 @@ class BlockStore:
             return target
 
         return self._writer.submit(f"revert to block {target.number}", job)
+
+    def mark(self, milestones: Sequence[BlockRef], upto: int) -> None:
+        """Make final blocks milestones: those up to a number that should have been; durable on return."""
+        batch = [*map(store_mark, milestones), (META_MARKED, encode_meta_number(META_MARKED, upto))]
+        self._writer.submit("mark milestones", lambda: self._kv.write(batch, sync=True)).result()
 
     @contextmanager
     def unsynced(self) -> Iterator[None]:
@@ -313,11 +320,7 @@ class BlockStore:
     def justification(self, block_hash: bytes) -> bytes | None:
         """Return the certificate of a finalized block, if it was given one of its own."""
         block = self._find(block_hash)
-        if block is None:
-            return None
-        key = build_block_key(Column.JUSTIFICATION, block)
-        record = self._kv.get(key)
-        return None if record is None else unseal(key, record)
+        return None if block is None else self._load_justification(block)
 
     def hash_by_number(self, number: int) -> bytes | None:
         """Return the hash of the finalized block with the number, or None."""
@@ -331,6 +334,24 @@ class BlockStore:
             return parse_header_start(pending.header)[1]
         record = self._kv.get(Column.NUMBER + block_hash)
         return None if record is None else int.from_bytes(record, "big")
+
+    def gap(self) -> range:
+        """Return the numbers of the blocks that are not kept, between genesis and the first of the others."""
+        return range(1, self.first_block)
+
+    def marked(self) -> int:
+        """Return the last final block of which is known whether it is a milestone."""
+        return decode_meta_number(META_MARKED, self._kv.get(META_MARKED))
+
+    def milestones(self, start: int, stop: int) -> Iterator[Milestone]:
+        """Yield the milestones with start ≤ number < stop, in order; raises CorruptionError."""
+        keys = Column.MILESTONE + encode_number(start), Column.MILESTONE + encode_number(stop)
+        for key, record in self._kv.iterate(*keys):
+            block = BlockRef(int.from_bytes(key[1:], "big"), unseal(key, record))
+            header = self._kv.get(build_block_key(Column.HEADER, block))
+            if header is None:
+                raise CorruptionError(f"the header of milestone {block.number} is missing")
+            yield Milestone(ensure_header(block, header), self._load_justification(block))
 
     def leaves(self) -> list[BlockRef]:
         """Return the ends of all branches, highest first; the finalized block when there is none above it."""
@@ -360,6 +381,10 @@ class BlockStore:
         """Return a view of the state after a finalized block, to be closed; raises StateDiscarded."""
         return StateAt(self._kv, number, is_archive=self.facts.window == ARCHIVE)
 
+    def recent_state(self, number: int) -> RecentState:
+        """Return a state to be read as a whole, to be closed; raises StateDiscarded."""
+        return RecentState(self._kv, number)
+
     def undo(self, number: int) -> Iterator[Change]:
         """Yield what each key held before the finalized block changed it, in key order.
 
@@ -378,6 +403,11 @@ class BlockStore:
     def _find(self, block_hash: bytes) -> BlockRef | None:
         number = self.number_by_hash(block_hash)
         return None if number is None else BlockRef(number, block_hash)
+
+    def _load_justification(self, block: BlockRef) -> bytes | None:
+        key = build_block_key(Column.JUSTIFICATION, block)
+        record = self._kv.get(key)
+        return None if record is None else unseal(key, record)
 
     def _is_canonical(self, block_hash: bytes) -> bool:
         number = self.number_by_hash(block_hash)
@@ -409,7 +439,7 @@ class BlockStore:
         return Head(block, oldest if window == ARCHIVE else max(oldest, block.number - window))
 
     def _build_finality(self, finality: Finality, head: Head) -> Iterator[Change]:
-        block, justification, changes, known_values = finality
+        block, justification, changes, known_values, is_milestone = finality
         if known_values is None:
             old_values = self._load_values(changes)
         else:
@@ -417,8 +447,10 @@ class BlockStore:
         yield build_block_key(Column.UNFINALIZED, block), None
         yield Column.CANONICAL + encode_number(block.number), block.hash
         if justification is not None:
-            key = build_block_key(Column.JUSTIFICATION, block)
-            yield key, seal(key, justification)
+            yield store_justification(block, justification)
+        if is_milestone:
+            yield store_mark(block)
+        yield META_MARKED, encode_meta_number(META_MARKED, block.number)
         yield from _store_state(changes)
         yield from encode_undo(block.number, old_values)
         if self.facts.window == ARCHIVE:
@@ -464,6 +496,8 @@ class BlockStore:
             *_drop_block(block),
             (Column.CANONICAL + encode_number(number), None),
             (build_block_key(Column.JUSTIFICATION, block), None),
+            (Column.MILESTONE + encode_number(number), None),
+            (META_MARKED, encode_meta_number(META_MARKED, parent.block.number)),
             (META_HEAD, encode_head(parent)),
         ]
         self._kv.write(batch, sync=True)
@@ -474,13 +508,6 @@ class BlockStore:
 def describe_window(window: int) -> str:
     """Return the window as it is written on the command line."""
     return "archive" if window == ARCHIVE else str(window)
-
-
-def _store_block(block: BlockRef, header: bytes, body: tuple[bytes, ...]) -> Iterator[Change]:
-    body_key = build_block_key(Column.BODY, block)
-    yield build_block_key(Column.HEADER, block), header
-    yield body_key, encode_body(body_key, body)
-    yield Column.NUMBER + block.hash, encode_number(block.number)
 
 
 def _store_unfinalized(block: UnfinalizedBlock) -> Iterator[Change]:
@@ -521,12 +548,6 @@ def _is_whole(kv: KeyValue, block: UnfinalizedBlock) -> bool:
     except CorruptionError:
         return False
     return parse_header_start(header) == (block.parent, block.number)
-
-
-def _clear_column(kv: KeyValue, column: bytes) -> None:
-    stop = bytes([column[0] + 1])
-    while keys := list(islice(kv.keys(column, stop), CLEAR_CHUNK_ENTRIES)):
-        kv.write([(key, None) for key in keys], sync=False)
 
 
 def _follow(done: Future[tuple[BlockRef, ...]]) -> Future[None]:

@@ -32,6 +32,8 @@ class Column:
     """escaped storage key ‖ number → value before that block; archives only"""
     JUSTIFICATION = b"j"
     """number ‖ hash → SCALE certificate"""
+    MILESTONE = b"l"
+    """number → hash of a final block whose header and certificate stay, wherever history begins"""
     META = b"m"
     """name → msgpack"""
     NUMBER = b"n"
@@ -43,7 +45,19 @@ class Column:
     UNFINALIZED = b"w"
     """number ‖ hash → parent hash"""
 
-    ALL = (BODY, CANONICAL, HEADER, HISTORY, JUSTIFICATION, META, NUMBER, STATE, UNDO, UNFINALIZED)
+    ALL = (
+        BODY,
+        CANONICAL,
+        HEADER,
+        HISTORY,
+        JUSTIFICATION,
+        MILESTONE,
+        META,
+        NUMBER,
+        STATE,
+        UNDO,
+        UNFINALIZED,
+    )
 
 
 HASH_BYTES = 32
@@ -58,6 +72,10 @@ _COMPACT_MODE_BYTES = (1, 2, 4)
 
 META_HEAD = Column.META + b"head"
 META_CHAIN = Column.META + b"chain"
+META_FIRST = Column.META + b"first"
+"""The lowest block from which on all are there; without this record 0, the genesis block."""
+META_MARKED = Column.META + b"marked"
+"""The last final block of which is known whether it is a milestone."""
 
 
 class BlockRef(NamedTuple):
@@ -186,6 +204,19 @@ def decode_chain_facts(record: bytes) -> ChainFacts:
             return ChainFacts(genesis, spec_name, window)
         case _:
             raise CorruptionError("the record of the chain's facts is damaged")
+
+
+def encode_meta_number(key: bytes, number: int) -> bytes:
+    """Return the record of one block number under a name."""
+    return seal(key, msgpack.packb(number))
+
+
+def decode_meta_number(key: bytes, record: bytes | None) -> int:
+    """Invert `encode_meta_number`, 0 where there is no record; raises CorruptionError."""
+    number = 0 if record is None else _unpack_meta(key, record)
+    if not isinstance(number, int) or not 0 <= number <= NUMBER_MAX:
+        raise CorruptionError(f"the record {key!r} is damaged")
+    return number
 
 
 def _unpack_meta(key: bytes, record: bytes) -> object:

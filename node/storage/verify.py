@@ -36,9 +36,12 @@ class CutBack(NamedTuple):
 
 
 def walk(store: BlockStore, first: int, last: int, is_body_right: BodyCheck) -> Iterator[WalkedBlock]:
-    """Check the finalized blocks in the range, both ends included, in order."""
+    """Check the finalized blocks in the range, both ends included, in order, but for those never had."""
     parent = store.hash_by_number(first - 1) if first else bytes(32)
+    gap = store.gap()
     for number in range(first, last + 1):
+        if number in gap:
+            continue
         block_hash = store.hash_by_number(number)
         fault = _find_fault(store, number, block_hash, parent, is_body_right)
         yield WalkedBlock(number, fault)
@@ -83,7 +86,8 @@ def _find_fault(
         return str(error)
     if header is None or body is None:
         return f"block {number} has lost its {'header' if header is None else 'body'}"
-    if parse_header_start(header) != (parent, number):
+    found_parent, found_number = parse_header_start(header)
+    if found_number != number or (found_parent != parent and number - 1 not in store.gap()):
         return f"block {number} does not follow block {number - 1}"
     if not is_body_right(header, body):
         return f"the extrinsics of block {number} are not those of its header"
