@@ -31,7 +31,7 @@ from node.chain.importing import (
     trust,
 )
 from node.chain.open_block import OpenBlock
-from node.chain.rules import ensure_consistent, ensure_digest_bounded, ensure_not_ahead
+from node.chain.rules import announces_set, ensure_consistent, ensure_digest_bounded, ensure_not_ahead
 from node.chain.views import Closable, FinalizedView, LayeredView
 from node.storage.blocks import BlockStore
 from node.storage.states import StateDiscarded
@@ -198,7 +198,7 @@ class Chain:
 
     def switch_steps(self, block_hash: Hash) -> Generator[None, None, None]:
         """Make a known block the best one, in slices, whatever its number; nothing when it is not alive."""
-        tree = yield from self._tree_steps(block_hash)
+        tree = yield from self.tree_steps(block_hash)
         if self._branches.find_live(block_hash) is not None and block_hash != self.head.hash:
             self._report_best(self._move_to(block_hash, tree))
 
@@ -288,8 +288,7 @@ class Chain:
         return cursor.hash
 
     def view(self, block_hash: Hash) -> Closable:
-        """Return the state after a block, to be closed; UnknownBlock or StateDiscarded when it is not
-        kept."""
+        """Return the state after a block, to be closed; UnknownBlock or StateDiscarded if it is not kept."""
         if block_hash == self._branches.root.hash or block_hash in self._branches:
             return LayeredView(self.store, self._branches.layers(block_hash))
         number = self.store.number_by_hash(block_hash)
@@ -310,7 +309,7 @@ class Chain:
         """
         if block_hash == self.head.hash:
             return self.tree
-        tree = exhaust(self._tree_steps(block_hash))
+        tree = exhaust(self.tree_steps(block_hash))
         if block_hash == self._branches.root.hash or block_hash in self._branches:
             return tree
         number = self.store.number_by_hash(block_hash)
@@ -370,7 +369,7 @@ class Chain:
         api = self._borrow(self.view(parent))
         return Ground(
             api,
-            partial(self._tree_steps, parent),
+            partial(self.tree_steps, parent),
             partial(self._find_live, parent),
             partial(self._give_back, api),
         )
@@ -481,7 +480,7 @@ class Chain:
         yield from ()
         return self.tree
 
-    def _tree_steps(self, block_hash: Hash) -> Generator[None, None, Tree]:
+    def tree_steps(self, block_hash: Hash) -> Generator[None, None, Tree]:
         """Return a tree of its own for an unfinalized block or the last finalized one."""
         route = self._branches.route(self.head.hash, block_hash)
         tree = self.tree.fork()
@@ -529,7 +528,8 @@ class Chain:
             justification = encode_certificate(certificate) if entry is path[-1] else None
             old = {change.key: change.old for change in entry.changes}
             self._branches.root = info
-            done = self.store.finalize(info.number, info.hash, justification, entry.layer, old)
+            mark = announces_set(info.header)
+            done = self.store.finalize(*info[:2], justification, entry.layer, old, is_milestone=mark)
             self._note_final(info, [Hash(block.hash) for block in await wrap_future(done)])
 
     def _path_from_root(self, block_hash: Hash) -> list[ExecutedBlock]:

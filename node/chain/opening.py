@@ -15,9 +15,12 @@ from typing import NamedTuple
 
 import structlog
 
+from node.chain.rules import announces_set
 from node.storage.blocks import BlockStore, NotFilledError
-from node.storage.columns import ChainFacts
-from node.storage.kv import CorruptionError, KeyValue
+from node.storage.columns import BlockRef, ChainFacts
+from node.storage.filling import is_filled
+from node.storage.kv import CorruptionError, KeyValue, MissingError
+from node.storage.leveldb import LevelDbKeyValue
 from node.storage.recovery import open_or_recover
 from node.storage.verify import cut_back_to_good
 from runtime.primitives.block import (
@@ -63,7 +66,24 @@ def open_store(
         del genesis  # a large one is not to stay in memory as long as the store is open
         stack.callback(store.close)
         _walk(store)
+        _mark_set_changes(store)
+        if store.first_block:
+            log.info("history_begins", number=store.first_block, reason="the state came from peers")
         yield store
+
+
+def holds_chain(path: Path) -> bool:
+    """Tell whether there is a database that was filled; one that is damaged counts as such.
+
+    Raises a StorageError as `open_store` does.
+    """
+    try:
+        with LevelDbKeyValue(path, None, create=False) as kv:
+            return is_filled(kv)
+    except MissingError:
+        return False
+    except CorruptionError:
+        return True
 
 
 def is_body_right(header: bytes, body: tuple[bytes, ...]) -> bool:
@@ -90,6 +110,23 @@ def _walk(store: BlockStore) -> None:
     cut = cut_back_to_good(store, is_body_right, START_DEPTH)
     if cut is not None:
         log.error("chain_cut_back", newest=cut.newest.number, to=cut.target.number, fault=cut.fault)
+
+
+def _mark_set_changes(store: BlockStore) -> None:
+    """List the blocks that announce authorities where a release that did not has made some final."""
+    marked, final = store.marked(), store.finalized().number
+    if marked >= final:
+        return
+    found: list[BlockRef] = []
+    for number in range(max(marked + 1, store.first_block), final + 1):
+        block_hash = store.hash_by_number(number)
+        header = None if block_hash is None else store.header(block_hash)
+        if block_hash is None or header is None:
+            raise CorruptionError(f"block {number} has lost its header")
+        if announces_set(decode_header(header)):
+            found.append(BlockRef(number, block_hash))
+    store.mark(found, final)
+    log.info("set_changes_listed", first=marked + 1, last=final, found=len(found))
 
 
 def _check_recovered(kv: KeyValue) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -55,11 +56,16 @@ from runtime.primitives.scale import DecodeError
 TICK_S: Final = 0.5
 ANSWER_TIMEOUT_S: Final = 20.0
 ALL_FIELDS: Final = int(BlockFields.HEADER | BlockFields.BODY | BlockFields.JUSTIFICATION)
-_PENALTIES: Final = {
-    Offence.BAD_BLOCK: Penalty.BAD_BLOCK,
-    Offence.NOT_KEPT: Penalty.BAD_BLOCK,
-    Offence.WENT_BACK: Penalty.BAD_RESPONSE,
-}
+PENALTIES: Final = MappingProxyType(
+    {
+        Offence.BAD_BLOCK: Penalty.BAD_BLOCK,
+        Offence.NOT_KEPT: Penalty.BAD_BLOCK,
+        Offence.WENT_BACK: Penalty.BAD_RESPONSE,
+        Offence.BAD_PROOF: Penalty.BAD_BLOCK,
+        Offence.BAD_STATE: Penalty.BAD_BLOCK,
+        Offence.OLD_OFFER: Penalty.BAD_RESPONSE,
+    }
+)
 
 log = structlog.get_logger("sync")
 
@@ -143,7 +149,7 @@ class SyncDriver:
                 tasks.create_task(self._import(blocks))
             case Penalise(peer, offence):
                 log.debug("peer_penalised", peer=peer, reason=offence.value)
-                self._network.report(PeerId(peer), _PENALTIES[offence])
+                self._network.report(PeerId(peer), PENALTIES[offence])
 
     async def _ask(self, ask: Ask) -> None:
         body = BlocksRequest(ask.start, ask.length, ALL_FIELDS)
@@ -151,7 +157,7 @@ class SyncDriver:
             response = await self._network.request(PeerId(ask.peer), body, ANSWER_TIMEOUT_S)
         except RequestError as error:
             log.debug("blocks_not_fetched", peer=ask.peer, start=ask.start, reason=str(error))
-            self._give(Failed(ask.request, _name_fault(error)))
+            self._give(Failed(ask.request, name_fault(error)))
             return
         try:
             blocks = tuple(decode_certified(data) for data in response.blocks)
@@ -195,7 +201,8 @@ def decode_certified(data: BlockData) -> CertifiedBlock:
     return CertifiedBlock(block, decode_certificate(data.justification), size)
 
 
-def _name_fault(error: RequestError) -> Fault:
+def name_fault(error: RequestError) -> Fault:
+    """Return why a request brought nothing, as downloads call it."""
     match error:
         case RequestTimeoutError():
             return Fault.STALLED

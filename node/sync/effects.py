@@ -38,6 +38,9 @@ class Offence(Enum):
     BAD_BLOCK = "sent a block that is not of the chain"
     NOT_KEPT = "has not the blocks that it says it has"
     WENT_BACK = "says that its last final block is no longer final"
+    BAD_PROOF = "sent a header that the authorities have not certified"
+    BAD_STATE = "sent what is not the state of the block asked for"
+    OLD_OFFER = "offers the state of a block far below its last final one"
 
 
 # --- inputs

@@ -77,6 +77,10 @@ class Standings:
         """Return where a peer stands that is here."""
         return self._here.get(peer)
 
+    def names(self) -> tuple[Peer, ...]:
+        """Return the peers that are here."""
+        return tuple(self._here)
+
     def iterate_free(self, now_ms: int) -> Iterator[tuple[Peer, Standing]]:
         """Yield whom something can be asked, those with the fewest faults first, then the longest here."""
         for peer, found in sorted(self._here.items(), key=lambda item: item[1].faults):

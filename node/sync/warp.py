@@ -1,0 +1,110 @@
+"""Following a chain's authorities from a known set to a later final block, by certified headers alone.
+
+Pure, and the asker's side of a warp proof. A fragment is a header with its certificate. The set in force
+certifies the next header that names another set; that one is in force behind it; and so on up to a last
+header, which any block may have. What is shown: each set, by more than two thirds of its weight, has signed
+for the change to the next, and the last one for the block. It must not know who serves fragments.
+
+What is believed without proof: the set that this begins with, and that of no set on the way so many members
+gave their keys away later that these are a quorum. A chain made with such keys looks like the right one to
+whoever has never seen it (weak subjectivity; docs/network.md).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from runtime.frame.runtime_api import AuthoritySet
+from runtime.primitives.block import Consensus, Header, decode_header, hash_header, is_digest_bounded
+from runtime.primitives.certificate import (
+    ENGINE_ID,
+    Certificate,
+    InvalidCertificate,
+    decode_certificate,
+    verify_certificate,
+)
+from runtime.primitives.crypto import SignatureCheck, verify
+from runtime.primitives.scale import DecodeError, codec
+from runtime.primitives.types import Hash
+
+_AUTHORITY_SET = codec(AuthoritySet)
+
+
+class InvalidFragment(ValueError):
+    """A fragment that shows nothing; no honest peer sends it."""
+
+
+class Fragment(NamedTuple):
+    """The SCALE bytes of a header and of its certificate, not checked."""
+
+    header: bytes
+    certificate: bytes
+
+
+class FollowedBlock(NamedTuple):
+    """A block that is final as far as is shown, with the fragment that shows it."""
+
+    header: Header
+    hash: Hash
+    fragment: Fragment
+    announces_set: bool
+
+
+class WarpProof:
+    """How far the authorities have been followed."""
+
+    def __init__(self, genesis: Hash, number: int, current: AuthoritySet) -> None:
+        """Begin with the set in force behind a block."""
+        self._genesis: Final = genesis
+        self.number = number
+        """The last block that announced a set, or with which this began."""
+        self.current = current
+        """The set in force behind it."""
+
+    def follow(self, fragment: Fragment, check: SignatureCheck = verify) -> FollowedBlock:
+        """Return the block of the next fragment; InvalidFragment, and nothing is changed, if it is not one.
+
+        Cost: one check of a signature for each vote.
+        """
+        try:
+            header = decode_header(fragment.header)
+            certificate = decode_certificate(fragment.certificate)
+            following = _read_announced(header)
+        except DecodeError as error:
+            raise InvalidFragment(f"it cannot be decoded: {error}") from error
+        if header.number <= self.number:
+            raise InvalidFragment(f"block {header.number} is not above block {self.number}")
+        if not is_digest_bounded(header.digest):
+            raise InvalidFragment("the digest is larger than any block's")
+        block_hash = hash_header(header)
+        self._ensure_certified(header, block_hash, certificate, check)
+        if following is not None:
+            self._ensure_follows(following)
+            self.number, self.current = header.number, following
+        return FollowedBlock(header, block_hash, fragment, announces_set=following is not None)
+
+    def _ensure_certified(
+        self, header: Header, block_hash: Hash, certificate: Certificate, check: SignatureCheck
+    ) -> None:
+        """InvalidFragment unless the set in force has certified this very block, as its own decision."""
+        wanted = (header.number, header.number, block_hash)
+        if (certificate.instance, certificate.number, certificate.block_hash) != wanted:
+            raise InvalidFragment("the certificate is for another block")
+        voters = [(one.key, one.weight) for one in self.current.authorities]
+        try:
+            verify_certificate(certificate, self._genesis, self.current.set_id, voters, check)
+        except InvalidCertificate as error:
+            raise InvalidFragment(f"block {header.number}: {error}") from error
+
+    def _ensure_follows(self, following: AuthoritySet) -> None:
+        if following.set_id <= self.current.set_id or not following.authorities:
+            raise InvalidFragment(f"set {following.set_id} cannot follow set {self.current.set_id}")
+
+
+def _read_announced(header: Header) -> AuthoritySet | None:
+    """Return the set that a header names for the blocks behind it, None as a rule; raises DecodeError."""
+    found: AuthoritySet | None = None
+    for item in header.digest.logs:
+        if isinstance(item, Consensus) and item.field_0 == ENGINE_ID:
+            found = _AUTHORITY_SET.decode(item.field_1)
+    return found
