@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-
-import structlog
+from typing import NamedTuple
 
 from node.chain.chain import Chain
 from node.clock import Clock
@@ -20,11 +20,13 @@ from node.config import Config, ConfigError, ExitCode, StartError
 from node.consensus.pbft import Times
 from node.driver.agreement import AgreementSettings
 from node.driver.exchange import Exchange, describe_status
+from node.driver.state_server import StateServer
 from node.driver.syncing import SyncDriver
 from node.driver.wire import NetworkWire
 from node.host import Agreement, ChainHost
 from node.network.errors import Penalty
 from node.network.identity import PeerId
+from node.network.messages import Status
 from node.network.multiaddr import Multiaddr, MultiaddrError, parse_multiaddr
 from node.network.service import Network
 from node.network.settings import NetworkSettings
@@ -32,20 +34,26 @@ from node.network.slots import SlotLimits
 from node.sync.downloads import SyncLimits
 from node.tasks import OwnTasks
 from runtime.primitives.crypto import Keypair
+from runtime.primitives.types import Hash
 
 PEERS_FILE = "peers"
 
-log = structlog.get_logger("sync")
+
+class Place(NamedTuple):
+    """Where a node stands in a network: its chain, what it says of itself, and where it keeps its peers."""
+
+    genesis_hash: Hash
+    status: Callable[[], Status]
+    directory: Path
 
 
 def make_network(
     config: Config,
     boot_nodes: Iterable[str],
-    chain: Chain,
+    place: Place,
     keypair: Keypair,
     tasks: asyncio.TaskGroup,
     clock: Clock,
-    directory: Path,
 ) -> Network:
     """Return the network of a chain, not running yet; ConfigError for an address that cannot be used."""
     listen = _parse(config.listen_addr) or (Multiaddr("ip4", "0.0.0.0", config.port, None),)  # noqa: S104  # peers come from anywhere
@@ -56,16 +64,33 @@ def make_network(
         reserved=_parse(config.reserved_nodes),
         slots=SlotLimits(config.out_peers, config.in_peers, reserved_only=config.reserved_only),
         allow_private=not config.no_private_ip,
-        path=directory / PEERS_FILE,
+        path=place.directory / PEERS_FILE,
     )
-    return Network(
-        settings,
-        keypair,
-        chain.genesis_hash,
-        tasks,
-        status=lambda: describe_status(chain, is_authority=config.validator),
-        clock=clock,
-    )
+    return Network(settings, keypair, place.genesis_hash, tasks, status=place.status, clock=clock)
+
+
+def place_of(chain: Chain, directory: Path, *, is_authority: bool) -> Place:
+    """Return where an opened chain stands in its network."""
+    status = partial(describe_status, chain, is_authority=is_authority)
+    return Place(chain.genesis_hash, status, directory)
+
+
+@asynccontextmanager
+async def listening(network: Network) -> AsyncIterator[None]:
+    """Be in the network while the context is open; StartError when no port can be bound."""
+    running = network.running()
+    try:
+        await running.__aenter__()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise StartError(
+            "the port for peers is in use; choose another with --port", ExitCode.PORT_IN_USE
+        ) from error
+    try:
+        yield
+    finally:
+        await running.__aexit__(None, None, None)
 
 
 def make_agreement(network: Network, block_time_ms: int) -> Agreement:
@@ -85,25 +110,12 @@ async def joined(
 ) -> AsyncIterator[Exchange]:
     """Take part in the network while the context is open; StartError when no port can be bound."""
     assert host.agreement is not None, "a chain with a network agrees"
-    if config.sync != "full":
-        log.warning("sync_mode_is_full", asked=config.sync, reason="every block is executed in this release")
     limits = SyncLimits(config.max_parallel_downloads, config.max_blocks_per_request)
     sync = SyncDriver(network, host.chain, host.agreement, clock, limits)
     exchange = Exchange(network, host.chain, host.agreement, host.intake, OwnTasks(tasks), sync)
-    running = network.running()
-    try:
-        await running.__aenter__()
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise StartError(
-            "the port for peers is in use; choose another with --port", ExitCode.PORT_IN_USE
-        ) from error
-    try:
-        async with exchange.running():
-            yield exchange
-    finally:
-        await running.__aexit__(None, None, None)
+    states = StateServer(network, host.chain, host.author.held, OwnTasks(tasks), clock)
+    async with states.running(), listening(network), exchange.running():
+        yield exchange
 
 
 def _parse(texts: Iterable[str]) -> tuple[Multiaddr, ...]:

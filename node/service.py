@@ -14,7 +14,7 @@ import os
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -24,18 +24,18 @@ from typing import NamedTuple, NoReturn
 import msgspec
 import structlog
 
-from genesis.chain_spec import ChainSpec, load_spec, read_spec_version
+from genesis.chain_spec import CODE_KEY, ChainSpec, load_spec, read_spec_version
 from genesis.config import SpecError
 from node.chain.chain import Chain
 from node.chain.errors import UnknownRuntime
-from node.chain.opening import Genesis, open_store
+from node.chain.opening import Genesis, holds_chain, open_store
 from node.chain.remembered import GENESIS_FILE, GenesisRecord
 from node.clock import Clock, SystemClock
 from node.config import Config, ConfigError, ExitCode, ManualSeal, StartError
 from node.driver.signer import GuardedSigner
 from node.driver.vote_keys import VoteKeys
 from node.host import Agreement, ChainHost, HostSettings
-from node.joining import joined, make_agreement, make_network
+from node.joining import joined, make_agreement, make_network, place_of
 from node.keystore import Keystore, get_node_key
 from node.keystore.files import is_open_to_others
 from node.network.identity import PeerId, compute_peer_id
@@ -56,6 +56,7 @@ from node.rpc.methods import Methods
 from node.rpc.openrpc import Introspection
 from node.rpc.server import RpcConfig, serve
 from node.storage.blocks import BlockStore
+from node.storage.columns import ChainFacts
 from node.storage.directory import measure_directory
 from node.storage.guard import CopiedKeys, GuardFile
 from node.storage.kv import (
@@ -68,12 +69,16 @@ from node.storage.kv import (
     WriteFailedError,
     WrongGenesisError,
 )
+from node.storage.leveldb import LevelDbKeyValue
 from node.telemetry.exporter import measure_loop_lag, serve_metrics
 from node.telemetry.levels import LogFilter
 from node.telemetry.metrics import NodeMetrics
 from node.verifier import Verifier
+from node.warping import Newcomer, fetch_state
 from runtime.frame.executive import InvalidBlock
-from runtime.primitives.block import Header
+from runtime.frame.runtime_api import AuthoritySet
+from runtime.frame.state import MemoryBackend, State
+from runtime.primitives.block import Header, hash_header
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.types import Hash
@@ -149,7 +154,7 @@ def open_chain(config: Config) -> Iterator[tuple[ChainSpec, Chain]]:
     with _faults_named():
         spec = load_spec(config.chain)
         path = config.get_chain_path(spec.id)
-        window = None if (path / "db").exists() else config.get_state_pruning_blocks() or 0
+        window = None if holds_chain(path / "db") else config.get_state_pruning_blocks() or 0
         with ExitStack() as stack:
             store = stack.enter_context(_open_store(spec, path, window))
             chain = Chain(store, spec.runtimes(), read_spec_version)
@@ -195,8 +200,7 @@ async def _start(
     chain_path = config.get_chain_path(spec.id)
     node_key = get_node_key(config, spec.id)
     peer_id = compute_peer_id(node_key.public)
-    window = config.get_state_pruning_blocks() or 0
-    store = stack.enter_context(_open_store(spec, chain_path, window, config.state_cache * MIB))
+    store = stack.enter_context(await _prepare_store(config, spec, node_key, clock))
     verifier = await stack.enter_async_context(Verifier(count_workers(config)))
     tasks.create_task(verifier.run(), name="verifier")
     role = 4 if config.validator else 1
@@ -205,8 +209,9 @@ async def _start(
     chain = Chain(store, spec.runtimes(), read_spec_version)
     network: Network | None = None
     agreement: Agreement | None = None
-    if not _is_alone(spec, chain):
-        network = make_network(config, spec.boot_nodes, chain, node_key, tasks, clock, chain_path)
+    if not _is_alone(spec, chain.api.authority_set()):
+        place = place_of(chain, chain_path, is_authority=config.validator)
+        network = make_network(config, spec.boot_nodes, place, node_key, tasks, clock)
         agreement = make_agreement(network, spec.block_time_ms)
     host = ChainHost(
         chain,
@@ -260,9 +265,42 @@ def _check_role(config: Config, spec: ChainSpec, host: ChainHost) -> None:
         )
 
 
-def _is_alone(spec: ChainSpec, chain: Chain) -> bool:
+def _is_alone(spec: ChainSpec, current: AuthoritySet) -> bool:
     """Tell whether a chain is made by one authority on one machine, as development chains are."""
-    return spec.is_dev and len(chain.api.authority_set().authorities) == 1
+    return spec.is_dev and len(current.authorities) == 1
+
+
+async def _prepare_store(
+    config: Config, spec: ChainSpec, node_key: Keypair, clock: Clock
+) -> AbstractContextManager[BlockStore]:
+    """Return the chain's database, to be opened; a new one has been filled by peers if that was asked for."""
+    if config.sync != "full":
+        await _fetch_state(config, spec, node_key, clock)
+    window = config.get_state_pruning_blocks() or 0
+    return _open_store(spec, config.get_chain_path(spec.id), window, config.state_cache * MIB)
+
+
+async def _fetch_state(config: Config, spec: ChainSpec, node_key: Keypair, clock: Clock) -> None:
+    """Let peers fill a new database if they can; signals stop that as they stop a node."""
+    directory = config.get_chain_path(spec.id)
+    if holds_chain(directory / "db"):
+        log.info("sync_mode_unused", asked=config.sync, reason="the database holds a chain already")
+        return
+    state = spec.genesis_state()
+    header = spec.genesis_header(state)
+    factory = spec.runtimes()[read_spec_version(state[CODE_KEY])]
+    authorities = factory(State(MemoryBackend(dict(state)))).authority_set()
+    if _is_alone(spec, authorities):
+        log.info("sync_mode_unused", asked=config.sync, reason="this chain is made on one machine")
+        return
+    facts = ChainFacts(hash_header(header), spec.id, config.get_state_pruning_blocks() or 0)
+    newcomer = Newcomer(header, authorities, facts, spec.boot_nodes, directory)
+    stop = asyncio.Event()
+    with LevelDbKeyValue(directory / "db", facts.genesis, create=True) as kv, _stoppable(stop):
+        async with asyncio.TaskGroup() as tasks:
+            stopping = tasks.create_task(_until(stop))
+            await fetch_state(config, newcomer, node_key, kv, clock)
+            stopping.cancel()
 
 
 def _make_methods(
@@ -469,6 +507,19 @@ def _handle_signals(stop: asyncio.Event) -> None:
 
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, on_signal)
+
+
+@contextmanager
+def _stoppable(stop: asyncio.Event) -> Iterator[None]:
+    """Let signals stop what runs in the context; afterwards they do again what they did before."""
+    before = [signal.getsignal(number) for number in STOP_SIGNALS]
+    _handle_signals(stop)
+    try:
+        yield
+    finally:
+        for number, handler in zip(STOP_SIGNALS, before, strict=True):
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 _EXIT_CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (

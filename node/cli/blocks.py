@@ -18,6 +18,7 @@ from genesis.chain_spec import ChainSpec, load_spec
 from node.authoring.importer import Importer
 from node.chain.chain import Chain
 from node.chain.errors import BlockAhead, ConflictingCertificate, UnknownBlock
+from node.chain.opening import holds_chain
 from node.chain.rules import AHEAD_MAX_MS
 from node.cli.block_file import SignedBlock, encode_block, encode_count, read_blocks, read_count
 from node.cli.options import resolve_options, setting_options
@@ -41,6 +42,8 @@ from runtime.primitives.certificate import (
 from runtime.primitives.scale import DecodeError
 from runtime.primitives.tree import Tree
 from runtime.primitives.types import Hash
+
+NO_PARENT_STATE = "this node's history begins with it, so the state before it is not here"
 
 chain_options = setting_options("dev", "chain", "base_path", "state_pruning", "log")
 UNFINALIZED_WARNING = """\
@@ -68,6 +71,7 @@ def chain_info(*, output_type: str, **values: Any) -> None:
             "finalized_hash": f"0x{chain.finalized.hash.hex()}",
             "finalized_state_root": f"0x{chain.finalized.header.state_root.hex()}",
             "oldest_state": store.oldest_state(),
+            "first_block": store.first_block,
             "leaves": len(store.leaves()),
         }
     if output_type.lower() == "json":
@@ -174,7 +178,7 @@ def borrow_chain(values: dict[str, Any], *, may_create: bool = False) -> Iterato
     config = resolve_options(values).config
     start_logs(config)
     path = config.get_chain_path(load_spec(config.chain).id) / "db"
-    if not path.is_dir() and not may_create:
+    if not may_create and not holds_chain(path):
         raise ConfigError(f"{path} does not exist: this chain has no database yet")
     with open_chain(config) as lent:
         yield lent
@@ -184,11 +188,21 @@ def load_block(chain: Chain, number: int) -> SignedBlock:
     """Return a block of the best chain with its certificate; OperatorError where its body is not kept."""
     block_hash = chain.hash_at(number)
     block = None if block_hash is None else chain.block(block_hash)
+    if number in chain.store.gap():
+        raise OperatorError(describe_gap(chain, number))
     if block_hash is None or block is None:
         raise OperatorError(f"block {number} is not kept by this node (see --blocks-pruning)")
     certificate = chain.certificate(block_hash)
     justifications = None if certificate is None else ((ENGINE_ID, encode_certificate(certificate)),)
     return SignedBlock(block.header, block.extrinsics, justifications)
+
+
+def describe_gap(chain: Chain, number: int) -> str:
+    """Return why a block is not here that this node never had."""
+    return (
+        f"block {number} was never here: this node got its state from peers and has the blocks from"
+        f" {chain.store.first_block} on"
+    )
 
 
 def write_blocks(file: BinaryIO, blocks: Iterable[SignedBlock], count: int, *, quiet: bool) -> None:
@@ -272,6 +286,8 @@ def find_block(chain: Chain, text: str) -> Hash:
     """Return the hash of a known block named by number or hash."""
     if text.isascii() and text.isdecimal() and len(text) <= 10:
         found = chain.hash_at(int(text))
+        if int(text) in chain.store.gap():
+            raise UsageError(describe_gap(chain, int(text)))
         if found is None:
             raise UsageError(f"there is no block {text}; the best one is {chain.head.number}")
         return found
@@ -294,6 +310,8 @@ def execute_again(chain: Chain, block_hash: Hash) -> Block:
     if block.header.number == 0:
         raise UsageError("block 0 is the genesis: it is compared with the chain specification at every start")
     parent = block.header.parent_hash
+    if block.header.number == chain.store.first_block:
+        raise OperatorError(f"block {block.header.number} cannot be executed: {NO_PARENT_STATE}")
     try:
         with chain.runtime_at(parent) as api:
             changes = chain.check_block(block.header, block.extrinsics, api)
@@ -319,6 +337,8 @@ def take_back(chain: Chain, count: int, *, may_unfinalize: bool) -> int:
             " blocks to take back; on a development chain --finalized takes it back too"
         )
     target = max(chain.head.number - count, 0)
+    if target < (first := chain.store.first_block):
+        raise OperatorError(f"the chain can be taken back to block {first}, where this node's history begins")
     asyncio.run(_revert(chain, target))
     return target
 

@@ -65,7 +65,9 @@ _SETTINGS = {
     "node_key_type": Setting(NETWORK, "Kind of the network key."),
     "unsafe_force_node_key_generation": Setting(NETWORK, "Let a validator start with a fresh network key."),
     "sync": Setting(
-        NETWORK, "How to catch up: full executes every block; the others are accepted and do the same."
+        NETWORK,
+        "How a new node catches up: full executes every block; warp, and fast as the same thing, fetches the"
+        " state of a recent final block with proofs.",
     ),
     "max_parallel_downloads": Setting(NETWORK, "Peers asked for blocks at once while catching up.", "N"),
     "max_blocks_per_request": Setting(NETWORK, "Blocks asked for in one request while catching up.", "N"),

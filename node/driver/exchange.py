@@ -154,7 +154,7 @@ class Exchange:
     async def _serve_blocks(self, peer: PeerId, request: BlocksRequest) -> BlocksResponse | Refusal:
         del peer
         number = request.start if isinstance(request.start, int) else self._number_of(request.start)
-        if number is None:
+        if number is None or number in self._chain.store.gap():
             return Refusal(RefusalCode.UNKNOWN)
         found: list[BlockData] = []
         for each in range(number, min(number + request.count, self._chain.finalized.number + 1)):

@@ -73,6 +73,12 @@ def _syncing(fields: Fields) -> str:
     return f"Syncing {fields['bps']} bps, {goal}, {_blocks(fields)}"
 
 
+def _warping(fields: Fields) -> str:
+    goal = f"target=#{fields['number']} ({fields['peers']} peers)"
+    rate = f"⬇ {fields['download_kib']} kiB/s"
+    return f"Warping {fields['percent']} %, {goal}, {fields['entries']} entries, {rate}"
+
+
 def _imported(fields: Fields) -> str:
     return f"Imported #{fields['number']} ({shorten_hash(fields['parent'])} → {shorten_hash(fields['hash'])})"
 
@@ -94,6 +100,7 @@ def _listening(fields: Fields) -> str:
 _PHRASES: dict[str, Callable[[Fields], str]] = {
     "node_idle": _idle,
     "node_syncing": _syncing,
+    "state_downloading": _warping,
     "block_imported": _imported,
     "block_prepared": _prepared,
     "rpc_listening": _listening,

@@ -75,7 +75,7 @@ async def test_full_node_catches_up_with_a_long_chain_though_a_peer_lies(tmp_pat
         assert (await asyncio.to_thread(honest.finalized))[0] == BLOCKS
         (address,) = await asyncio.to_thread(honest.rpc, "system_localListenAddresses")
         boot = ("--bootnodes", lying, "--bootnodes", address.replace("0.0.0.0", "127.0.0.1"))
-        late = await start(stack, tmp_path / "late", *boot, "--sync", "warp")
+        late = await start(stack, tmp_path / "late", *boot)
         await wait(lambda: late.finalized()[0] == BLOCKS)
         assert late.finalized() == honest.finalized()
         await wait(lambda: not late.rpc("system_health")["isSyncing"])
@@ -84,4 +84,3 @@ async def test_full_node_catches_up_with_a_long_chain_though_a_peer_lies(tmp_pat
         await wait(lambda: "sync_ended" in late.log.read_text())
     text = late.log.read_text()
     assert "peer_sent_bad_block" in text
-    assert "sync_mode_is_full" in text

@@ -7,10 +7,11 @@ from typing import Any, cast
 
 from genesis.chain_spec import load_spec
 from node.chain.chain import Chain
-from node.clock import SystemClock
+from node.clock import Clock, SystemClock
 from node.config import IntervalSeal
 from node.driver.agreement import AgreementSettings
 from node.driver.exchange import Exchange, describe_status
+from node.driver.state_server import StateServer
 from node.driver.syncing import SyncDriver
 from node.driver.vote_keys import VoteKeys
 from node.driver.wire import NetworkWire
@@ -35,10 +36,13 @@ LIMITS = SyncLimits()
 class Node:
     """An observer of the local preset among fake peers."""
 
-    def __init__(self, network: FakeNetwork, host: ChainHost, exchange: Exchange) -> None:
+    def __init__(
+        self, network: FakeNetwork, host: ChainHost, exchange: Exchange, states: StateServer
+    ) -> None:
         self.network = network
         self.host = host
         self.exchange = exchange
+        self.states = states
         self.chain = host.chain
 
     async def wait(self, condition: Callable[[], bool]) -> None:
@@ -51,14 +55,16 @@ class Node:
 
 
 @asynccontextmanager
-async def observer(limits: SyncLimits = LIMITS, kv: KeyValue | None = None) -> AsyncIterator[Node]:
-    """Run the node over a store, one in memory by default."""
+async def observer(
+    limits: SyncLimits = LIMITS, kv: KeyValue | None = None, clock: Clock | None = None, window: int = 256
+) -> AsyncIterator[Node]:
+    """Run the node over a store, one in memory by default; the clock is that of what it serves of states."""
     network = FakeNetwork()
     shown = cast(Network, network)
     async with Verifier(0) as verifier, asyncio.TaskGroup() as tasks:
         work = [tasks.create_task(verifier.run())]
         host = ChainHost(
-            open_chain(kv, spec=load_spec("local")),
+            open_chain(kv, spec=load_spec("local"), window=window),
             keys=lambda _: VoteKeys(None),
             verifier=verifier,
             clock=SystemClock(),
@@ -70,8 +76,11 @@ async def observer(limits: SyncLimits = LIMITS, kv: KeyValue | None = None) -> A
         sync = SyncDriver(shown, host.chain, host.agreement, SystemClock(), limits)
         exchange = Exchange(shown, host.chain, host.agreement, host.intake, OwnTasks(tasks), sync)
         work += [tasks.create_task(host.intake.run()), tasks.create_task(host.agreement.run())]
-        async with exchange.running():
-            yield Node(network, host, exchange)
+        states = StateServer(
+            shown, host.chain, host.author.held, OwnTasks(tasks), SystemClock() if clock is None else clock
+        )
+        async with states.running(), exchange.running():
+            yield Node(network, host, exchange, states)
         for task in work:
             task.cancel()
     host.chain.store.close()

@@ -465,6 +465,8 @@ class World:
             case _ if self.open:
                 ask = self.open.pop(dice.randrange(len(self.open)))
                 self.take(made.give(self.reply(ask)))
+            case _:
+                pass
 
     def reply(self, ask: AskProof | AskChunk | AskBody) -> SnapshotInput:
         kind = self.kinds[ask.peer]
