@@ -14,7 +14,7 @@ from typing import NamedTuple
 import structlog
 
 from node.clock import Clock
-from node.config import Config
+from node.config import Config, ExitCode, StartError
 from node.driver.snapshot import SnapshotDriver
 from node.joining import Place, listening, make_network
 from node.network.messages import Role, Status
@@ -54,13 +54,15 @@ async def fetch_state(
 ) -> bool:
     """Fill an unfilled database with the state of a recent final block; tell whether that was to be had.
 
-    StartError when the port for peers is in use, a StorageError when the disk refuses to write.
+    StartError when the port for peers is in use, or when there is none and the operator trusts a block: what
+    is executed instead would not be compared with that. A StorageError when the disk refuses to write.
     """
     genesis = Hash(newcomer.facts.genesis)
     filling = Filling(kv)
     began_s = clock.monotonic()
     limits = SnapshotLimits(parallel_max=config.max_parallel_downloads)
-    proof = WarpProof(genesis, 0, newcomer.authorities)
+    trusted = config.get_trusted_block()
+    proof = WarpProof(genesis, 0, newcomer.authorities, trusted)
     download = SnapshotDownload(proof, limits, int(began_s * 1000))
     log.info("state_download_began", patience_s=limits.patience_ms // 1000)
     async with asyncio.TaskGroup() as tasks:
@@ -69,6 +71,8 @@ async def fetch_state(
         driver = SnapshotDriver(network, download, filling, clock)
         async with listening(network):
             outcome = await driver.run()
+    if isinstance(outcome, GiveUp) and trusted is not None:
+        raise StartError(f"no state was fetched: {outcome.reason}", ExitCode.ERROR)
     if isinstance(outcome, GiveUp):
         log.warning("state_not_downloaded", reason=outcome.reason, instead="every block is executed")
         return False

@@ -28,10 +28,12 @@ from node.clock import SystemClock
 from node.config import ConfigError, OperatorError, UsageError
 from node.driver.signer import forget_signatures
 from node.service import count_workers, open_chain
+from node.storage.blocks import BlockStore
+from node.storage.filling import Milestone
 from node.storage.guard import GuardFile
 from node.verifier import Verifier
 from runtime.frame.executive import InvalidBlock
-from runtime.primitives.block import Block, hash_header
+from runtime.primitives.block import Block, decode_header, hash_header
 from runtime.primitives.certificate import (
     ENGINE_ID,
     Certificate,
@@ -72,6 +74,7 @@ def chain_info(*, output_type: str, **values: Any) -> None:
             "finalized_state_root": f"0x{chain.finalized.header.state_root.hex()}",
             "oldest_state": store.oldest_state(),
             "first_block": store.first_block,
+            "trusted_block": describe_set_change(store),
             "leaves": len(store.leaves()),
         }
     if output_type.lower() == "json":
@@ -195,6 +198,17 @@ def load_block(chain: Chain, number: int) -> SignedBlock:
     certificate = chain.certificate(block_hash)
     justifications = None if certificate is None else ((ENGINE_ID, encode_certificate(certificate)),)
     return SignedBlock(block.header, block.extrinsics, justifications)
+
+
+def describe_set_change(store: BlockStore) -> str | None:
+    """Return the last block that announced authorities, as --trusted-block takes it, None without one."""
+    last: Milestone | None = None
+    for milestone in store.milestones(1, store.finalized().number + 1):
+        last = milestone
+    if last is None:
+        return None
+    header = decode_header(last.header)
+    return f"{header.number}:0x{hash_header(header).hex()}"
 
 
 def describe_gap(chain: Chain, number: int) -> str:

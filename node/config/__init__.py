@@ -10,8 +10,10 @@ from node.config.settings import (
     IntervalSeal,
     ManualSeal,
     Seal,
+    TrustedBlock,
     parse_pruning,
     parse_seal,
+    parse_trusted_block,
 )
 from node.config.sources import Origin, Resolved, load_config, render_config
 
@@ -27,9 +29,11 @@ __all__ = [
     "Resolved",
     "Seal",
     "StartError",
+    "TrustedBlock",
     "UsageError",
     "load_config",
     "parse_pruning",
     "parse_seal",
+    "parse_trusted_block",
     "render_config",
 ]

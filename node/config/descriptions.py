@@ -69,6 +69,12 @@ _SETTINGS = {
         "How a new node catches up: full executes every block; warp, and fast as the same thing, fetches the"
         " state of a recent final block with proofs.",
     ),
+    "trusted_block": Setting(
+        NETWORK,
+        "With --sync warp: a block that announced authorities, which the proof must go through; chain-info"
+        " shows the last one.",
+        "NUMBER:HASH",
+    ),
     "max_parallel_downloads": Setting(NETWORK, "Peers asked for blocks at once while catching up.", "N"),
     "max_blocks_per_request": Setting(NETWORK, "Blocks asked for in one request while catching up.", "N"),
     # RPC

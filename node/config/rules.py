@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from node.config.errors import ConfigError, OperatorError
-from node.config.settings import NAME_LENGTH_MAX, Config, parse_pruning, parse_seal
+from node.config.settings import NAME_LENGTH_MAX, Config, parse_pruning, parse_seal, parse_trusted_block
 
 Fail = Callable[[str, Iterable[str]], OperatorError]
 
@@ -48,6 +48,8 @@ def check_rules(config: Config, given: frozenset[str], fail: Fail) -> None:
             " or --rpc-methods unsafe",
             ["rpc_external", "validator"],
         )
+    if config.trusted_block is not None and config.sync == "full":
+        raise fail("only a state from peers goes through a trusted block: add --sync warp", ["trusted_block"])
     if config.mock_signatures and not (config.dev or config.chain == "dev"):
         raise fail("mock signatures are for development chains only: add --dev", ["mock_signatures"])
     for network in config.rpc_rate_limit_whitelisted_ips:
@@ -96,10 +98,14 @@ def _check_parsed(config: Config, fail: Fail) -> None:
         ("seal", parse_seal),
         ("state_pruning", parse_pruning),
         ("blocks_pruning", parse_pruning),
+        ("trusted_block", parse_trusted_block),
     )
     for name, parse in parsers:
+        text = getattr(config, name)
+        if text is None:
+            continue
         try:
-            parse(getattr(config, name))
+            parse(text)
         except ConfigError as error:
             raise fail(str(error), [name]) from error
 

@@ -5,6 +5,7 @@ The name in kebab case is the flag (`--rpc-port`), the key of the configuration 
 come from nor what they do.
 """
 
+import re
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, NamedTuple, get_args
@@ -69,6 +70,13 @@ class ManualSeal(NamedTuple):
     """A block only when the RPC asks for one."""
 
 
+class TrustedBlock(NamedTuple):
+    """A block that the operator vouches for."""
+
+    number: int
+    hash: bytes
+
+
 Seal = IntervalSeal | InstantSeal | ManualSeal
 
 
@@ -113,6 +121,7 @@ class Config(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_f
     node_key_type: Literal["ed25519"] = "ed25519"
     unsafe_force_node_key_generation: bool = False
     sync: Literal["full", "fast", "fast-unsafe", "warp"] = "full"
+    trusted_block: str | None = None
     max_parallel_downloads: Annotated[int, Meta(ge=1, le=PARALLEL_DOWNLOADS_MAX)] = 5
     max_blocks_per_request: Annotated[int, Meta(ge=1, le=BLOCKS_PER_REQUEST_MAX)] = 64
 
@@ -204,6 +213,10 @@ class Config(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_f
         """Return how many finalized blocks keep their body; None means all."""
         return parse_pruning(self.blocks_pruning)
 
+    def get_trusted_block(self) -> TrustedBlock | None:
+        """Return the block that what is fetched from peers must go through, None where none is named."""
+        return None if self.trusted_block is None else parse_trusted_block(self.trusted_block)
+
     def get_seal(self) -> Seal:
         """Return when a lone authority authors."""
         return parse_seal(self.seal)
@@ -231,6 +244,16 @@ def parse_pruning(text: str) -> int | None:
     raise ConfigError(
         f"expected a number of blocks from 1 to {PRUNING_BLOCKS_MAX} or archive, got {text[:40]!r}"
     )
+
+
+def parse_trusted_block(text: str) -> TrustedBlock:
+    """Return the block that `NUMBER:HASH` names; raise ConfigError on anything else."""
+    number, _, digits = text.partition(":")
+    digits = digits.removeprefix("0x")
+    is_number = number.isascii() and number.isdecimal() and 1 <= len(number) <= 10
+    if is_number and 1 <= int(number) < 2**32 and re.fullmatch("[0-9a-fA-F]{64}", digits):
+        return TrustedBlock(int(number), bytes.fromhex(digits))
+    raise ConfigError(f"expected NUMBER:HASH with 64 hex digits, got {text[:80]!r}")
 
 
 def parse_seal(text: str) -> Seal:

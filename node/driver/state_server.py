@@ -52,6 +52,9 @@ LIFE_S: Final = 3600.0
 """After which it gives way to another one although it is asked for."""
 PREPARING_S: Final = 1.0
 """How long an answer waits for the preparation; later the asker is told to come again."""
+READERS_MAX: Final = 8
+"""Peers whose chunks are read or wait for it; more are told to come again. Chunks are read one by one, and
+between two of them there is as long a rest as the first took: half the time stays for everything else."""
 LOOK_S: Final = 5.0
 
 log = structlog.get_logger("sync")
@@ -87,6 +90,8 @@ class StateServer:
         self._tasks = tasks
         self._clock = clock
         self._held: _Held | None = None
+        self._reading = asyncio.Lock()
+        self._rested_s = 0.0
         network.on_request(WarpRequest, self._serve_proof)
         network.on_request(StateRequest, self._serve_state)
 
@@ -161,16 +166,30 @@ class StateServer:
             return Refusal(RefusalCode.BUSY)
         if held.snapshot is None:
             return Refusal(RefusalCode.UNKNOWN)
+        if held.readers >= READERS_MAX:
+            return Refusal(RefusalCode.BUSY)
         held.readers += 1
         try:
-            steps = held.snapshot.chunk_steps(request.start, request.count, STATE_BYTES_MAX)
-            chunk = await Turns(self._clock.monotonic).run(steps)
+            chunk = await self._read(held.snapshot, request)
         finally:
             held.readers -= 1
         if not _is_sendable(chunk):
             log.error("state_not_sendable", number=held.number, reason="a key or a value is too long")
             return Refusal(RefusalCode.FAILED)
         return StateResponse(chunk.entries, chunk.proof)
+
+    async def _read(self, snapshot: StateSnapshot, request: StateRequest) -> Chunk:
+        """Read a chunk in slices, when it is its turn."""
+        async with self._reading:
+            began_s = self._clock.monotonic()
+            if began_s < self._rested_s:
+                await asyncio.sleep(self._rested_s - began_s)
+                began_s = self._clock.monotonic()
+            steps = snapshot.chunk_steps(request.start, request.count, STATE_BYTES_MAX)
+            chunk = await Turns(self._clock.monotonic).run(steps)
+            ended_s = self._clock.monotonic()
+            self._rested_s = ended_s + (ended_s - began_s)
+        return chunk
 
     def _find_held(self, block_hash: bytes) -> _Held | RefusalCode:
         """Return the state of a block, whose preparation begins now if need be; or why not."""

@@ -11,7 +11,8 @@ anything at all. Invariants:
   them are stored, and the block's extrinsics are those of its header;
 * bounds: one request to a peer, `parallel_max` in all; chunks asked for or not stored yet never exceed
   `chunks_max`; entries and bytes in all are bounded, though only a chain's own size could exceed them;
-* justice: a peer suffers only for what an honest one does not do;
+* justice: a peer suffers only for what an honest one does not do; so each has to show the whole way to a
+  block by itself, and is not judged by what another has shown;
 * end: while nothing comes for `patience_ms`, or blocks vanish again and again, it gives up.
 
 Progress while an honest peer serves a block: whatever another failed is asked of it, and who failed is paused
@@ -43,7 +44,7 @@ from node.sync.snapshot_effects import (
     Stored,
 )
 from node.sync.standing import DOUBTED, Standing, Standings
-from node.sync.warp import FollowedBlock, Fragment, InvalidFragment, WarpProof
+from node.sync.warp import FollowedBlock, Fragment, InvalidFragment, OffTrustedBlock, WarpProof
 from runtime.primitives.block import compute_extrinsics_root
 from runtime.primitives.tree_proof import HASH_BYTES
 from runtime.primitives.tree_range import InvalidRange, verify_range
@@ -110,6 +111,8 @@ class SnapshotDownload:
     def __init__(self, proof: WarpProof, limits: SnapshotLimits, now_ms: int) -> None:
         """`proof` begins with the set that is trusted."""
         self._proof = proof
+        self._guide: Peer | None = None
+        self._is_off_trusted = False
         self._limits = limits
         self._standings = Standings()
         self._asked: dict[int, _Asked] = {}
@@ -186,8 +189,13 @@ class SnapshotDownload:
             try:
                 self._follow(fragment, is_last=is_last)
             except InvalidFragment:
+                self._guide = None
                 return self._blame(asked.peer, Offence.BAD_PROOF, now_ms)
-            self._progress_ms = now_ms
+            except OffTrustedBlock:
+                self._guide, self._is_off_trusted = None, True
+                standing.pause(now_ms, DOUBTED)
+                return []
+        self._progress_ms = now_ms
         target = self._target
         if target is not None and target.header.number + BEHIND_MAX < asked.claim:
             self._target = None
@@ -277,12 +285,17 @@ class SnapshotDownload:
         if self._targets > TARGETS_MAX:
             return f"no peer has kept serving one of {TARGETS_MAX} blocks"
         if now_ms - self._progress_ms >= limits.patience_ms:
-            return f"no peer has served anything for {limits.patience_ms // 1000} s"
+            return self._describe_silence()
         is_known = self._first_peer_ms is not None and now_ms - self._first_peer_ms >= GRACE_MS
         is_short = self._has_believed_peer() and self._standings.compute_target() < NUMBER_MIN
         if self._target is None and is_known and is_short:
             return f"the chain has fewer than {NUMBER_MIN} blocks"
         return None
+
+    def _describe_silence(self) -> str:
+        if self._is_off_trusted:
+            return "no peer has shown a way through the trusted block"
+        return f"no peer has served anything for {self._limits.patience_ms // 1000} s"
 
     def _is_forsaken(self) -> bool:
         """Tell whether every peer who could serve the block has refused to."""
@@ -302,8 +315,10 @@ class SnapshotDownload:
         """Ask a free peer for what is wanted next; None where it has nothing of it, or there is no room."""
         request = self._next_request
         if self._target is None:
-            if self._asked or standing.claim < max(NUMBER_MIN, self._proof.number + 1):
+            if self._asked or standing.claim < NUMBER_MIN:
                 return None
+            if peer != self._guide:
+                self._guide, self._proof, self._set_changes = peer, self._proof.begin_anew(), []
             return self._note(request, standing, _AskedProof(peer, standing.claim))
         if not self._is_able(peer) or peer in self._refused:
             return None
@@ -339,6 +354,8 @@ class SnapshotDownload:
     def _follow(self, fragment: Fragment, *, is_last: bool) -> None:
         """Follow the authorities one header further, to the block to take when it is the last one."""
         found = self._proof.follow(fragment)
+        if is_last and not self._proof.is_past_trusted:
+            raise OffTrustedBlock("the block is below it")
         if found.announces_set:
             self._set_changes.append(found)
         if is_last:

@@ -34,6 +34,11 @@ class InvalidFragment(ValueError):
     """A fragment that shows nothing; no honest peer sends it."""
 
 
+class OffTrustedBlock(Exception):
+    """What is shown does not go through the block that is trusted; nobody is to blame before it is known who
+    is wrong."""
+
+
 class Fragment(NamedTuple):
     """The SCALE bytes of a header and of its certificate, not checked."""
 
@@ -53,18 +58,40 @@ class FollowedBlock(NamedTuple):
 class WarpProof:
     """How far the authorities have been followed."""
 
-    def __init__(self, genesis: Hash, number: int, current: AuthoritySet) -> None:
-        """Begin with the set in force behind a block."""
+    def __init__(
+        self,
+        genesis: Hash,
+        number: int,
+        current: AuthoritySet,
+        trusted: tuple[int, bytes] | None = None,
+    ) -> None:
+        """Begin with the set in force behind a block.
+
+        `trusted` is number and hash of a later block that announces a set, which has to come on the way: of
+        sets before that one nothing needs to be believed any more.
+        """
         self._genesis: Final = genesis
+        self._trusted: Final = trusted
+        self._origin: Final = (number, current)
         self.number = number
         """The last block that announced a set, or with which this began."""
         self.current = current
         """The set in force behind it."""
 
+    @property
+    def is_past_trusted(self) -> bool:
+        """Whether the trusted block came, or there is none."""
+        return self._trusted is None or self.number >= self._trusted[0]
+
+    def begin_anew(self) -> WarpProof:
+        """Return a proof that begins where this one did."""
+        return WarpProof(self._genesis, *self._origin, self._trusted)
+
     def follow(self, fragment: Fragment, check: SignatureCheck = verify) -> FollowedBlock:
         """Return the block of the next fragment; InvalidFragment, and nothing is changed, if it is not one.
 
-        Cost: one check of a signature for each vote.
+        OffTrustedBlock where it leaves the trusted block out, or is another block in its place. Cost: one
+        check of a signature for each vote.
         """
         try:
             header = decode_header(fragment.header)
@@ -78,6 +105,7 @@ class WarpProof:
             raise InvalidFragment("the digest is larger than any block's")
         block_hash = hash_header(header)
         self._ensure_certified(header, block_hash, certificate, check)
+        self._ensure_through_trusted(header.number, block_hash, announces_set=following is not None)
         if following is not None:
             self._ensure_follows(following)
             self.number, self.current = header.number, following
@@ -95,6 +123,14 @@ class WarpProof:
             verify_certificate(certificate, self._genesis, self.current.set_id, voters, check)
         except InvalidCertificate as error:
             raise InvalidFragment(f"block {header.number}: {error}") from error
+
+    def _ensure_through_trusted(self, number: int, block_hash: Hash, *, announces_set: bool) -> None:
+        if self._trusted is None or self.is_past_trusted or number < self._trusted[0]:
+            return
+        if (number, block_hash) != self._trusted:
+            raise OffTrustedBlock(f"block {self._trusted[0]} is left out, or another one")
+        if not announces_set:
+            raise OffTrustedBlock(f"block {number} announces no authorities")
 
     def _ensure_follows(self, following: AuthoritySet) -> None:
         if following.set_id <= self.current.set_id or not following.authorities:

@@ -15,10 +15,12 @@ from node.config import (
     IntervalSeal,
     ManualSeal,
     OperatorError,
+    TrustedBlock,
     UsageError,
     load_config,
     parse_pruning,
     parse_seal,
+    parse_trusted_block,
     render_config,
 )
 from node.config.descriptions import SETTINGS
@@ -365,6 +367,38 @@ def test_bad_seal_modes_are_refused(text: str) -> None:
 def test_bad_pruning_is_refused(text: str) -> None:
     assert isinstance(fail({"state_pruning": text}), UsageError)
     assert isinstance(fail({"blocks_pruning": text}), UsageError)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ":",
+        "5",
+        "5:",
+        f"5:0x{'0' * 63}",
+        f"5:0x{'0' * 65}",
+        f"5:0x{'g' * 64}",
+        f"0:{'0' * 64}",
+        f"4294967296:{'0' * 64}",
+        f"-1:{'0' * 64}",
+        f"\u0665:{'0' * 64}",
+        f"5:{'0' * 64}:",
+        f"5 :{'0' * 64}",
+    ],
+)
+def test_bad_trusted_block_is_refused(text: str) -> None:
+    assert isinstance(fail({"trusted_block": text, "sync": "warp"}), UsageError)
+
+
+def test_trusted_block_is_a_number_and_a_hash_and_needs_a_state_from_peers() -> None:
+    digits = "0f" * 32
+    for text in (f"7:{digits}", f"7:0x{digits.upper()}"):
+        flags = {"trusted_block": text, "sync": "fast"}
+        assert load_config(flags, {}).config.get_trusted_block() == TrustedBlock(7, bytes.fromhex(digits))
+    assert load_config({}, {}).config.get_trusted_block() is None
+    assert parse_trusted_block(f"4294967295:{digits}").number == 2**32 - 1
+    assert "--sync warp" in str(fail({"trusted_block": f"7:{digits}"}))
 
 
 def test_pruning_is_a_number_or_an_archive() -> None:

@@ -50,8 +50,10 @@ def make_fragment(header: Header, current: AuthoritySet, signers: tuple[int, ...
     return Fragment(encode_header(header), encode_certificate(certify_header(header, current, signers)))
 
 
-def begin(number: int = 0, current: AuthoritySet = SETS[0]) -> WarpProof:
-    return WarpProof(GENESIS, number, current)
+def begin(
+    number: int = 0, current: AuthoritySet = SETS[0], trusted: tuple[int, bytes] | None = None
+) -> WarpProof:
+    return WarpProof(GENESIS, number, current, trusted)
 
 
 class Served(NamedTuple):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from node.chain import snapshot
 from node.chain.chain import Chain
 from node.chain.snapshot import StateSnapshot
 from node.driver import state_server
-from node.driver.state_server import BEHIND_MAX, IDLE_S, LIFE_S, OFFER_STEP
+from node.driver.state_server import BEHIND_MAX, IDLE_S, LIFE_S, OFFER_STEP, READERS_MAX
 from node.network.messages import (
     FRAGMENTS_MAX,
     STATE_ENTRIES_MAX,
@@ -250,3 +251,42 @@ async def test_chunk_keeps_the_bytes_of_a_response(monkeypatch: pytest.MonkeyPat
         answer = await ask_state(node, 16)
         assert isinstance(answer, StateResponse)
         assert 0 < sum(len(key) + len(value) for key, value in answer.entries) <= 500
+
+
+async def test_chunks_are_read_one_by_one_with_a_rest_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    sleep = asyncio.sleep
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+        await sleep(0)
+
+    async with serving(20) as (node, clock):
+        await ask_state(node, 16)
+        held = node.states._held
+        assert held is not None
+        assert held.snapshot is not None
+        read = held.snapshot.chunk_steps
+
+        def slow_read(*args: Any) -> Any:
+            clock.advance(40)
+            return read(*args)
+
+        monkeypatch.setattr(held.snapshot, "chunk_steps", slow_read)
+        monkeypatch.setattr(asyncio, "sleep", rest)
+        await ask_state(node, 16)
+        assert rests == []
+        await ask_state(node, 16)
+        assert rests == [pytest.approx(0.04)]
+
+
+async def test_more_readers_than_can_be_served_are_told_to_come_again() -> None:
+    async with serving(20) as (node, _):
+        await ask_state(node, 16)
+        held = node.states._held
+        assert held is not None
+        held.readers = READERS_MAX - 1
+        assert isinstance(await ask_state(node, 16), StateResponse)
+        held.readers = READERS_MAX
+        assert await ask_state(node, 16) == BUSY
+        held.readers = 0

@@ -33,6 +33,7 @@ from node.sync.snapshot_effects import (
 )
 from node.sync.standing import PAUSE_MS
 from node.sync.warp import Fragment
+from runtime.primitives.block import hash_header
 from tests.support.states import BODY, SETS, Served, begin, make_fragment, make_header, served_at
 
 LIMITS = SnapshotLimits(parallel_max=3, chunk_entries=20, chunks_max=4, patience_ms=30_000)
@@ -134,6 +135,49 @@ def test_block_that_announces_a_set_may_be_the_one_to_take() -> None:
     assert [one.header for one in effects[-1].set_changes] == [header]
 
 
+def test_proof_goes_on_with_its_peer_and_begins_anew_with_another() -> None:
+    made = Fetching()
+    made.give(PeerSaid("a", 50), PeerSaid("b", 50))
+    assert made.give(ProofServed(0, (FIRST,), False)) == [AskProof(1, "a", 5)]
+    assert made.give(RequestFailed(1, Fault.BUSY)) == [AskProof(2, "b", 0)]
+    assert made.give(RequestFailed(2, Fault.STALLED)) == []
+    assert made.wait(PAUSE_MS) == [AskProof(3, "a", 0)]
+
+
+def test_honest_peer_is_not_judged_by_what_old_keys_have_signed() -> None:
+    made = Fetching()
+    made.give(PeerSaid("thief", 60), PeerSaid("good", 50))
+    stolen = make_fragment(make_header(4, SETS[3]), SETS[0])
+    made.give(ProofServed(0, (stolen,), False), PeerLeft("thief"))
+    effects = made.give(ProofServed(2, served().fragments, True))
+    assert effects == [AskBody(3, "good", served().hash)]
+
+
+def trusting(number: int, block_hash: bytes) -> Fetching:
+    made = Fetching()
+    made.download = SnapshotDownload(begin(trusted=(number, block_hash)), LIMITS, 0)
+    return made
+
+
+def test_proof_goes_through_the_trusted_block_or_is_left_without_blame() -> None:
+    trusted = hash_header(make_header(9, SETS[2]))
+    made = trusting(9, trusted)
+    assert AskBody(1, "a", served().hash) in made.find()
+    stolen = make_fragment(make_header(48, SETS[3]), SETS[0])
+    for number, block_hash, fragments in (
+        (9, trusted, (stolen,)),
+        (9, bytes(32), served().fragments),
+        (8, trusted, served().fragments),
+        (NUMBER, served().hash, served().fragments),
+        (70, trusted, served().fragments),
+    ):
+        made = trusting(number, block_hash)
+        made.give(PeerSaid("a", 50), PeerSaid("b", 50))
+        assert made.give(ProofServed(0, fragments, True)) == [AskProof(1, "b", 0)]
+        effects = made.wait(LIMITS.patience_ms)
+        assert effects == [GiveUp("no peer has shown a way through the trusted block")]
+
+
 def fragments_above(start: int, block: Served) -> list[Fragment]:
     """Return what leads from a block to another."""
     numbers = (5, 9, block.header.number)
@@ -171,7 +215,7 @@ def test_block_far_below_what_its_peer_has_is_not_taken() -> None:
     made = Fetching()
     made.give(PeerSaid("old", NUMBER + BEHIND_MAX + 1), PeerSaid("good", NUMBER + BEHIND_MAX))
     effects = made.give(ProofServed(0, served().fragments, True))
-    assert effects == [Penalise("old", Offence.OLD_OFFER), AskProof(1, "good", 9)]
+    assert effects == [Penalise("old", Offence.OLD_OFFER), AskProof(1, "good", 0)]
     other = Fetching()
     assert AskBody(1, "a", served().hash) in other.find(NUMBER + BEHIND_MAX)
 

@@ -5,9 +5,17 @@ from collections.abc import Callable
 import pytest
 from msgspec import structs
 
-from node.sync.warp import Fragment, InvalidFragment, WarpProof
+from node.sync.warp import Fragment, InvalidFragment, OffTrustedBlock, WarpProof
 from runtime.frame.runtime_api import Authority, AuthoritySet
-from runtime.primitives.block import DIGEST_ITEMS_MAX, Consensus, Digest, Header, PreRuntime, encode_header
+from runtime.primitives.block import (
+    DIGEST_ITEMS_MAX,
+    Consensus,
+    Digest,
+    Header,
+    PreRuntime,
+    encode_header,
+    hash_header,
+)
 from runtime.primitives.certificate import ENGINE_ID, Certificate, encode_certificate
 from runtime.primitives.scale import codec
 from tests.support.states import SETS, begin, certify_header, make_fragment, make_header
@@ -97,6 +105,29 @@ def test_certificate_of_another_chain_is_refused() -> None:
     fragment = make_fragment(make_header(5, SETS[1]), SETS[0])
     with pytest.raises(InvalidFragment):
         WarpProof(b"\6" * 32, 0, SETS[0]).follow(fragment)  # type: ignore[arg-type]  # it is a hash
+
+
+def test_trusted_block_has_to_come_in_its_place() -> None:
+    header = make_header(9, SETS[2])
+    trusted = hash_header(header)
+    first, then = make_fragment(make_header(5, SETS[1]), SETS[0]), make_fragment(header, SETS[1])
+    proof = begin(trusted=(9, trusted))
+    proof.follow(first)
+    passed = [proof.is_past_trusted]
+    for other in (make_fragment(make_header(10), SETS[1]), make_fragment(make_header(9), SETS[1])):
+        with pytest.raises(OffTrustedBlock):
+            proof.follow(other)
+    assert (proof.number, proof.current) == (5, SETS[1])
+    proof.follow(then)
+    passed.append(proof.is_past_trusted)
+    assert passed == [False, True]
+    proof.follow(make_fragment(make_header(10), SETS[2]))
+    again = proof.begin_anew()
+    assert (again.number, again.current, again.is_past_trusted) == (0, SETS[0], False)
+    silent = begin(trusted=(5, hash_header(make_header(5))))
+    with pytest.raises(OffTrustedBlock, match="announces"):
+        silent.follow(make_fragment(make_header(5), SETS[0]))
+    assert begin().is_past_trusted
 
 
 async def test_what_a_chain_lists_of_itself_is_such_a_proof() -> None:
