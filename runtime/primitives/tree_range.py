@@ -1,7 +1,7 @@
 """Proofs that a chunk of state entries is complete and true: what its verifier needs to know, nothing more.
 
 A chunk is every entry whose path lies between two bounds, in the order of paths; chunks that follow one
-another from the lowest path to the end are the whole state. The request of a peer for a state will be
+another from the lowest path to the end are the whole state. The request of a peer for a state is
 answered with such chunks. This module holds no tree, reads no storage and knows no message; nodes and their
 hashes are those of tree_proof, the bytes are written out in docs/state-tree.md.
 
