@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from node.service import open_chain
 from node.storage.columns import Column
 from node.storage.leveldb import LevelDbKeyValue
 from tests.processes.running import ROOT, RunningNode, build_command, free_port, run_loam
+from tests.processes.validators import NAMES, Validators, final, reach
 from tests.support.warping import grow_changing, list_set_changes
 
 BLOCKS = 70
@@ -30,11 +33,11 @@ CHAIN = Path("chains") / "local_testnet" / "db"
 pytestmark = [pytest.mark.slow, pytest.mark.net]
 
 
-async def make_chain(base: Path, blocks: int = BLOCKS) -> None:
+async def make_chain(base: Path, blocks: int = BLOCKS, changes: tuple[int, ...] = (10, 30)) -> None:
     """Fill a node's database with final blocks, among them some that change the set of authorities."""
     with open_chain(Config(chain="local", base_path=str(base))) as (_, chain):
-        await grow_changing(chain, blocks, (10, 30))
-        assert blocks < 30 or list_set_changes(chain) == [10, 30]
+        await grow_changing(chain, blocks, changes)
+        assert tuple(list_set_changes(chain)) == changes
 
 
 class Nodes:
@@ -44,9 +47,11 @@ class Nodes:
         self._stack = stack
         self._base = base
 
-    def start(self, name: str, *known: RunningNode, sync: str = "full") -> RunningNode:
+    def start(
+        self, name: str, *known: RunningNode, sync: str = "full", flags: Sequence[str] = ()
+    ) -> RunningNode:
         """Start a node that dials others."""
-        node = RunningNode(self._base / name, *self.flags(*known, sync=sync), chain=LOCAL)
+        node = RunningNode(self._base / name, *self.flags(*known, sync=sync), *flags, chain=LOCAL)
         self._stack.callback(node.stop)
         return node
 
@@ -83,8 +88,10 @@ def state_root(node: RunningNode, number: int) -> str:
 
 def test_new_node_begins_with_a_recent_state_and_serves_it_in_turn(tmp_path: Path, nodes: Nodes) -> None:
     asyncio.run(make_chain(tmp_path / "old"))
+    info = json.loads("".join(run_loam("chain-info", *LOCAL, "--base-path", str(tmp_path / "old")).lines))
+    assert (info["first_block"], info["trusted_block"].partition(":")[0]) == (0, "30")
     old = nodes.start("old")
-    new = nodes.start("new", old, sync="warp")
+    new = nodes.start("new", old, sync="warp", flags=("--trusted-block", info["trusted_block"]))
     wait(lambda: new.finalized() == old.finalized())
     assert new.finalized()[0] == BLOCKS
     numbers = [0, 1, TAKEN - 1, TAKEN, BLOCKS]
@@ -114,6 +121,28 @@ def test_new_node_begins_with_a_recent_state_and_serves_it_in_turn(tmp_path: Pat
     third.stop()
     new.stop()
     check_offline(tmp_path / "third")
+
+
+def test_new_node_joins_validators_at_work_and_follows_them(tmp_path: Path) -> None:
+    """The chain was made beforehand: its last block lets a fifth one in, so that in the new set nobody has
+    signed yet, and keys of which there is no record may sign after they have watched."""
+    asyncio.run(make_chain(tmp_path / NAMES[0], 40, (40,)))
+    for name in NAMES[1:]:
+        shutil.copytree(tmp_path / NAMES[0], tmp_path / name)
+    with ExitStack() as stack:
+        made = Validators(tmp_path)
+        stack.callback(made.close)
+        for name in NAMES:
+            made.start(name)
+        late = Nodes(stack, tmp_path).start("late", made.nodes["alice"], sync="warp")
+        assert late.finalized()[0] >= 32
+        reach(45, *made.nodes.values(), late)
+        reach(final(made.nodes["bob"]) + 3, late)
+        number = final(late)
+        for node in made.nodes.values():
+            reach(number, node)
+            assert state_root(node, number) == state_root(late, number)
+        assert late.rpc("chain_getBlockHash", 31) is None
 
 
 def check_offline(base: Path) -> None:
@@ -177,7 +206,7 @@ def test_node_that_fetches_is_stopped_by_a_signal(tmp_path: Path, nodes: Nodes, 
 
 
 def test_short_chain_is_executed(tmp_path: Path, nodes: Nodes) -> None:
-    asyncio.run(make_chain(tmp_path / "old", 20))
+    asyncio.run(make_chain(tmp_path / "old", 20, ()))
     old = nodes.start("old")
     new = nodes.start("new", old, sync="warp")
     wait(lambda: new.finalized() == old.finalized())
