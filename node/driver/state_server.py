@@ -198,9 +198,8 @@ class StateServer:
             return held
         store, final = self._chain.store, self._chain.finalized.number
         number = store.number_by_hash(block_hash)
-        if number is None or store.hash_by_number(number) != block_hash:
-            return RefusalCode.UNKNOWN
-        if not max(1, final - BEHIND_MAX, store.oldest_state()) <= number <= final:
+        lowest = max(1, final - BEHIND_MAX, store.oldest_state())
+        if number is None or not lowest <= number <= final:
             return RefusalCode.UNKNOWN
         if held is not None and (held.readers or self._is_in_use(held)):
             return RefusalCode.BUSY

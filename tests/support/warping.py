@@ -6,7 +6,9 @@ from genesis.chain_spec import load_spec
 from node.chain.branches import BlockInfo
 from node.chain.chain import Chain
 from node.storage.columns import parse_header_start
+from node.storage.filling import Filling, FirstBlock
 from node.storage.kv import KeyValue
+from node.storage.memory import MemoryKeyValue
 from node.sync.warp import Fragment
 from runtime.frame.runtime_api import AuthoritySet
 from runtime.primitives.certificate import (
@@ -69,6 +71,24 @@ async def changing_chain(
     chain = open_chain(kv, spec=load_spec("local"), window=window)
     await grow_changing(chain, blocks, changes)
     return chain
+
+
+def copy_at(chain: Chain, number: int) -> KeyValue:
+    """Return a database that begins with the state of a block of a chain."""
+    genesis, block_hash, shown = chain.genesis_hash, chain.hash_at(number), fragment_at(chain, number)
+    first, body = chain.store.header(genesis), chain.store.body(block_hash or b"")
+    assert first is not None
+    assert body is not None
+    kv = MemoryKeyValue()
+    filling = Filling(kv)
+    with chain.store.state_at(number) as state:
+        filling.add(state.iterate())
+    milestones = list(chain.store.milestones(1, number + 1))
+    facts = chain.store.facts
+    filling.finish(
+        facts, FirstBlock(first, ()), FirstBlock(shown.header, body, shown.certificate), milestones
+    )
+    return kv
 
 
 def genesis_set(chain: Chain) -> AuthoritySet:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from genesis.chain_spec import load_spec
 from node.chain.chain import Chain
+from node.chain.errors import UnknownBlock
 from node.consensus.messages import Decided, encode_message
 from node.driver.syncing import ALL_FIELDS
 from node.network.errors import PeerGoneError, Penalty, RequestTimeoutError, TooManyRequestsError
@@ -18,10 +20,12 @@ from node.network.messages import (
     BlocksResponse,
     Consensus,
     Refusal,
+    RefusalCode,
     RequestBody,
     ResponseBody,
     Status,
     Transactions,
+    WarpRequest,
 )
 from node.storage.kv import Batch
 from node.storage.memory import MemoryKeyValue
@@ -31,9 +35,10 @@ from runtime.primitives.extrinsic import make_unsigned
 from tests.node.driver.test_offences import contradiction
 from tests.support.chain import account
 from tests.support.network import NAMES
-from tests.support.node_chain import transfer
+from tests.support.node_chain import open_chain, transfer
 from tests.support.observer import LIMITS, Node, observer, source, status_of
 from tests.support.peers import certify_by, grow, serving, too_few_votes
+from tests.support.warping import changing_chain, copy_at
 
 RANGE = LIMITS.range_blocks
 PAUSE_S = 0.05
@@ -340,3 +345,46 @@ def _body(chain: Chain, number: int) -> tuple[bytes, ...]:
     block = chain.block(block_hash)
     assert block is not None
     return block.extrinsics
+
+
+async def test_node_that_began_with_a_state_goes_on_from_it_and_refuses_what_it_never_had() -> None:
+    chain = await changing_chain(30, (4,))
+    async with observer(kv=copy_at(chain, 16)) as node:
+        assert node.chain.finalized.number == 16
+        node.network.connect("ahead", status_of(chain), serving(chain))
+        await node.wait(lambda: node.chain.finalized.number == 30)
+        assert node.chain.finalized.hash == chain.finalized.hash
+        assert node.chain.head.header.state_root == chain.head.header.state_root
+        assert node.network.reports == []
+        assert [node.chain.hash_at(number) for number in (0, 16)] == [chain.hash_at(0), chain.hash_at(16)]
+        assert [node.chain.hash_at(number) for number in (1, 4, 15)] == [None] * 3
+        for start in (1, 15):
+            assert await node.ask(BlocksRequest(start, 10, ALL_FIELDS)) == Refusal(RefusalCode.UNKNOWN)
+        assert [one.hash for one in (await node.ask(BlocksRequest(16, 2, 1))).blocks] == [
+            chain.hash_at(16),
+            chain.hash_at(17),
+        ]
+        old = chain.hash_at(4)
+        assert old is not None
+        assert await node.ask(BlockRequest(old, 1)) == Refusal(RefusalCode.UNKNOWN)
+        assert await node.ask(BlocksRequest(old, 1, 1)) == Refusal(RefusalCode.UNKNOWN)
+        with pytest.raises(UnknownBlock):
+            node.chain.view(old)
+        assert (await node.ask(WarpRequest(0))).fragments[0].header == chain.store.header(old)
+    chain.store.close()
+
+
+async def test_who_refuses_blocks_it_never_had_is_not_penalised_and_others_serve() -> None:
+    chain = await changing_chain(30)
+    young = open_chain(copy_at(chain, 16), spec=load_spec("local"))
+
+    def refuse(_: RequestBody) -> ResponseBody | None:
+        return None
+
+    async with observer() as node:
+        node.network.connect("young", status_of(young), refuse)
+        node.network.connect("old", status_of(chain), serving(chain))
+        await node.wait(lambda: node.chain.finalized.number == 30)
+        assert node.network.reports == []
+    chain.store.close()
+    young.store.close()

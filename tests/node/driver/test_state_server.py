@@ -184,6 +184,27 @@ async def test_unused_state_is_let_go() -> None:
         assert node.states.prepared is None
 
 
+async def test_state_that_somebody_reads_is_not_let_go() -> None:
+    async with serving(20) as (node, clock):
+        await ask_state(node, 16)
+        held = node.states._held
+        assert held is not None
+        held.readers = 1
+        clock.advance(int(IDLE_S * 1000))
+        node.states.let_go_unused()
+        assert await ask_state(node, 17) == BUSY
+        assert node.states.prepared == 16
+        held.readers = 0
+
+
+async def test_state_that_is_not_kept_takes_no_others_place() -> None:
+    async with serving(20, (), 8) as (node, clock):
+        await ask_state(node, 20)
+        clock.advance(int(IDLE_S * 1000))
+        assert await ask_state(node, 11) == UNKNOWN
+        assert node.states.prepared == 20
+
+
 async def test_state_that_is_asked_for_for_ever_gives_way_in_the_end() -> None:
     async with serving(20) as (node, clock):
         for _ in range(int(LIFE_S / IDLE_S) * 2):

@@ -5,7 +5,7 @@ import pytest
 from node.storage.blocks import BlockStore, NotFilledError
 from node.storage.columns import BlockRef, ChainFacts, Column, compute_block_hash, encode_number
 from node.storage.filling import Filling, FirstBlock, Milestone, is_filled
-from node.storage.kv import ClosedError, CorruptionError, KeyValue, WriteFailedError
+from node.storage.kv import Batch, ClosedError, CorruptionError, KeyValue, WriteFailedError
 from node.storage.memory import MemoryKeyValue
 from node.storage.states import StateDiscarded
 from node.storage.verify import cut_back_to_good, walk
@@ -118,6 +118,25 @@ def test_filling_that_begins_anew_keeps_nothing_of_the_one_before() -> None:
     filling.add([(b"old", b"value")])
     filling.clear()
     assert list(other.keys()) == []
+
+
+class SyncNotingKeyValue(MemoryKeyValue):
+    """Notes which writes were to survive power loss."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.syncs: list[bool] = []
+
+    def write(self, batch: Batch, *, sync: bool) -> None:
+        super().write(batch, sync=sync)
+        self.syncs.append(sync)
+
+
+def test_every_write_survives_power_loss() -> None:
+    kv = SyncNotingKeyValue()
+    Filling(kv).add(STATE)
+    fill(kv)
+    assert kv.syncs == [True] * (2 + WRITES), "the second filling clears what the first one left"
 
 
 def test_filled_database_is_not_filled_again() -> None:

@@ -447,6 +447,18 @@ def test_peer_that_serves_in_small_pieces_is_slow_but_no_liar() -> None:
     assert [type(one) for one in made.wait(1)] == [AskChunk]
 
 
+def test_peer_that_serves_well_is_forgiven() -> None:
+    made = Fetching()
+    made.find()
+    for request in (1, 2):
+        made.give(RequestFailed(request, Fault.STALLED))
+        made.wait(2 * PAUSE_MS)
+    made.give(BodyServed(3, BODY))
+    made.give(ChunkServed(4, *served().read(bytes(32), 20)), RequestFailed(5, Fault.BUSY))
+    assert made.wait(PAUSE_MS - 1) == []
+    assert [type(one) for one in made.wait(1)] == [AskChunk]
+
+
 # --- at random
 
 
