@@ -201,8 +201,16 @@ async def test_state_that_is_not_kept_takes_no_others_place() -> None:
     async with serving(20, (), 8) as (node, clock):
         await ask_state(node, 20)
         clock.advance(int(IDLE_S * 1000))
-        assert await ask_state(node, 11) == UNKNOWN
-        assert node.states.prepared == 20
+        unfinal = make_block(node.chain).info.hash
+        for block_hash in (hash_at(node.chain, 11), unfinal):
+            assert await node.ask(StateRequest(block_hash, LOWEST_PATH, 1)) == UNKNOWN
+            assert node.states.prepared == 20
+
+
+async def test_genesis_is_no_state_to_begin_with() -> None:
+    async with serving(3) as (node, _):
+        assert await ask_state(node, 0) == UNKNOWN
+        assert isinstance(await ask_state(node, 1), StateResponse)
 
 
 async def test_state_that_is_asked_for_for_ever_gives_way_in_the_end() -> None:

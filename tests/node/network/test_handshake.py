@@ -46,23 +46,23 @@ SMALL_ORDER = [
 
 
 VECTOR_FIRST = (
-    "4c4f414d0100000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1ff77ff4b10788bfdca62c"
+    "4c4f414d0200000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1ff77ff4b10788bfdca62c"
     "a0bb160d427cf5762d85f2b5cad6807ec9c3febbde09"
 )
 VECTOR_SECOND = (
-    "4c4f414d0100000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f73b2d8b76aa9b5366003"
-    "2bc8f5d8bee3a3ae4e3b3a7fd49ade81f7347a34aa68adc92edbacd76e02f7bf4de2f281559abc682e3b7274f758df35"
-    "71a48f6d11fb7f5793140a95efe5fca228b5af45354d8927c377fc60602a5bf36f2f38a558f678e5d5679f83a2817a3f"
-    "90ca863e89228197f4246711fb127126a9fb3970311fd9cf24d35759c0fc192eaa9607e1969a"
+    "4c4f414d0200000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f73b2d8b76aa9b5366003"
+    "2bc8f5d8bee3a3ae4e3b3a7fd49ade81f7347a34aa683eb618540f8544cae4eb13b3be9a1103e130b20619adc091c74d"
+    "5a33c55aa52479892df7f7222b26741ee974d6537d6edd9875cfc9c063c3289726e9b810f48ac6cf9b233301784f9da9"
+    "6228fbfe61267f9ca29fbb252f5e86f2a2eade82f02f2795cf70ea6255f63703cc0f3ba80ee0"
 )
 VECTOR_THIRD = (
-    "6f49a87893e976314db4b298be625d36cc55fd24b4377e8ded588bbeab604443617f673cdca670594d78ddfb77a2d9ad"
-    "70de9aa8dfb5990d614c1172403ea703c8f96503479500d4b502376508dcd13e64ca477e403e71e78c5920bf4dfdb31e"
-    "092fb937bf13dd4d8f830faf2d33b3cb"
+    "32145966b4a9d4ea1e919ecac68f4e23af6423b2b97b3f980bc893b7adcaa6238aa92e3376b069e81e8ed318812b161d"
+    "df2ccbe208877e7bbb8476e1551a252fb7d6e8a95d859fbc2644caa5da0fdec18d18ac3f7dc756ebc2ae77d501ff3a02"
+    "87a1e55b5f073ca7fd0d27cb57fabfbd"
 )
 VECTOR_KEYS = (
-    "fd315944e6707400c8e7fe41638244a94f17740e6b8c06df3fb9a5651d9e198a",
-    "9be0ae503a593c87dd84b0c5430480cf40cb2deb61a739ad410ce44925dfb610",
+    "cdb4db17ade3476d1caa959083ab5dc8b346b39f6cbd95276e5cd98d5c4abd92",
+    "733ab14032264eaa8bc47d3f92d838bf9ac317938e318ab330933fb6f8490a07",
 )
 
 
@@ -88,7 +88,7 @@ def test_both_sides_know_each_other_and_share_two_different_keys() -> None:
     assert dialler.sending != dialler.receiving
 
 
-def test_messages_and_keys_are_those_of_version_1() -> None:
+def test_messages_and_keys_are_those_of_version_2() -> None:
     """The bytes on the wire: a change of any of these is a new version."""
     messages, dialler, _ = shake()
     assert messages[0].hex() == VECTOR_FIRST
@@ -280,7 +280,7 @@ def test_ephemeral_keys_of_small_order_are_refused(point: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "match"), [(b"HTTP\x01\x00", "another protocol"), (b"LOAM\x02\x00", "version 2, we speak 1")]
+    ("change", "match"), [(b"HTTP\x01\x00", "another protocol"), (b"LOAM\x01\x00", "version 1, we speak 2")]
 )
 def test_other_protocols_and_versions_are_told(change: bytes, match: str) -> None:
     dialling = dial(ALICE, DIAL_SECRET, BOB.keypair.public)
