@@ -12,9 +12,13 @@ from types import MappingProxyType
 from typing import Any
 
 from genesis.assets import parse_assets, with_watt
+from genesis.compliance import parse_compliance
 from genesis.config import SpecError, as_account, as_amount, as_list, as_object
 from genesis.proxy_types import ProxyType, allows, is_superset
+from genesis.regulation import BASIC_LIMIT_THB, REQUIREMENTS, regulate
 from genesis.reserve import RESERVE_SECTION, parse_reserve
+from pallets.compliance.compliance import Compliance
+from pallets.compliance.compliance_types import NOBODY_ATTESTED, ComplianceConfig, GenesisCompliance, Tier
 from pallets.core import weights
 from pallets.core.members import Member, MemberClass, Members, MembersConfig
 from pallets.core.multisig import Multisig, MultisigConfig
@@ -112,6 +116,7 @@ class ConsortiumGenesis:
     """Of validators that are no technology companies."""
     on_offence: OnOffence = OnOffence.Record
     reserve: GenesisReserve = NO_RESERVE
+    compliance: GenesisCompliance = NOBODY_ATTESTED
 
 
 DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType(
@@ -123,6 +128,7 @@ DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType(
         "sudo": {"key": None},
         "assets": {"assets": [], "metadata": [], "accounts": []},
         "wattReserve": {"attestors": [], "report": None},
+        "compliance": {"officers": [], "attested": []},
     }
 )
 """The configuration that a patch is laid over."""
@@ -153,6 +159,7 @@ def parse_genesis(config: Mapping[str, Any], path: str) -> ConsortiumGenesis:
         _parse_classes(sections.get("members", {}), f"{path}.members"),
         _parse_on_offence(sections.get("offences", {}), f"{path}.offences"),
         parse_reserve(sections.get(RESERVE_SECTION, {}), f"{path}.{RESERVE_SECTION}"),
+        parse_compliance(sections.get("compliance", {}), f"{path}.compliance"),
     )
 
 
@@ -225,6 +232,7 @@ class Consortium:
     asset_holds: AssetHolds
     watt: OneAsset
     reserve: WattReserve
+    compliance: Compliance
 
 
 def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVersion) -> Consortium:
@@ -253,10 +261,12 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
     )
     assets, holds, watt = _add_assets(build, system, balances)
     reserve = build.add(WattReserve, index=21, name="WattReserve", config=WattReserveConfig(watt, clock))
+    compliance = _add_supervision(build, clock)
+    check_compliance = regulate(build, compliance, assets, WATT_ID)
     runtime = build.build(
         version,
         system,
-        (*system.extensions(), payment.extension()),
+        (*system.extensions(), payment.extension(), check_compliance),
         takes_overrides=parameters.takes_overrides,
     )
     extra = (
@@ -277,6 +287,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         holds,
         watt,
         reserve,
+        compliance,
     )
 
 
@@ -316,6 +327,14 @@ def _add_validators(build: RuntimeBuilder, system: System) -> tuple[Session, Mem
         Offences, index=5, name="Offences", config=OffencesConfig(session, system, handler=members)
     )
     return session, members, offences
+
+
+def _add_supervision(build: RuntimeBuilder, clock: Timestamp) -> Compliance:
+    """Add the pallets that regulators and data protection officers work with."""
+    limits = {Tier.Basic: BASIC_LIMIT_THB * UNIT}
+    return build.add(
+        Compliance, index=22, name="Compliance", config=ComplianceConfig(clock, REQUIREMENTS, limits)
+    )
 
 
 def _add_calls_within_calls(
@@ -361,4 +380,5 @@ def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
         assert genesis.sudo is None, "only development chains have a superuser"
     chain.assets.genesis(with_watt(genesis.assets, WATT))
     chain.reserve.genesis(genesis.reserve)
+    chain.compliance.genesis(genesis.compliance)
     chain.system.events.kill()

@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 
 from genesis.consortium import TOKEN_DECIMALS, TOKEN_SYMBOL, UNIT, WATT_ID, WATT_MINIMUM
 from genesis.reserve import RESERVE_SECTION
+from pallets.compliance.compliance_types import LicenceKind, Tier
+from pallets.compliance.office import Role
 from pallets.token.reserve_types import ATTESTORS, RESERVE_POT, SATANG
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.keys import DEV_ACCOUNTS, DEV_NAMES
@@ -18,6 +20,10 @@ from runtime.primitives.ss58 import encode_address
 DEV_BALANCE: Final = 1_000_000 * UNIT
 DEV_WATT: Final = 1_000_000 * UNIT
 DEV_SS58_PREFIX: Final = 42
+DEV_ATTESTED: Final = (Tier.Enhanced.name, [LicenceKind.Trading.name])
+"""What is attested of every named account, so that it can send e-money and trade."""
+DEV_OFFICERS: Final = ("//Alice", "//Bob")
+"""Officers with every role; two, since it takes two to freeze an account."""
 
 
 class DevAccount(NamedTuple):
@@ -46,6 +52,10 @@ def dev_accounts() -> tuple[DevAccount, ...]:
         for scheme in (Scheme.SR25519, Scheme.ED25519)
         for uri in DEV_ACCOUNTS
     )
+
+
+def _officers() -> list[DevAccount]:
+    return [a for a in dev_accounts() if a.uri in DEV_OFFICERS and a.scheme is Scheme.SR25519]
 
 
 def make_preset(name: str) -> Preset | None:
@@ -84,6 +94,10 @@ def _preset(name: str, chain_id: str, chain_type: str, authorities: tuple[str, .
                 "satang": -(-sum(amount for _, amount in watt_holders) // SATANG),
                 "documentHash": "0x" + bytes(32).hex(),
             },
+        },
+        "compliance": {
+            "officers": [[_address(a.account_id), [role.name for role in Role]] for a in _officers()],
+            "attested": [[_address(a.account_id), *DEV_ATTESTED] for a in dev_accounts()],
         },
     }
     properties = {

@@ -111,6 +111,14 @@ class CallSpec:
         if isinstance(weight, Weight) and isinstance(class_, DispatchClass):
             self.constant_info = DispatchInfo(weight, class_, declaration.pays)
 
+    def add_weight(self, extra: Weight) -> None:
+        """Let every call of this kind weigh so much more."""
+        weigh = self.weigh
+        self.weigh = lambda *args: weigh(*args).plus(extra)
+        if self.constant_info is not None:
+            info = self.constant_info
+            self.constant_info = DispatchInfo(info.weight.plus(extra), info.class_, info.pays_fee)
+
     def bind(self) -> Codec[tuple[Any, ...]]:
         """Compile and keep the codec of the arguments, once every foreign type of the composition is
         known."""

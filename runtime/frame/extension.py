@@ -67,7 +67,8 @@ class Extension:
     `implied` gives the latter, as a constant or for an extrinsic. `validate` and `prepare` raise
     TransactionError to refuse; what `prepare` returns is handed to `settle` after the dispatch, which cannot
     fail. `index` among the composition's extensions is passed first, so that a function finds its own extra
-    value.
+    value. One that adds no byte anywhere may be unlisted: metadata says nothing of it, so that no wallet has
+    to know it.
     """
 
     identifier: str
@@ -77,3 +78,9 @@ class Extension:
     validate: Callable[[int, Extrinsic], ValidTransaction | None] | None = None
     prepare: Callable[[int, Extrinsic], Any] | None = None
     settle: Callable[[Extrinsic, Any, PostDispatchInfo, DispatchErrorValue | None], None] | None = None
+    is_listed: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse to hide an extension that changes what wallets must send or sign."""
+        adds_nothing = self.extra is None and self.additional is None and self.implied == b""
+        assert self.is_listed or adds_nothing, f"{self.identifier} adds bytes that wallets must know of"

@@ -166,7 +166,7 @@ def encode_metadata(runtime: Runtime, apis: tuple[Api, ...], version: int) -> by
     assert version in METADATA_VERSIONS
     writer = _Writer(runtime)
     pallets = tuple(writer.pallet(p) for p in runtime.pallets)
-    extensions = tuple(writer.extension(e) for e in runtime.extensions)
+    extensions = tuple(writer.extension(e) for e in runtime.extensions if e.is_listed)
     unchecked = writer.unchecked_extrinsic(writer.registry)
     marker = writer.registry.define("runtime", lambda: Type(("loam_runtime", "Runtime"), (), Composite(())))
     if version == 14:
@@ -363,7 +363,7 @@ class _Writer:
 
     def extra_type(self, registry: TypeRegistry) -> int:
         """Describe the tuple of extension values."""
-        return registry.add(Tuple(tuple(shape_of(e.extra) for e in self.runtime.extensions)))
+        return registry.add(Tuple(tuple(shape_of(e.extra) for e in self.runtime.extensions if e.is_listed)))
 
     def event_records(self, registry: TypeRegistry) -> int:
         """Describe the type of System.Events."""

@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 from runtime.frame.account import lookup
 from runtime.frame.call import CallSpec, CallTable
 from runtime.frame.dispatch import CallFilter, CannotLookup
-from runtime.frame.dispatcher import Dispatcher
+from runtime.frame.dispatcher import CallGuard, Dispatcher
 from runtime.frame.event import EventTable
 from runtime.frame.executive import Executive, SystemPallet
 from runtime.frame.extension import Extension, Extrinsic
@@ -110,6 +110,15 @@ class RuntimeBuilder:
         assert name not in self.foreign, f"{name} is taken"
         self.defined[name] = shape_of(annotation)
         self.foreign[name] = compile_codec(self.defined[name], self.foreign)
+
+    def guard(self, pallet: str, name: str, guard: CallGuard) -> CallSpec:
+        """Let a guard decide about each call of this name that an account makes; return the call's spec, or
+        KeyError when there is none."""
+        for spec in self.calls.specs.values():
+            if (spec.pallet, spec.name) == (pallet, name):
+                self.dispatcher.guard_call(spec, guard)
+                return spec
+        raise KeyError(f"{pallet}.{name}")
 
     def build(
         self,

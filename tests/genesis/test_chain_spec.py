@@ -51,6 +51,8 @@ BALANCES = (*CONFIG, "balances", "balances")
 KEYS = (*CONFIG, "session", "keys")
 ASSETS = (*CONFIG, "assets", "assets")
 METADATA = (*CONFIG, "assets", "metadata")
+OFFICERS, ATTESTED = (*CONFIG, "compliance", "officers"), (*CONFIG, "compliance", "attested")
+OFFICER = ["0x" + "11" * 32, ["Cases"]]
 HOLDERS = (*CONFIG, "assets", "accounts")
 
 
@@ -128,6 +130,19 @@ HOLDERS = (*CONFIG, "assets", "accounts")
         ((*HOLDERS, 0, 0, 2), "there is no asset 2"),
         ((*HOLDERS, 0, 1, "x"), "genesis.assets.accounts[0][1]"),
         ((*HOLDERS, 0, 2, 1), "cannot hold 1"),
+        ((*CONFIG, "compliance", "surprise", 1), "genesis.compliance.surprise"),
+        ((*OFFICERS, {}), "genesis.compliance.officers"),
+        ((*OFFICERS, 0, [1]), "genesis.compliance.officers[0]: expected [address, roles]"),
+        ((*OFFICERS, 0, 0, "x"), "genesis.compliance.officers[0][0]"),
+        ((*OFFICERS, 0, 1, []), "genesis.compliance.officers[0][1]: an officer has a role"),
+        ((*OFFICERS, 0, 1, ["Chief"]), "genesis.compliance.officers[0][1][0]: expected one of Identity"),
+        ((*OFFICERS, 0, 1, [1]), "genesis.compliance.officers[0][1][0]"),
+        ((*OFFICERS, [OFFICER] * 257), "genesis.compliance.officers: more than 256"),
+        ((*ATTESTED, 0, [1]), "genesis.compliance.attested[0]: expected [address, tier, licences]"),
+        ((*ATTESTED, 0, 0, 1), "genesis.compliance.attested[0][0]"),
+        ((*ATTESTED, 0, 1, "Unknown"), "genesis.compliance.attested[0][1]: nothing is attested"),
+        ((*ATTESTED, 0, 1, "Best"), "genesis.compliance.attested[0][1]: expected one of"),
+        ((*ATTESTED, 0, 2, ["Fishing"]), "genesis.compliance.attested[0][2][0]: expected one of Trading"),
     ],
 )
 def test_wrong_value_is_refused_with_its_place(path: tuple[object, ...], place: str | None) -> None:

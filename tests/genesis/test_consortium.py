@@ -9,17 +9,20 @@ from genesis import consortium
 from genesis.chain_spec import load_spec
 from genesis.consortium import UNIT, Consortium, ConsortiumParameters, compose, make_version, write_genesis
 from genesis.presets import DEV_BALANCE, DEV_WATT, dev_accounts, make_preset
+from pallets.compliance.compliance_types import Tier
+from pallets.compliance.office import Role
 from pallets.core.system_types import make_limits
 from pallets.core.weights import EXTRINSIC_BASE
 from pallets.token.assets_types import AssetMetadata
 from pallets.token.reserve_types import RESERVE_POT
 from runtime.frame.dispatch import Weight
+from runtime.frame.permissions import Activity
 from runtime.frame.runtime import Runtime
 from runtime.frame.state import MemoryBackend, State
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.hashing import blake2_64
 from runtime.primitives.types import AccountId
-from tests.support.chain import ALICE, consortium_chain, genesis_of
+from tests.support.chain import ALICE, BOB, consortium_chain, genesis_of
 
 MILLI = UNIT // 1000
 CONSTANTS: Mapping[str, object] = {
@@ -60,11 +63,15 @@ CONSTANTS: Mapping[str, object] = {
     "WattReserve.MintRequestsMax": 100,
     "WattReserve.RedemptionsMax": 16,
     "WattReserve.ReportsKept": 1_000,
+    "Compliance.LicencesPerHolder": 8,
+    "Compliance.OfficersMax": 256,
+    "Compliance.ProposalPeriodMs": 7 * 86_400_000,
 }
 INDICES: Mapping[str, int] = {
     "System": 0, "Timestamp": 1, "Utility": 2, "Multisig": 3, "Proxy": 4, "Offences": 5, "Members": 6,
     "Upgrades": 7, "Sudo": 8, "Session": 9, "Balances": 10, "TransactionPayment": 11, "Assets": 12,
     "AssetHolds": 20, "WattReserve": 21,
+    "Compliance": 22,
 }  # fmt: skip
 
 
@@ -150,6 +157,18 @@ def test_presets_fund_every_named_account_and_its_stash_in_both_schemes(name: st
         expected, 1_000_000 * UNIT
     )
     assert DEV_BALANCE == DEV_WATT == 1_000_000 * UNIT
+
+
+@pytest.mark.parametrize("name", ["dev", "local"])
+def test_presets_attest_every_named_account_and_have_two_officers(name: str) -> None:
+    pallet = state_of(name).compliance
+    for account in dev_accounts():
+        who = AccountId(account.account_id)
+        assert pallet.tier_of(who) is Tier.Enhanced
+        pallet.ensure(who, Activity.SendWatt)
+        pallet.ensure(who, Activity.Trade)
+    assert dict(pallet.officer.items()) == dict.fromkeys((ALICE, BOB), tuple(Role))
+    pallet.try_state()
 
 
 @pytest.mark.parametrize(("name", "count"), [("dev", 1), ("local", 4)])

@@ -94,7 +94,8 @@ def block_hash(number: int) -> Hash:
 class Chain(Generic[C]):
     """A chain of one composition with an open block; `pallets` is what the composition returns.
 
-    Over a backend that holds a state already, `number` is that of its last block.
+    Over a backend that holds a state already, `number` is that of its last block. Block n is of the time
+    `start_ms` plus n seconds.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Chain(Generic[C]):
         self.api = self.pallets.api
         self.runtime = self.api.runtime
         self.number = number
+        self.start_ms = START_MS
         self._mark = 0
         genesis(self.pallets)
         self.backend.apply(self.state.drain())
@@ -120,7 +122,7 @@ class Chain(Generic[C]):
     def open_block(self, logs: tuple[DigestItem, ...] = (), *, inherents: bool = True) -> None:
         """Open the next block and apply the inherents."""
         self.number += 1
-        now = (START_MS + self.number * BLOCK_TIME_MS).to_bytes(8, "little")
+        now = (self.start_ms + self.number * BLOCK_TIME_MS).to_bytes(8, "little")
         if inherents:
             logs = (PreRuntime(TIME_ENGINE, now), *logs)
         self.api.initialize_block(self.number, block_hash(self.number - 1), logs)

@@ -11,6 +11,7 @@ from genesis.consortium import (
     make_version,
     write_genesis,
 )
+from pallets.compliance.compliance_types import GenesisCompliance, Tier
 from pallets.token.reserve_types import SATANG, GenesisReserve, ReserveReport
 from runtime.primitives.types import AccountId, Hash
 from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, ENDOWMENT, EVE, NAMED, START_MS, Chain, genesis_of
@@ -35,7 +36,10 @@ def watt_chain(
     """Return a chain in block 1 whose reserve has three attestors and a first report as of `START_MS`."""
     reserve = GenesisReserve(ATTESTORS, report() if first is None else first)
     assets = (replace(WATT, holders=tuple((who, HELD) for who in holders)),)
-    genesis = replace(genesis_of(*((who, ENDOWMENT) for who in NAMED)), assets=assets, reserve=reserve)
+    attested = GenesisCompliance(attested=tuple((who, Tier.Enhanced, ()) for who in NAMED))
+    genesis = replace(
+        genesis_of(*((who, ENDOWMENT) for who in NAMED)), assets=assets, reserve=reserve, compliance=attested
+    )
     return Chain(
         lambda state: compose(state, ConsortiumParameters(has_sudo=True), make_version()),
         lambda chain: write_genesis(chain, genesis),

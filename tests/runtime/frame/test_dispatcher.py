@@ -1,8 +1,11 @@
 """Dispatch is all or nothing, filters hold for everyone but Root, and calls nest within limits."""
 
+from typing import Any
+
 import pytest
 
 from genesis.consortium import UNIT, Consortium
+from pallets.token import weights
 from runtime.frame.call import CALL_DEPTH_MAX, CALLS_MAX, Call
 from runtime.frame.dispatch import (
     NOBODY,
@@ -21,8 +24,11 @@ from runtime.frame.dispatch import (
     with_filter,
 )
 from runtime.frame.dispatcher import Dispatched
+from runtime.frame.extension import Extension
+from runtime.frame.runtime import RuntimeBuilder
 from runtime.primitives.arithmetic import DivisionByZero, Overflow, Underflow
-from runtime.primitives.scale import DecodeError, encode_compact
+from runtime.primitives.scale import DecodeError, encode_compact, u32
+from runtime.primitives.types import AccountId
 from tests.support.chain import ALICE, BOB, FERDIE, Chain, consortium_chain
 
 LOCAL = Chain[Consortium]
@@ -110,6 +116,93 @@ def test_weight_used_never_exceeds_the_declared() -> None:
     declared = Weight(10, 10)
     assert Dispatched(PostDispatchInfo(), None).weight(declared) == declared
     assert Dispatched(PostDispatchInfo(Weight(5, 20)), None).weight(declared) == Weight(5, 10)
+
+
+# --- guards
+
+
+class Bouncer:
+    """Lets one account through, and writes down who came."""
+
+    weight = Weight(7, 3)
+
+    def __init__(self, chain: LOCAL, guest: AccountId) -> None:
+        self.guest = guest
+        self.book = chain.pallets.system.number
+
+    def ensure_allowed(self, call: Call, who: AccountId) -> None:
+        """Refuse everybody but the guest."""
+        self.book.put(self.book.get() + 1)
+        if who != self.guest:
+            raise NO_FUNDS
+
+
+def guard(chain: LOCAL, name: str) -> Bouncer:
+    """Put a bouncer in front of a call that lets Alice through."""
+    pallet, method = name.split(".")
+    found = next(s for s in chain.runtime.calls.specs.values() if (s.pallet, s.name) == (pallet, method))
+    bouncer = Bouncer(chain, ALICE)
+    chain.runtime.executive.dispatcher.guard_call(found, bouncer)
+    return bouncer
+
+
+def test_guard_refuses_with_its_own_error_and_what_it_wrote_is_undone(chain: LOCAL) -> None:
+    bouncer = guard(chain, "Balances.transfer_keep_alive")
+    before = bouncer.book.get()
+    chain.assert_noop(BOB, pay(chain), NO_FUNDS)
+    chain.assert_noop(BOB, chain.call("Utility.batch_all", (pay(chain),)), NO_FUNDS)
+    chain.assert_noop(ALICE, pay_all(chain), NO_FUNDS)
+    assert bouncer.book.get() == before
+    chain.assert_ok(ALICE, pay(chain))
+    assert bouncer.book.get() == before + 1
+
+
+def test_guard_stands_in_front_of_unfiltered_dispatch_too(chain: LOCAL) -> None:
+    guard(chain, "Balances.transfer_keep_alive")
+    dispatch = chain.runtime.executive.dispatcher.dispatch_unfiltered
+    assert dispatch(pay(chain), Signed(BOB)).error == NO_FUNDS.value()
+
+
+@pytest.mark.parametrize("origin", [ROOT, NOBODY, PalletOrigin(9, b"")])
+def test_guard_asks_about_accounts_alone(chain: LOCAL, origin: Origin) -> None:
+    guard(chain, "Balances.transfer_keep_alive")
+    chain.assert_noop(origin, pay(chain), BadOrigin)
+
+
+def test_guard_leaves_other_calls_alone(chain: LOCAL) -> None:
+    guard(chain, "Balances.transfer_keep_alive")
+    chain.ok(BOB, "Balances.transfer_allow_death", FERDIE, UNIT)
+
+
+def test_guard_is_part_of_declared_and_used_weight(chain: LOCAL) -> None:
+    extra = Weight(7, 3)
+    batch = chain.call("Utility.batch", (chain.call("System.remark", b""),))
+    plain, used = batch.weight(), chain.assert_ok(ALICE, batch).actual_weight
+    assert used is not None
+    guard(chain, "Utility.batch")
+    guard(chain, "Balances.transfer_keep_alive")
+    again = chain.call("Utility.batch", (chain.call("System.remark", b""),))
+    assert again.weight() == plain.plus(extra)
+    assert chain.assert_ok(ALICE, again).actual_weight == used.plus(extra)
+    info = pay(chain).info()
+    assert info.weight == weights.BALANCES_TRANSFER_KEEP_ALIVE.plus(extra)
+
+
+def test_call_has_one_guard(chain: LOCAL) -> None:
+    guard(chain, "Balances.transfer_keep_alive")
+    with pytest.raises(AssertionError, match="has a guard"):
+        guard(chain, "Balances.transfer_keep_alive")
+
+
+def test_guard_needs_a_call_that_exists(chain: LOCAL) -> None:
+    with pytest.raises(KeyError, match=r"Balances\.vanish"):
+        RuntimeBuilder(chain.state).guard("Balances", "vanish", Bouncer(chain, ALICE))
+
+
+@pytest.mark.parametrize("adds", [{"extra": u32}, {"additional": u32}, {"implied": b"x"}])
+def test_extension_that_adds_bytes_cannot_be_kept_from_wallets(adds: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError, match="wallets must know"):
+        Extension("Secret", is_listed=False, **adds)
 
 
 # --- calls within calls

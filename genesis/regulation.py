@@ -1,0 +1,149 @@
+"""Which calls of the consortium are regulated, and what each takes.
+
+The one table that decides it: a call that is not in it needs nothing, so that the native token, fees and all
+that keeps the chain running are open to everybody. Each entry is a guard in front of the dispatch of its
+call; see `runtime.frame.dispatcher`. The extension adds nothing to a block: it keeps out of the pool what a
+guard would refuse, where that is certain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Protocol, TypeAlias
+
+from pallets.compliance import weights
+from pallets.compliance.compliance import Compliance
+from pallets.compliance.compliance_types import LicenceKind, Requirement, Tier
+from pallets.token.assets import Assets
+from runtime.frame.account import lookup
+from runtime.frame.call import Call
+from runtime.frame.dispatch import Weight
+from runtime.frame.dispatcher import CallGuard
+from runtime.frame.extension import Extension, Extrinsic
+from runtime.frame.permissions import Activity, Movement
+from runtime.frame.runtime import RuntimeBuilder
+from runtime.frame.validity import InvalidReason, InvalidTransaction
+from runtime.primitives.types import AccountId
+
+REQUIREMENTS: Final[Mapping[Activity, Requirement]] = MappingProxyType(
+    {
+        Activity.SendWatt: Requirement(Tier.Basic),
+        Activity.Trade: Requirement(Tier.Basic, LicenceKind.Trading),
+        Activity.Generate: Requirement(Tier.Basic, LicenceKind.Generation),
+        Activity.Operate: Requirement(Tier.Enhanced, LicenceKind.Grid),
+    }
+)
+"""What activities take; to receive takes nothing."""
+BASIC_LIMIT_THB: Final = 50_000
+"""E-money that an account of the lowest tier may send in a day."""
+FROZEN: Final = 1
+"""The custom code with which the pool refuses a regulated call of a frozen account."""
+
+MovementOf: TypeAlias = Callable[[Call, AccountId], Movement | None]
+"""Tells what a call of an account moves, None where it is no e-money."""
+
+
+class RegulatedCall(CallGuard, Protocol):
+    """A guard of which the pool may ask whether it has anything to say of a call."""
+
+    def applies(self, call: Call, who: AccountId) -> bool:
+        """Tell whether a call of an account is regulated at all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityGuard:
+    """In front of a call that is an activity, whatever its arguments."""
+
+    compliance: Compliance
+    activity: Activity
+    weight: Weight = weights.COMPLIANCE_ENSURE
+
+    def applies(self, call: Call, who: AccountId) -> bool:  # noqa: ARG002  # it always does
+        """Tell that the call is regulated."""
+        return True
+
+    def ensure_allowed(self, call: Call, who: AccountId) -> None:  # noqa: ARG002  # whatever its arguments
+        """Raise what the account lacks for the activity."""
+        self.compliance.ensure(who, self.activity)
+
+
+@dataclass(frozen=True, slots=True)
+class WattGuard:
+    """In front of a call that sends e-money from one account to another."""
+
+    compliance: Compliance
+    movement_of: MovementOf
+    weight: Weight = weights.COMPLIANCE_SEND
+
+    def applies(self, call: Call, who: AccountId) -> bool:
+        """Tell whether it is e-money that the call sends."""
+        return self.movement_of(call, who) is not None
+
+    def ensure_allowed(self, call: Call, who: AccountId) -> None:
+        """Raise what the signer or the owner of the money lacks, or where it is too much for a day."""
+        movement = self.movement_of(call, who)
+        if movement is None:
+            return
+        self.compliance.ensure(who, Activity.SendWatt)
+        if movement.sender != who:
+            self.compliance.ensure(movement.sender, Activity.SendWatt)
+        self.compliance.note_sent(movement.sender, movement.amount)
+
+
+def regulate(build: RuntimeBuilder, compliance: Compliance, assets: Assets, watt_id: int) -> Extension:
+    """Put the guards in front of their calls; return the extension that goes with them."""
+    movements = WattMovements(assets, watt_id)
+    table: tuple[tuple[str, str, RegulatedCall], ...] = (
+        ("Assets", "transfer", WattGuard(compliance, movements.of_transfer)),
+        ("Assets", "transfer_keep_alive", WattGuard(compliance, movements.of_transfer)),
+        ("Assets", "transfer_all", WattGuard(compliance, movements.of_transfer_all)),
+        ("Assets", "transfer_approved", WattGuard(compliance, movements.of_transfer_approved)),
+    )
+    guards = {build.guard(pallet, name, guard).prefix: guard for pallet, name, guard in table}
+    return check_compliance(compliance, guards)
+
+
+def check_compliance(compliance: Compliance, guards: Mapping[bytes, RegulatedCall]) -> Extension:
+    """Return the extension that keeps regulated calls of frozen accounts out of the pool.
+
+    In a block they are not refused: they cost fee and nonce, and fail with the error that names the reason.
+    """
+
+    def validate(_index: int, extrinsic: Extrinsic) -> None:
+        guard = guards.get(extrinsic.call.spec.prefix)
+        who = extrinsic.signer
+        if guard is None or who is None:
+            return
+        if compliance.is_frozen(who) and guard.applies(extrinsic.call, who):
+            raise InvalidTransaction(InvalidReason.Custom, FROZEN)
+
+    return Extension("CheckCompliance", validate=validate, is_listed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WattMovements:
+    """What calls of Assets move of the asset that is e-money."""
+
+    assets: Assets
+    watt_id: int
+
+    def of_transfer(self, call: Call, who: AccountId) -> Movement | None:
+        """Read `transfer` and `transfer_keep_alive`."""
+        asset_id, target, amount = call.args
+        return Movement(who, lookup(target), amount) if asset_id == self.watt_id else None
+
+    def of_transfer_all(self, call: Call, who: AccountId) -> Movement | None:
+        """Read `transfer_all`, whose amount is what the account can send."""
+        asset_id, target, keep_alive = call.args
+        if asset_id != self.watt_id:
+            return None
+        amount = self.assets.ledger.reducible_balance(asset_id, who, keep_alive=keep_alive)
+        return Movement(who, lookup(target), amount)
+
+    def of_transfer_approved(self, call: Call, who: AccountId) -> Movement | None:  # noqa: ARG002  # the owner's
+        """Read `transfer_approved`, which sends the owner's money."""
+        asset_id, owner, target, amount = call.args
+        return Movement(lookup(owner), lookup(target), amount) if asset_id == self.watt_id else None
