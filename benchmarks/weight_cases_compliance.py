@@ -3,20 +3,40 @@
 from benchmarks.weight_scene import Act, Cases, Scene, person, stranger
 from genesis.consortium import UNIT, WATT_ID
 from genesis.regulation import WattGuard, WattMovements
+from pallets.compliance.aml import AMOUNTS_MAX, RECEIVERS_MAX, VELOCITY_MAX
 from pallets.compliance.compliance import FREEZE, THAW, make_order
 from pallets.compliance.compliance_types import LICENCES_PER_HOLDER_MAX, LicenceKind, Tier, Withdrawal
 from pallets.compliance.due import QUARTER_MS, WALK_MAX
+from pallets.compliance.monitoring_types import (
+    FLAGS_KEPT,
+    Action,
+    Clearance,
+    Flagged,
+    Reported,
+    RuleKind,
+    Window,
+)
 from pallets.compliance.office import Role
 from pallets.core.timestamp import Timestamp
 from runtime.frame.dispatch import ROOT
-from runtime.frame.permissions import Activity
+from runtime.frame.permissions import Activity, Movement
 from tests.support.chain import ALICE
 
 CASES = Cases()
+
+
+class Blind:
+    """Looks at no movement, so that what a monitor costs is measured by itself."""
+
+    def screen(self, movement: Movement) -> None:
+        """Do nothing."""
+
+
 OFFICER, SECOND, HOLDER, OTHER = ALICE, person(0), person(1), person(2)
 PAPER = b"\x07" * 32
 SALT = b"\x05" * 32
 HOUR_MS = 4 * QUARTER_MS
+DAY_S = 86_400
 
 
 def staff(scene: Scene) -> None:
@@ -167,10 +187,85 @@ def send(scene: Scene) -> Act:
     scene.ok(OFFICER, "Compliance.file_kyc", OTHER, PAPER, b"TH")
     scene.ok(OFFICER, "Compliance.attest_kyc", OTHER, Tier.Basic, soon(scene), None)
     movements = WattMovements(scene.chain.pallets.assets, WATT_ID)
-    guard = WattGuard(scene.chain.pallets.compliance, movements.of_transfer_approved)
+    guard = WattGuard(scene.chain.pallets.compliance, Blind(), movements.of_transfer_approved)
     call = scene.call("Assets.transfer_approved", WATT_ID, OTHER, stranger(0), UNIT)
 
     def run() -> None:
         guard.ensure_allowed(call, HOLDER)
+
+    return run
+
+
+# --- monitoring
+
+
+@CASES.add("MONITORING_SET_RULE")
+def set_rule(scene: Scene) -> Act:
+    staff(scene)
+    return scene.act(OFFICER, "Monitoring.set_rule", RuleKind.Velocity, VELOCITY_MAX, DAY_S, Action.Hold)
+
+
+@CASES.add("MONITORING_REMOVE_RULE")
+def remove_rule(scene: Scene) -> Act:
+    staff(scene)
+    return scene.act(OFFICER, "Monitoring.remove_rule", RuleKind.Velocity)
+
+
+@CASES.add("MONITORING_CLEAR_TRANSFER")
+def clear_transfer(scene: Scene) -> Act:
+    staff(scene)
+    return scene.act(OFFICER, "Monitoring.clear_transfer", HOLDER, UNIT, soon(scene))
+
+
+@CASES.add("MONITORING_OPEN_CASE")
+def open_case(scene: Scene) -> Act:
+    staff(scene)
+    return scene.act(OFFICER, "Monitoring.open_case", PAPER)
+
+
+@CASES.add("MONITORING_REVIEW_CASE")
+def review_case(scene: Scene) -> Act:
+    staff(scene)
+    scene.ok(OFFICER, "Monitoring.open_case", PAPER)
+    return scene.act(OFFICER, "Monitoring.review_case", 0, PAPER)
+
+
+@CASES.add("MONITORING_DECIDE_CASE")
+def decide_case(scene: Scene) -> Act:
+    staff(scene)
+    scene.ok(OFFICER, "Monitoring.open_case", PAPER)
+    scene.ok(OFFICER, "Monitoring.review_case", 0, PAPER)
+    return scene.act(OFFICER, "Monitoring.decide_case", 0, Reported(PAPER))
+
+
+@CASES.add("MONITORING_SCREEN")
+def screen(scene: Scene) -> Act:
+    """A sender whose windows are full, found by every rule, let through by a clearance."""
+    staff(scene)
+    for kind, threshold, window_s in (
+        (RuleKind.Single, 10**6 * UNIT, 0),
+        (RuleKind.Rolling, UNIT, DAY_S),
+        (RuleKind.Velocity, VELOCITY_MAX, DAY_S),
+        (RuleKind.Counterparty, RECEIVERS_MAX - 1, DAY_S),
+    ):
+        scene.ok(OFFICER, "Monitoring.set_rule", kind, threshold, window_s, Action.Hold)
+    pallet = scene.chain.pallets.monitoring
+    now = clock(scene).now_ms() // 1_000
+    pallet.window.put(
+        HOLDER,
+        Window(
+            ((now, UNIT),) * AMOUNTS_MAX,
+            (now,) * VELOCITY_MAX,
+            tuple((now, stranger(number)) for number in range(RECEIVERS_MAX)),
+        ),
+    )
+    pallet.clearance.put(HOLDER, Clearance(UNIT, soon(scene)))
+    pallet.flag_count.put(FLAGS_KEPT)
+    for number in range(FLAGS_KEPT):
+        pallet.flagged.put(number, Flagged(1, 1, ()))
+    movement = Movement(HOLDER, OTHER, UNIT)
+
+    def run() -> None:
+        pallet.screen(movement)
 
     return run

@@ -15,10 +15,12 @@ from genesis.assets import parse_assets, with_watt
 from genesis.compliance import parse_compliance
 from genesis.config import SpecError, as_account, as_amount, as_list, as_object
 from genesis.proxy_types import ProxyType, allows, is_superset
-from genesis.regulation import BASIC_LIMIT_THB, REQUIREMENTS, regulate
+from genesis.regulation import BASIC_LIMIT_THB, REQUIREMENTS, RULES, regulate
 from genesis.reserve import RESERVE_SECTION, parse_reserve
 from pallets.compliance.compliance import Compliance
 from pallets.compliance.compliance_types import NOBODY_ATTESTED, ComplianceConfig, GenesisCompliance, Tier
+from pallets.compliance.monitoring import Monitoring
+from pallets.compliance.monitoring_types import MonitoringConfig
 from pallets.core import weights
 from pallets.core.members import Member, MemberClass, Members, MembersConfig
 from pallets.core.multisig import Multisig, MultisigConfig
@@ -233,6 +235,7 @@ class Consortium:
     watt: OneAsset
     reserve: WattReserve
     compliance: Compliance
+    monitoring: Monitoring
 
 
 def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVersion) -> Consortium:
@@ -261,8 +264,8 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
     )
     assets, holds, watt = _add_assets(build, system, balances)
     reserve = build.add(WattReserve, index=21, name="WattReserve", config=WattReserveConfig(watt, clock))
-    compliance = _add_supervision(build, clock)
-    check_compliance = regulate(build, compliance, assets, WATT_ID)
+    compliance, monitoring = _add_supervision(build, system, clock)
+    check_compliance = regulate(build, compliance, monitoring, assets, WATT_ID)
     runtime = build.build(
         version,
         system,
@@ -288,6 +291,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         watt,
         reserve,
         compliance,
+        monitoring,
     )
 
 
@@ -329,12 +333,21 @@ def _add_validators(build: RuntimeBuilder, system: System) -> tuple[Session, Mem
     return session, members, offences
 
 
-def _add_supervision(build: RuntimeBuilder, clock: Timestamp) -> Compliance:
+def _add_supervision(
+    build: RuntimeBuilder, system: System, clock: Timestamp
+) -> tuple[Compliance, Monitoring]:
     """Add the pallets that regulators and data protection officers work with."""
     limits = {Tier.Basic: BASIC_LIMIT_THB * UNIT}
-    return build.add(
+    compliance = build.add(
         Compliance, index=22, name="Compliance", config=ComplianceConfig(clock, REQUIREMENTS, limits)
     )
+    monitoring = build.add(
+        Monitoring,
+        index=23,
+        name="Monitoring",
+        config=MonitoringConfig(clock, system, compliance, compliance),
+    )
+    return compliance, monitoring
 
 
 def _add_calls_within_calls(
@@ -381,4 +394,5 @@ def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
     chain.assets.genesis(with_watt(genesis.assets, WATT))
     chain.reserve.genesis(genesis.reserve)
     chain.compliance.genesis(genesis.compliance)
+    chain.monitoring.genesis(RULES)
     chain.system.events.kill()

@@ -16,13 +16,14 @@ from typing import Final, Protocol, TypeAlias
 from pallets.compliance import weights
 from pallets.compliance.compliance import Compliance
 from pallets.compliance.compliance_types import LicenceKind, Requirement, Tier
+from pallets.compliance.monitoring_types import Action, Rule, RuleKind
 from pallets.token.assets import Assets
 from runtime.frame.account import lookup
 from runtime.frame.call import Call
 from runtime.frame.dispatch import Weight
 from runtime.frame.dispatcher import CallGuard
 from runtime.frame.extension import Extension, Extrinsic
-from runtime.frame.permissions import Activity, Movement
+from runtime.frame.permissions import Activity, Movement, MovementMonitor
 from runtime.frame.runtime import RuntimeBuilder
 from runtime.frame.validity import InvalidReason, InvalidTransaction
 from runtime.primitives.types import AccountId
@@ -38,8 +39,23 @@ REQUIREMENTS: Final[Mapping[Activity, Requirement]] = MappingProxyType(
 """What activities take; to receive takes nothing."""
 BASIC_LIMIT_THB: Final = 50_000
 """E-money that an account of the lowest tier may send in a day."""
+UNIT: Final = 10**12
+"""A baht of e-money."""
+HOUR_S: Final = 3_600
+DAY_S: Final = 24 * HOUR_S
 FROZEN: Final = 1
 """The custom code with which the pool refuses a regulated call of a frozen account."""
+
+RULES: Final[tuple[tuple[RuleKind, Rule], ...]] = (
+    (RuleKind.Single, Rule(100_000 * UNIT, 0, Action.Flag)),
+    (RuleKind.Rolling, Rule(100_000 * UNIT, DAY_S, Action.Flag)),
+    (RuleKind.Velocity, Rule(20, HOUR_S, Action.Flag)),
+    (RuleKind.Counterparty, Rule(20, DAY_S, Action.Flag)),
+    (RuleKind.Sanction, Rule(0, 0, Action.Reject)),
+)
+"""The rules that a chain starts with: the law's threshold for electronic transfers, at once and in parts."""
+
+SEND_WEIGHT: Final = weights.COMPLIANCE_SEND.plus(weights.MONITORING_SCREEN)
 
 MovementOf: TypeAlias = Callable[[Call, AccountId], Movement | None]
 """Tells what a call of an account moves, None where it is no e-money."""
@@ -75,15 +91,17 @@ class WattGuard:
     """In front of a call that sends e-money from one account to another."""
 
     compliance: Compliance
+    monitor: MovementMonitor
     movement_of: MovementOf
-    weight: Weight = weights.COMPLIANCE_SEND
+    weight: Weight = SEND_WEIGHT
 
     def applies(self, call: Call, who: AccountId) -> bool:
         """Tell whether it is e-money that the call sends."""
         return self.movement_of(call, who) is not None
 
     def ensure_allowed(self, call: Call, who: AccountId) -> None:
-        """Raise what the signer or the owner of the money lacks, or where it is too much for a day."""
+        """Raise what the signer or the owner of the money lacks, where it is too much for a day, and where a
+        rule against money laundering forbids it."""
         movement = self.movement_of(call, who)
         if movement is None:
             return
@@ -91,16 +109,19 @@ class WattGuard:
         if movement.sender != who:
             self.compliance.ensure(movement.sender, Activity.SendWatt)
         self.compliance.note_sent(movement.sender, movement.amount)
+        self.monitor.screen(movement)
 
 
-def regulate(build: RuntimeBuilder, compliance: Compliance, assets: Assets, watt_id: int) -> Extension:
+def regulate(
+    build: RuntimeBuilder, compliance: Compliance, monitor: MovementMonitor, assets: Assets, watt_id: int
+) -> Extension:
     """Put the guards in front of their calls; return the extension that goes with them."""
     movements = WattMovements(assets, watt_id)
     table: tuple[tuple[str, str, RegulatedCall], ...] = (
-        ("Assets", "transfer", WattGuard(compliance, movements.of_transfer)),
-        ("Assets", "transfer_keep_alive", WattGuard(compliance, movements.of_transfer)),
-        ("Assets", "transfer_all", WattGuard(compliance, movements.of_transfer_all)),
-        ("Assets", "transfer_approved", WattGuard(compliance, movements.of_transfer_approved)),
+        ("Assets", "transfer", WattGuard(compliance, monitor, movements.of_transfer)),
+        ("Assets", "transfer_keep_alive", WattGuard(compliance, monitor, movements.of_transfer)),
+        ("Assets", "transfer_all", WattGuard(compliance, monitor, movements.of_transfer_all)),
+        ("Assets", "transfer_approved", WattGuard(compliance, monitor, movements.of_transfer_approved)),
     )
     guards = {build.guard(pallet, name, guard).prefix: guard for pallet, name, guard in table}
     return check_compliance(compliance, guards)

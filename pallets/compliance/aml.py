@@ -3,11 +3,13 @@
 Responsible for the rules and for the memory that they need of a sender; it decides nothing about a transfer
 and knows no name.
 
-Three rules. *Single*: the amount reaches a threshold. *Structuring*: an amount below it, and the sum of the
+Rules. *Single*: the amount reaches a threshold. *Structuring*: an amount below it, and the sum of the
 sender's amounts below it in a rolling window reaches another threshold. *Velocity*: more transfers than so
-many in a rolling window. Windows are half open: what is exactly a window old has left it.
+many in a rolling window. *Counterparty*: more different receivers than so many in a rolling window. Windows
+are half open: what is exactly a window old has left it.
 
-The memory is bounded. Of velocity the last `velocity_count` times are enough. Amounts are kept up to
+The memory is bounded. Of velocity the last `velocity_count` times are enough, of receivers the latest
+`RECEIVERS_MAX`, more than any rule counts. Amounts are kept up to
 `AMOUNTS_MAX`; beyond, the two oldest become one at the younger one's time, so a sum may stay high for
 longer than it should, and is never too low: no sender gets under the threshold by many small transfers.
 """
@@ -16,10 +18,13 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from runtime.primitives.arithmetic import U32_MAX, U128_MAX, Underflow, ensure_within
+from runtime.primitives.types import AccountId
 
 AMOUNTS_MAX: Final = 256
 VELOCITY_MAX: Final = 256
 """The greatest `velocity_count`, as so many times are kept for each sender."""
+RECEIVERS_MAX: Final = 64
+"""So many different receivers are kept for each sender; a rule counts fewer."""
 
 
 class Flag(IntEnum):
@@ -28,6 +33,7 @@ class Flag(IntEnum):
     SINGLE = 1
     STRUCTURING = 2
     VELOCITY = 3
+    COUNTERPARTY = 4
 
 
 class AmlError(ValueError):
@@ -91,6 +97,17 @@ def screen(memory: Memory, rules: AmlRules, time: int, amount: int) -> tuple[tup
         flags.append(Flag.VELOCITY)
     times.append(time)
     return tuple(flags), Memory(_bound(amounts), tuple(times[-rules.velocity_count :]))
+
+
+def meet(
+    receivers: tuple[tuple[int, AccountId], ...], window: int, time: int, receiver: AccountId
+) -> tuple[tuple[int, AccountId], ...]:
+    """Return whom a sender has sent to in the window, each once with its last time, the latest last.
+
+    `receivers` is what the same function returned at the sender's last transfer.
+    """
+    others = [one for one in receivers if one[1] != receiver and time - one[0] < window]
+    return (*others[-(RECEIVERS_MAX - 1) :], (time, receiver))
 
 
 def _bound(amounts: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

@@ -287,8 +287,8 @@ class Compliance(Pallet[ComplianceConfig]):
     def freeze(self, origin: Origin, who: AccountId, salt: Salt) -> None:
         """Freeze an account as another officer proposed. Only for officers of freezing.
 
-        A frozen account receives what others send or owe it, and keeps its rights as a data subject; it
-        makes no call that is regulated.
+        A frozen account gets what the market owes it, and keeps its rights as a data subject; it makes no
+        call that is regulated.
         """
         officer, order, proposal = self._proposed(origin, FREEZE, salt, who)
         if self.frozen.contains(who):

@@ -88,7 +88,7 @@ class ProposalLapsed(Event, index=11):
 
 
 class AccountFrozen(Event, index=12):
-    """Two officers froze an account: it can receive, and make no call that is regulated."""
+    """Two officers froze an account: it makes no call that is regulated."""
 
     who: AccountId
 

@@ -8,7 +8,7 @@ from genesis.consortium import UNIT, WATT_ID
 from genesis.proxy_types import ProxyType
 from genesis.regulation import FROZEN, ActivityGuard
 from pallets.compliance import compliance_errors as errors
-from pallets.compliance import weights
+from pallets.compliance import monitoring_errors, weights
 from pallets.compliance.compliance_types import NEVER, Tier
 from pallets.core.multisig import multi_account
 from pallets.core.proxy import Proxy
@@ -141,10 +141,12 @@ def test_root_passes(chain: LOCAL) -> None:
     chain.assert_noop(ROOT, send(chain), BadOrigin())
 
 
-def test_frozen_account_sends_nothing_and_receives(chain: LOCAL) -> None:
+def test_frozen_account_sends_nothing_and_nobody_sends_it_anything(chain: LOCAL) -> None:
     freeze(chain, TRADER)
     chain.assert_noop(TRADER, send(chain), error(chain, errors.AccountFrozen))
-    chain.ok(BASIC, "Assets.transfer", WATT_ID, TRADER, UNIT)
+    rejected = chain.pallets.monitoring.error(monitoring_errors.RuleRejected)
+    chain.noop(rejected, BASIC, "Assets.transfer", WATT_ID, TRADER, UNIT)
+    chain.pallets.assets.ledger.mint(WATT_ID, TRADER, UNIT)
     assert watt_of(chain, TRADER) == PURSE + UNIT
 
 
@@ -245,4 +247,6 @@ def test_extension_adds_no_byte_and_no_wallet_hears_of_it(chain: LOCAL) -> None:
 
 
 def test_guard_is_part_of_the_weight_of_its_call(chain: LOCAL) -> None:
-    assert send(chain).weight() == ASSETS_TRANSFER.plus(weights.COMPLIANCE_SEND)
+    assert send(chain).weight() == ASSETS_TRANSFER.plus(weights.COMPLIANCE_SEND).plus(
+        weights.MONITORING_SCREEN
+    )
