@@ -6,7 +6,7 @@ from genesis.regulation import WattGuard, WattMovements
 from pallets.compliance.aml import AMOUNTS_MAX, RECEIVERS_MAX, VELOCITY_MAX
 from pallets.compliance.compliance import FREEZE, THAW, make_order
 from pallets.compliance.compliance_types import LICENCES_PER_HOLDER_MAX, LicenceKind, Tier, Withdrawal
-from pallets.compliance.due import QUARTER_MS, WALK_MAX
+from pallets.compliance.due import QUARTER_MS, WALK_MAX, QueueState
 from pallets.compliance.monitoring_types import (
     FLAGS_KEPT,
     Action,
@@ -16,10 +16,24 @@ from pallets.compliance.monitoring_types import (
     RuleKind,
     Window,
 )
-from pallets.compliance.office import Role
+from pallets.compliance.office import Purpose, Role
+from pallets.compliance.privacy import make_consent, make_tombstone
+from pallets.compliance.privacy_types import (
+    ERASURE_MS,
+    NEVER,
+    Category,
+    Fulfilled,
+    RequestKind,
+    RetentionAction,
+    Risk,
+    Statement,
+)
 from pallets.core.timestamp import Timestamp
 from runtime.frame.dispatch import ROOT
 from runtime.frame.permissions import Activity, Movement
+from runtime.primitives.crypto import Keypair, Scheme
+from runtime.primitives.extrinsic import Sr25519Signature
+from runtime.primitives.types import AccountId
 from tests.support.chain import ALICE
 
 CASES = Cases()
@@ -269,3 +283,132 @@ def screen(scene: Scene) -> Act:
         pallet.screen(movement)
 
     return run
+
+
+# --- privacy
+
+
+def file_request(scene: Scene, kind: RequestKind) -> None:
+    """Let the holder ask for something, and an officer find that it is the holder."""
+    staff(scene)
+    scene.ok(HOLDER, "Privacy.file_dsr", kind, PAPER)
+    scene.ok(OFFICER, "Privacy.verify_dsr", 0)
+
+
+def breach(scene: Scene, risk: Risk | None) -> None:
+    staff(scene)
+    scene.ok(OFFICER, "Privacy.report_breach", PAPER, 0)
+    if risk is not None:
+        scene.ok(OFFICER, "Privacy.assess_breach", 0, risk)
+
+
+@CASES.add("PRIVACY_DUE", ENTRY=50, QUARTER=WALK_MAX)
+def pass_deadlines(scene: Scene, entries: int, quarters: int) -> Act:
+    staff(scene)
+    base = clock(scene).now_ms()
+    for number in range(entries):
+        scene.ok(person(number), "Privacy.file_dsr", RequestKind.Erase, PAPER)
+    if quarters:
+        scene.ok(OFFICER, "Privacy.start_retention", Category.AuditTrail, PAPER)
+    passed = base + (quarters + 1) * QUARTER_MS if quarters else base
+    if entries:
+        passed = base + ERASURE_MS + QUARTER_MS
+        queue = scene.chain.pallets.privacy.due_state
+        queue.put(QueueState((base + ERASURE_MS) // QUARTER_MS, entries, entries))
+    hook = scene.hook("Privacy", "on_initialize", 2)
+
+    def run() -> None:
+        clock(scene).now.put(passed)
+        hook()
+
+    return run
+
+
+@CASES.add("PRIVACY_GIVE_CONSENT")
+def give_consent(scene: Scene) -> Act:
+    return scene.act(HOLDER, "Privacy.give_consent", Purpose.Research, 1, None)
+
+
+@CASES.add("PRIVACY_WITHDRAW_CONSENT")
+def withdraw_consent(scene: Scene) -> Act:
+    scene.ok(HOLDER, "Privacy.give_consent", Purpose.Research, 1, None)
+    return scene.act(HOLDER, "Privacy.withdraw_consent", Purpose.Research)
+
+
+@CASES.add("PRIVACY_RECORD_CONSENT")
+def record_consent(scene: Scene) -> Act:
+    """With the dearest of the three schemes."""
+    pair = Keypair.from_uri("//Alice", Scheme.SR25519)
+    subject = AccountId(pair.account_id)
+    statement = Statement(Purpose.Research, 1, NEVER, clock(scene).now_ms())
+    message = make_consent(scene.chain.pallets.system.block_hash.get(0), subject, statement)
+    signature = Sr25519Signature(pair.sign(message))
+    return scene.act(HOLDER, "Privacy.record_consent", subject, statement, signature)
+
+
+@CASES.add("PRIVACY_FILE_DSR")
+def file_dsr(scene: Scene) -> Act:
+    return scene.act(HOLDER, "Privacy.file_dsr", RequestKind.Access, PAPER)
+
+
+@CASES.add("PRIVACY_VERIFY_DSR")
+def verify_dsr(scene: Scene) -> Act:
+    staff(scene)
+    scene.ok(HOLDER, "Privacy.file_dsr", RequestKind.Access, PAPER)
+    return scene.act(OFFICER, "Privacy.verify_dsr", 0)
+
+
+@CASES.add("PRIVACY_ANSWER_DSR")
+def answer_dsr(scene: Scene) -> Act:
+    file_request(scene, RequestKind.Access)
+    return scene.act(OFFICER, "Privacy.answer_dsr", 0, Fulfilled(PAPER))
+
+
+@CASES.add("PRIVACY_CONFIRM_ERASURE")
+def confirm_erasure(scene: Scene) -> Act:
+    file_request(scene, RequestKind.Erase)
+    pair = Keypair.from_uri("//Alice", Scheme.ED25519)
+    scene.ok(ROOT, "Privacy.set_vault_key", pair.public)
+    message = make_tombstone(scene.chain.pallets.system.block_hash.get(0), 0, PAPER)
+    return scene.act(OFFICER, "Privacy.confirm_erasure", 0, PAPER, pair.sign(message))
+
+
+@CASES.add("PRIVACY_REPORT_BREACH")
+def report_breach(scene: Scene) -> Act:
+    staff(scene)
+    return scene.act(OFFICER, "Privacy.report_breach", PAPER, clock(scene).now_ms())
+
+
+@CASES.add("PRIVACY_ASSESS_BREACH")
+def assess_breach(scene: Scene) -> Act:
+    breach(scene, None)
+    return scene.act(OFFICER, "Privacy.assess_breach", 0, Risk.High)
+
+
+@CASES.add("PRIVACY_NOTIFY_BREACH")
+def notify_breach(scene: Scene) -> Act:
+    breach(scene, Risk.High)
+    return scene.act(OFFICER, "Privacy.notify_breach", 0, PAPER)
+
+
+@CASES.add("PRIVACY_CLOSE_BREACH")
+def close_breach(scene: Scene) -> Act:
+    breach(scene, Risk.Unlikely)
+    return scene.act(OFFICER, "Privacy.close_breach", 0)
+
+
+@CASES.add("PRIVACY_SET_RETENTION")
+def set_retention(scene: Scene) -> Act:
+    staff(scene)
+    return scene.act(OFFICER, "Privacy.set_retention", Category.MeterData, 1, RetentionAction.Erase)
+
+
+@CASES.add("PRIVACY_START_RETENTION")
+def start_retention(scene: Scene) -> Act:
+    staff(scene)
+    return scene.act(OFFICER, "Privacy.start_retention", Category.MeterData, PAPER)
+
+
+@CASES.add("PRIVACY_SET_VAULT_KEY")
+def set_vault_key(scene: Scene) -> Act:
+    return scene.act(ROOT, "Privacy.set_vault_key", PAPER)

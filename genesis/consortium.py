@@ -15,12 +15,14 @@ from genesis.assets import parse_assets, with_watt
 from genesis.compliance import parse_compliance
 from genesis.config import SpecError, as_account, as_amount, as_list, as_object
 from genesis.proxy_types import ProxyType, allows, is_superset
-from genesis.regulation import BASIC_LIMIT_THB, REQUIREMENTS, RULES, regulate
+from genesis.regulation import BASIC_LIMIT_THB, REQUIREMENTS, RETENTION, RULES, regulate
 from genesis.reserve import RESERVE_SECTION, parse_reserve
 from pallets.compliance.compliance import Compliance
 from pallets.compliance.compliance_types import NOBODY_ATTESTED, ComplianceConfig, GenesisCompliance, Tier
 from pallets.compliance.monitoring import Monitoring
 from pallets.compliance.monitoring_types import MonitoringConfig
+from pallets.compliance.privacy import Privacy
+from pallets.compliance.privacy_types import PrivacyConfig
 from pallets.core import weights
 from pallets.core.members import Member, MemberClass, Members, MembersConfig
 from pallets.core.multisig import Multisig, MultisigConfig
@@ -236,6 +238,7 @@ class Consortium:
     reserve: WattReserve
     compliance: Compliance
     monitoring: Monitoring
+    privacy: Privacy
 
 
 def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVersion) -> Consortium:
@@ -264,7 +267,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
     )
     assets, holds, watt = _add_assets(build, system, balances)
     reserve = build.add(WattReserve, index=21, name="WattReserve", config=WattReserveConfig(watt, clock))
-    compliance, monitoring = _add_supervision(build, system, clock)
+    compliance, monitoring, privacy = _add_supervision(build, system, clock)
     check_compliance = regulate(build, compliance, monitoring, assets, WATT_ID)
     runtime = build.build(
         version,
@@ -292,6 +295,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         reserve,
         compliance,
         monitoring,
+        privacy,
     )
 
 
@@ -335,11 +339,15 @@ def _add_validators(build: RuntimeBuilder, system: System) -> tuple[Session, Mem
 
 def _add_supervision(
     build: RuntimeBuilder, system: System, clock: Timestamp
-) -> tuple[Compliance, Monitoring]:
-    """Add the pallets that regulators and data protection officers work with."""
+) -> tuple[Compliance, Monitoring, Privacy]:
+    """Add the pallets that regulators and data protection officers work with. The first asks one that stands
+    on it, when a call is made."""
     limits = {Tier.Basic: BASIC_LIMIT_THB * UNIT}
     compliance = build.add(
-        Compliance, index=22, name="Compliance", config=ComplianceConfig(clock, REQUIREMENTS, limits)
+        Compliance,
+        index=22,
+        name="Compliance",
+        config=ComplianceConfig(clock, lambda: privacy, REQUIREMENTS, limits),
     )
     monitoring = build.add(
         Monitoring,
@@ -347,7 +355,8 @@ def _add_supervision(
         name="Monitoring",
         config=MonitoringConfig(clock, system, compliance, compliance),
     )
-    return compliance, monitoring
+    privacy = build.add(Privacy, index=24, name="Privacy", config=PrivacyConfig(clock, system, compliance))
+    return compliance, monitoring, privacy
 
 
 def _add_calls_within_calls(
@@ -395,4 +404,5 @@ def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
     chain.reserve.genesis(genesis.reserve)
     chain.compliance.genesis(genesis.compliance)
     chain.monitoring.genesis(RULES)
+    chain.privacy.genesis(RETENTION)
     chain.system.events.kill()

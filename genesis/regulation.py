@@ -17,6 +17,8 @@ from pallets.compliance import weights
 from pallets.compliance.compliance import Compliance
 from pallets.compliance.compliance_types import LicenceKind, Requirement, Tier
 from pallets.compliance.monitoring_types import Action, Rule, RuleKind
+from pallets.compliance.office import Purpose
+from pallets.compliance.privacy_types import Category, Retention, RetentionAction
 from pallets.token.assets import Assets
 from runtime.frame.account import lookup
 from runtime.frame.call import Call
@@ -34,6 +36,7 @@ REQUIREMENTS: Final[Mapping[Activity, Requirement]] = MappingProxyType(
         Activity.Trade: Requirement(Tier.Basic, LicenceKind.Trading),
         Activity.Generate: Requirement(Tier.Basic, LicenceKind.Generation),
         Activity.Operate: Requirement(Tier.Enhanced, LicenceKind.Grid),
+        Activity.PublishMeter: Requirement(Tier.Basic, consent=Purpose.MeterPublication),
     }
 )
 """What activities take; to receive takes nothing."""
@@ -54,6 +57,16 @@ RULES: Final[tuple[tuple[RuleKind, Rule], ...]] = (
     (RuleKind.Sanction, Rule(0, 0, Action.Reject)),
 )
 """The rules that a chain starts with: the law's threshold for electronic transfers, at once and in parts."""
+
+RETENTION: Final[tuple[tuple[Category, Retention], ...]] = (
+    (Category.AuditTrail, Retention(2_555, RetentionAction.Archive)),
+    (Category.MoneyLaundering, Retention(1_826, RetentionAction.Erase)),
+    (Category.Identity, Retention(1_826, RetentionAction.Erase)),
+    (Category.PersonalData, Retention(365, RetentionAction.Erase)),
+    (Category.MeterData, Retention(365, RetentionAction.Anonymise)),
+)
+"""How many days records are kept at first: seven years of audit trail, five after the end of a relation of
+what the law against money laundering has kept, one of the rest."""
 
 SEND_WEIGHT: Final = weights.COMPLIANCE_SEND.plus(weights.MONITORING_SCREEN)
 

@@ -325,7 +325,8 @@ class Compliance(Pallet[ComplianceConfig]):
         return found.tier if found.expires_ms > self.config.clock.now_ms() else Tier.Unknown
 
     def ensure(self, who: AccountId, activity: Activity) -> None:
-        """Raise AccountFrozen, TierTooLow, LicenceMissing or LicenceExpired, the first that holds."""
+        """Raise AccountFrozen, TierTooLow, LicenceMissing, LicenceExpired or ConsentMissing, the first that
+        holds."""
         needed = self.config.requirements.get(activity)
         if needed is None:
             return
@@ -335,6 +336,8 @@ class Compliance(Pallet[ComplianceConfig]):
             raise self.error(errors.TierTooLow)
         if needed.licence is not None:
             self._ensure_licensed(who, needed.licence)
+        if needed.consent is not None and not self.config.consents().has_consent(who, needed.consent):
+            raise self.error(errors.ConsentMissing)
 
     def note_sent(self, who: AccountId, amount: int) -> None:
         """Count e-money that an account is about to send; DailyLimitExceeded where it would be too much."""

@@ -73,3 +73,7 @@ class AlreadyFrozen(PalletError, index=16):
 
 class NotFrozen(PalletError, index=17):
     """The account is not frozen."""
+
+
+class ConsentMissing(PalletError, index=18):
+    """The account has given no consent to this, or has withdrawn it."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Final, TypeAlias
 
-from pallets.compliance.office import DAY_MS, Clock, Commitment, Role
+from pallets.compliance.office import DAY_MS, Clock, Commitment, Consents, Purpose, Role
 from runtime.frame.permissions import Activity
 from runtime.primitives.arithmetic import U64_MAX
 from runtime.primitives.scale import Enum, Length, MaxLen, Struct, enum_path, u32, u64, u128
@@ -145,18 +145,21 @@ Due: TypeAlias = Annotated[KycDue | LicenceDue | ProposalDue, Enum("pallet_compl
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What an activity takes: a tier at least, and a licence where one is needed."""
+    """What an activity takes: a tier at least, and a licence and a consent where they are needed."""
 
     tier: Tier
     licence: LicenceKind | None = None
+    consent: Purpose | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ComplianceConfig:
     """`requirements` of activities, none for those that are left out; `daily_limits`: e-money that a tier may
-    send in a day, in smallest units, unlimited for those that are left out."""
+    send in a day, in smallest units, unlimited for those that are left out. `consents` is asked for when a
+    call is made, since the pallet of consents stands on this one."""
 
     clock: Clock
+    consents: Callable[[], Consents]
     requirements: Mapping[Activity, Requirement]
     daily_limits: Mapping[Tier, int]
 

@@ -70,6 +70,14 @@ class Officers(Protocol):
         ...
 
 
+class Consents(Protocol):
+    """Where consents are read."""
+
+    def has_consent(self, who: AccountId, purpose: Purpose) -> bool:
+        """Tell whether an account's consent for a purpose is in force now."""
+        ...
+
+
 def day_of(now_ms: int) -> int:
     """Return the number of the day, counted from 1 January 1970 in Bangkok."""
     return (now_ms + DAY_OFFSET_MS) // DAY_MS

@@ -67,12 +67,16 @@ CONSTANTS: Mapping[str, object] = {
     "Compliance.OfficersMax": 256,
     "Compliance.ProposalPeriodMs": 7 * 86_400_000,
     "Monitoring.FlagsKept": 10_000,
+    "Privacy.AnswerPeriodMs": 30 * 86_400_000,
+    "Privacy.ErasurePeriodMs": 90 * 86_400_000,
+    "Privacy.BreachPeriodMs": 72 * 3_600_000,
+    "Privacy.StatementPeriodMs": 86_400_000,
 }
 INDICES: Mapping[str, int] = {
     "System": 0, "Timestamp": 1, "Utility": 2, "Multisig": 3, "Proxy": 4, "Offences": 5, "Members": 6,
     "Upgrades": 7, "Sudo": 8, "Session": 9, "Balances": 10, "TransactionPayment": 11, "Assets": 12,
     "AssetHolds": 20, "WattReserve": 21,
-    "Compliance": 22, "Monitoring": 23,
+    "Compliance": 22, "Monitoring": 23, "Privacy": 24,
 }  # fmt: skip
 
 
