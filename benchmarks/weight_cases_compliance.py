@@ -16,7 +16,7 @@ from pallets.compliance.monitoring_types import (
     RuleKind,
     Window,
 )
-from pallets.compliance.office import Purpose, Role
+from pallets.compliance.office import Purpose, Role, day_of
 from pallets.compliance.privacy import make_consent, make_tombstone
 from pallets.compliance.privacy_types import (
     ERASURE_MS,
@@ -28,12 +28,13 @@ from pallets.compliance.privacy_types import (
     Risk,
     Statement,
 )
+from pallets.compliance.reports_types import Content, OpenDay, ReportKind
 from pallets.core.timestamp import Timestamp
 from runtime.frame.dispatch import ROOT
 from runtime.frame.permissions import Activity, Movement
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.extrinsic import Sr25519Signature
-from runtime.primitives.types import AccountId
+from runtime.primitives.types import ZERO_HASH, AccountId
 from tests.support.chain import ALICE
 
 CASES = Cases()
@@ -186,7 +187,7 @@ def ensure(scene: Scene) -> Act:
     for _ in range(LICENCES_PER_HOLDER_MAX - 1):
         license_(scene, LicenceKind.Grid)
     license_(scene)
-    pallet = scene.chain.pallets.compliance
+    pallet = scene.chain.pallets.supervision.compliance
 
     def run() -> None:
         pallet.ensure(HOLDER, Activity.Trade)
@@ -201,7 +202,7 @@ def send(scene: Scene) -> Act:
     scene.ok(OFFICER, "Compliance.file_kyc", OTHER, PAPER, b"TH")
     scene.ok(OFFICER, "Compliance.attest_kyc", OTHER, Tier.Basic, soon(scene), None)
     movements = WattMovements(scene.chain.pallets.assets, WATT_ID)
-    guard = WattGuard(scene.chain.pallets.compliance, Blind(), movements.of_transfer_approved)
+    guard = WattGuard(scene.chain.pallets.supervision.compliance, Blind(), movements.of_transfer_approved)
     call = scene.call("Assets.transfer_approved", WATT_ID, OTHER, stranger(0), UNIT)
 
     def run() -> None:
@@ -263,7 +264,7 @@ def screen(scene: Scene) -> Act:
         (RuleKind.Counterparty, RECEIVERS_MAX - 1, DAY_S),
     ):
         scene.ok(OFFICER, "Monitoring.set_rule", kind, threshold, window_s, Action.Hold)
-    pallet = scene.chain.pallets.monitoring
+    pallet = scene.chain.pallets.supervision.monitoring
     now = clock(scene).now_ms() // 1_000
     pallet.window.put(
         HOLDER,
@@ -313,7 +314,7 @@ def pass_deadlines(scene: Scene, entries: int, quarters: int) -> Act:
     passed = base + (quarters + 1) * QUARTER_MS if quarters else base
     if entries:
         passed = base + ERASURE_MS + QUARTER_MS
-        queue = scene.chain.pallets.privacy.due_state
+        queue = scene.chain.pallets.supervision.privacy.due_state
         queue.put(QueueState((base + ERASURE_MS) // QUARTER_MS, entries, entries))
     hook = scene.hook("Privacy", "on_initialize", 2)
 
@@ -412,3 +413,67 @@ def start_retention(scene: Scene) -> Act:
 @CASES.add("PRIVACY_SET_VAULT_KEY")
 def set_vault_key(scene: Scene) -> Act:
     return scene.act(ROOT, "Privacy.set_vault_key", PAPER)
+
+
+# --- reports
+
+PERIOD = 12 * 2022
+CONTENT = Content(ZERO_HASH, 1, PAPER)
+PEAKS = 20
+"""A day of a million leaves but one."""
+
+
+def fill_log(scene: Scene, days_ago: int) -> None:
+    """Let the log have a day of many leaves."""
+    pallet = scene.chain.pallets.supervision.reports
+    leaves = (1 << PEAKS) - 1
+    day = day_of(clock(scene).now_ms()) - days_ago
+    pallet.audit_day.put(OpenDay(day, leaves, (ZERO_HASH,) * PEAKS))
+    pallet.audit_len.put(leaves)
+
+
+def submit(scene: Scene) -> None:
+    staff(scene)
+    scene.ok(OFFICER, "Reports.draft_report", ReportKind.ErcMonth, PERIOD, CONTENT)
+    scene.ok(OFFICER, "Reports.submit_report", ReportKind.ErcMonth, PERIOD, ZERO_HASH)
+
+
+@CASES.add("REPORTS_SEAL")
+def seal(scene: Scene) -> Act:
+    """Once in a day, and yet in every block's weight, which it hardly adds to."""
+    scene.chain.pallets.supervision.reports.audit_day.kill()
+    fill_log(scene, 0)
+    pallet = scene.chain.pallets.supervision.reports
+    now = clock(scene).now_ms()
+
+    def run() -> None:
+        clock(scene).now.put(now + 2 * DAY_S * 1_000)
+        pallet.on_finalize(2)
+
+    return run
+
+
+@CASES.add("REPORTS_DRAFT_REPORT")
+def draft_report(scene: Scene) -> Act:
+    staff(scene)
+    fill_log(scene, 0)
+    return scene.act(OFFICER, "Reports.draft_report", ReportKind.ErcMonth, PERIOD, CONTENT)
+
+
+@CASES.add("REPORTS_SUBMIT_REPORT")
+def submit_report(scene: Scene) -> Act:
+    staff(scene)
+    scene.ok(OFFICER, "Reports.draft_report", ReportKind.ErcMonth, PERIOD, CONTENT)
+    return scene.act(OFFICER, "Reports.submit_report", ReportKind.ErcMonth, PERIOD, ZERO_HASH)
+
+
+@CASES.add("REPORTS_ACCEPT_REPORT")
+def accept_report(scene: Scene) -> Act:
+    submit(scene)
+    return scene.act(OFFICER, "Reports.accept_report", ReportKind.ErcMonth, PERIOD, ZERO_HASH)
+
+
+@CASES.add("REPORTS_RETURN_REPORT")
+def return_report(scene: Scene) -> Act:
+    submit(scene)
+    return scene.act(OFFICER, "Reports.return_report", ReportKind.ErcMonth, PERIOD)

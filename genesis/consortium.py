@@ -23,6 +23,8 @@ from pallets.compliance.monitoring import Monitoring
 from pallets.compliance.monitoring_types import MonitoringConfig
 from pallets.compliance.privacy import Privacy
 from pallets.compliance.privacy_types import PrivacyConfig
+from pallets.compliance.reports import Reports
+from pallets.compliance.reports_types import ReportsConfig
 from pallets.core import weights
 from pallets.core.members import Member, MemberClass, Members, MembersConfig
 from pallets.core.multisig import Multisig, MultisigConfig
@@ -222,6 +224,16 @@ def make_version(spec_version: int = SPEC_VERSION) -> RuntimeVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class Supervision:
+    """The pallets of regulators and data protection officers."""
+
+    compliance: Compliance
+    monitoring: Monitoring
+    privacy: Privacy
+    reports: Reports
+
+
+@dataclass(frozen=True, slots=True)
 class Consortium:
     """The composed pallets by name, for genesis and tests; a node sees `api` only."""
 
@@ -236,9 +248,7 @@ class Consortium:
     asset_holds: AssetHolds
     watt: OneAsset
     reserve: WattReserve
-    compliance: Compliance
-    monitoring: Monitoring
-    privacy: Privacy
+    supervision: Supervision
 
 
 def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVersion) -> Consortium:
@@ -267,8 +277,8 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
     )
     assets, holds, watt = _add_assets(build, system, balances)
     reserve = build.add(WattReserve, index=21, name="WattReserve", config=WattReserveConfig(watt, clock))
-    compliance, monitoring, privacy = _add_supervision(build, system, clock)
-    check_compliance = regulate(build, compliance, monitoring, assets, WATT_ID)
+    supervision = _add_supervision(build, system, clock)
+    check_compliance = regulate(build, supervision.compliance, supervision.monitoring, assets, WATT_ID)
     runtime = build.build(
         version,
         system,
@@ -293,9 +303,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         holds,
         watt,
         reserve,
-        compliance,
-        monitoring,
-        privacy,
+        supervision,
     )
 
 
@@ -337,26 +345,30 @@ def _add_validators(build: RuntimeBuilder, system: System) -> tuple[Session, Mem
     return session, members, offences
 
 
-def _add_supervision(
-    build: RuntimeBuilder, system: System, clock: Timestamp
-) -> tuple[Compliance, Monitoring, Privacy]:
-    """Add the pallets that regulators and data protection officers work with. The first asks one that stands
-    on it, when a call is made."""
+def _add_supervision(build: RuntimeBuilder, system: System, clock: Timestamp) -> Supervision:
+    """Add the pallets that regulators and data protection officers work with. The first asks others that
+    stand on it, when a call is made."""
     limits = {Tier.Basic: BASIC_LIMIT_THB * UNIT}
     compliance = build.add(
         Compliance,
         index=22,
         name="Compliance",
-        config=ComplianceConfig(clock, lambda: privacy, REQUIREMENTS, limits),
+        config=ComplianceConfig(clock, lambda: privacy, lambda: reports, REQUIREMENTS, limits),
     )
     monitoring = build.add(
         Monitoring,
         index=23,
         name="Monitoring",
-        config=MonitoringConfig(clock, system, compliance, compliance),
+        config=MonitoringConfig(clock, system, compliance, lambda: reports, compliance),
     )
-    privacy = build.add(Privacy, index=24, name="Privacy", config=PrivacyConfig(clock, system, compliance))
-    return compliance, monitoring, privacy
+    privacy = build.add(
+        Privacy,
+        index=24,
+        name="Privacy",
+        config=PrivacyConfig(clock, system, compliance, lambda: reports),
+    )
+    reports = build.add(Reports, index=25, name="Reports", config=ReportsConfig(clock, system, compliance))
+    return Supervision(compliance, monitoring, privacy, reports)
 
 
 def _add_calls_within_calls(
@@ -402,7 +414,7 @@ def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
         assert genesis.sudo is None, "only development chains have a superuser"
     chain.assets.genesis(with_watt(genesis.assets, WATT))
     chain.reserve.genesis(genesis.reserve)
-    chain.compliance.genesis(genesis.compliance)
-    chain.monitoring.genesis(RULES)
-    chain.privacy.genesis(RETENTION)
+    chain.supervision.compliance.genesis(genesis.compliance)
+    chain.supervision.monitoring.genesis(RULES)
+    chain.supervision.privacy.genesis(RETENTION)
     chain.system.events.kill()

@@ -372,6 +372,7 @@ class Compliance(Pallet[ComplianceConfig]):
     # --- leaves of the above
 
     def _tell(self, event: Event) -> None:
+        self.config.audit().note(self.index, event)
         self.deposit(event)
 
     def _ensure_officer(self, origin: Origin, role: Role) -> AccountId:

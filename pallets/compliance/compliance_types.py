@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Annotated, Final, TypeAlias
 
 from pallets.compliance.office import DAY_MS, Clock, Commitment, Consents, Purpose, Role
-from runtime.frame.permissions import Activity
+from runtime.frame.permissions import Activity, AuditLog
 from runtime.primitives.arithmetic import U64_MAX
 from runtime.primitives.scale import Enum, Length, MaxLen, Struct, enum_path, u32, u64, u128
 from runtime.primitives.types import AccountId
@@ -155,11 +155,12 @@ class Requirement:
 @dataclass(frozen=True, slots=True)
 class ComplianceConfig:
     """`requirements` of activities, none for those that are left out; `daily_limits`: e-money that a tier may
-    send in a day, in smallest units, unlimited for those that are left out. `consents` is asked for when a
-    call is made, since the pallet of consents stands on this one."""
+    send in a day, in smallest units, unlimited for those that are left out. `consents` and `audit` are asked
+    for when a call is made, since their pallets stand on this one."""
 
     clock: Clock
     consents: Callable[[], Consents]
+    audit: Callable[[], AuditLog]
     requirements: Mapping[Activity, Requirement]
     daily_limits: Mapping[Tier, int]
 

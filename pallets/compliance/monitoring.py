@@ -187,6 +187,7 @@ class Monitoring(Pallet[MonitoringConfig]):
     # --- leaves of the above
 
     def _tell(self, event: Event) -> None:
+        self.config.audit().note(self.index, event)
         self.deposit(event)
 
     def _ensure_officer(self, origin: Origin) -> None:

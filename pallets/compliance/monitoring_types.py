@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Final, Protocol, TypeAlias
@@ -9,6 +10,7 @@ from typing import Annotated, Final, Protocol, TypeAlias
 from pallets.compliance.aml import AMOUNTS_MAX, RECEIVERS_MAX, VELOCITY_MAX
 from pallets.compliance.office import Clock, Commitment, Officers
 from runtime.frame.block_numbers import BlockNumbers
+from runtime.frame.permissions import AuditLog
 from runtime.primitives.scale import Enum, MaxLen, Struct, enum_path, u32, u64, u128
 from runtime.primitives.types import AccountId
 
@@ -120,9 +122,11 @@ class Freezes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MonitoringConfig:
-    """What the pallet asks; it looks at the movements of one currency, in its smallest units."""
+    """What the pallet asks; it looks at the movements of one currency, in its smallest units. `audit` is
+    asked for when a call is made."""
 
     clock: Clock
     blocks: BlockNumbers
     officers: Officers
+    audit: Callable[[], AuditLog]
     freezes: Freezes

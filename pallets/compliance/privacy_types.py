@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Final, Protocol, TypeAlias
 
 from pallets.compliance.office import DAY_MS, HOUR_MS, Clock, Commitment, Officers, Purpose
+from runtime.frame.permissions import AuditLog
 from runtime.frame.storage import Map
 from runtime.primitives.arithmetic import U64_MAX
 from runtime.primitives.scale import Enum, Length, Struct, enum_path, u16, u32, u64
@@ -214,8 +216,9 @@ class Blocks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PrivacyConfig:
-    """What the pallet asks."""
+    """What the pallet asks; `audit` is asked for when a call is made."""
 
     clock: Clock
     blocks: Blocks
     officers: Officers
+    audit: Callable[[], AuditLog]

@@ -76,7 +76,7 @@ INDICES: Mapping[str, int] = {
     "System": 0, "Timestamp": 1, "Utility": 2, "Multisig": 3, "Proxy": 4, "Offences": 5, "Members": 6,
     "Upgrades": 7, "Sudo": 8, "Session": 9, "Balances": 10, "TransactionPayment": 11, "Assets": 12,
     "AssetHolds": 20, "WattReserve": 21,
-    "Compliance": 22, "Monitoring": 23, "Privacy": 24,
+    "Compliance": 22, "Monitoring": 23, "Privacy": 24, "Reports": 25,
 }  # fmt: skip
 
 
@@ -166,7 +166,7 @@ def test_presets_fund_every_named_account_and_its_stash_in_both_schemes(name: st
 
 @pytest.mark.parametrize("name", ["dev", "local"])
 def test_presets_attest_every_named_account_and_have_two_officers(name: str) -> None:
-    pallet = state_of(name).compliance
+    pallet = state_of(name).supervision.compliance
     for account in dev_accounts():
         who = AccountId(account.account_id)
         assert pallet.tier_of(who) is Tier.Enhanced

@@ -144,7 +144,7 @@ def test_root_passes(chain: LOCAL) -> None:
 def test_frozen_account_sends_nothing_and_nobody_sends_it_anything(chain: LOCAL) -> None:
     freeze(chain, TRADER)
     chain.assert_noop(TRADER, send(chain), error(chain, errors.AccountFrozen))
-    rejected = chain.pallets.monitoring.error(monitoring_errors.RuleRejected)
+    rejected = chain.pallets.supervision.monitoring.error(monitoring_errors.RuleRejected)
     chain.noop(rejected, BASIC, "Assets.transfer", WATT_ID, TRADER, UNIT)
     chain.pallets.assets.ledger.mint(WATT_ID, TRADER, UNIT)
     assert watt_of(chain, TRADER) == PURSE + UNIT

@@ -71,7 +71,7 @@ def supervised_chain() -> LOCAL:
 
 
 def compliance(chain: LOCAL) -> Compliance:
-    return chain.pallets.compliance
+    return chain.pallets.supervision.compliance
 
 
 def now_ms(chain: LOCAL) -> int:

@@ -57,7 +57,7 @@ OFFICER_CALLS: list[tuple[str, tuple[Any, ...]]] = [
 
 
 def monitoring(chain: LOCAL) -> Monitoring:
-    return chain.pallets.monitoring
+    return chain.pallets.supervision.monitoring
 
 
 def error(chain: LOCAL, cls: type[PalletError]) -> DispatchError:

@@ -74,7 +74,7 @@ SUBJECT_CALLS: list[tuple[str, tuple[Any, ...]]] = [
 
 
 def privacy(chain: LOCAL) -> Privacy:
-    return chain.pallets.privacy
+    return chain.pallets.supervision.privacy
 
 
 def error(chain: LOCAL, cls: type[PalletError]) -> DispatchError:
