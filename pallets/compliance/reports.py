@@ -189,7 +189,7 @@ class Reports(Pallet[ReportsConfig]):
         """Return the day of the log that the open block is in; a day before it is sealed."""
         day = day_of(self.config.clock.now_ms())
         today = self.audit_day.get()
-        if today is not None and today.day == day:
+        if today is not None and day <= today.day:
             return today
         if today is not None:
             root = fold_peaks(today.peaks)

@@ -83,6 +83,9 @@ def test_block_takes_as_many_as_the_limit_and_the_next_one_goes_on(book: Book) -
     for number in range(DUE_PER_BLOCK_MAX + 1):
         book.queue.add(START, START + 1, number)
     now = START + QUARTER_MS
+    mark = book.state.mark()
+    assert book.queue.take_due(now).looked == 2
+    book.state.rollback(mark)
     first, second = book.take(now), book.take(now)
     assert (len(first), len(second)) == (DUE_PER_BLOCK_MAX, 1)
     assert sorted(first + second) == list(range(DUE_PER_BLOCK_MAX + 1))
