@@ -2,7 +2,7 @@
 
 from benchmarks.weight_scene import Act, Cases, Scene, person, stranger
 from genesis.consortium import UNIT, WATT_ID
-from genesis.regulation import WattGuard, WattMovements
+from genesis.regulation import WattGuard, of_transfer_approved
 from pallets.compliance.aml import AMOUNTS_MAX, RECEIVERS_MAX, VELOCITY_MAX
 from pallets.compliance.compliance import FREEZE, THAW, make_order
 from pallets.compliance.compliance_types import LICENCES_PER_HOLDER_MAX, LicenceKind, Tier, Withdrawal
@@ -201,8 +201,7 @@ def send(scene: Scene) -> Act:
     attest(scene)
     scene.ok(OFFICER, "Compliance.file_kyc", OTHER, PAPER, b"TH")
     scene.ok(OFFICER, "Compliance.attest_kyc", OTHER, Tier.Basic, soon(scene), None)
-    movements = WattMovements(scene.chain.pallets.assets, WATT_ID)
-    guard = WattGuard(scene.chain.pallets.supervision.compliance, Blind(), movements.of_transfer_approved)
+    guard = WattGuard(scene.chain.pallets.supervision.compliance, Blind(), WATT_ID, of_transfer_approved)
     call = scene.call("Assets.transfer_approved", WATT_ID, OTHER, stranger(0), UNIT)
 
     def run() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
@@ -70,15 +71,15 @@ what the law against money laundering has kept, one of the rest."""
 
 SEND_WEIGHT: Final = weights.COMPLIANCE_SEND.plus(weights.MONITORING_SCREEN)
 
-MovementOf: TypeAlias = Callable[[Call, AccountId], Movement | None]
-"""Tells what a call of an account moves, None where it is no e-money."""
+MovementOf: TypeAlias = Callable[[Call, AccountId], Movement]
+"""Tells what a call of an account moves of its asset; raises what the call itself would raise."""
 
 
 class RegulatedCall(CallGuard, Protocol):
     """A guard of which the pool may ask whether it has anything to say of a call."""
 
-    def applies(self, call: Call, who: AccountId) -> bool:
-        """Tell whether a call of an account is regulated at all."""
+    def applies(self, call: Call) -> bool:
+        """Tell whether a call is regulated at all. Raises nothing."""
         ...
 
 
@@ -90,7 +91,7 @@ class ActivityGuard:
     activity: Activity
     weight: Weight = weights.COMPLIANCE_ENSURE
 
-    def applies(self, call: Call, who: AccountId) -> bool:  # noqa: ARG002  # it always does
+    def applies(self, call: Call) -> bool:  # noqa: ARG002  # it always does
         """Tell that the call is regulated."""
         return True
 
@@ -101,23 +102,26 @@ class ActivityGuard:
 
 @dataclass(frozen=True, slots=True)
 class WattGuard:
-    """In front of a call that sends e-money from one account to another."""
+    """In front of a call that sends an asset, its first argument, from one account to another; e-money is the
+    asset `watt_id`."""
 
     compliance: Compliance
     monitor: MovementMonitor
+    watt_id: int
     movement_of: MovementOf
     weight: Weight = SEND_WEIGHT
 
-    def applies(self, call: Call, who: AccountId) -> bool:
+    def applies(self, call: Call) -> bool:
         """Tell whether it is e-money that the call sends."""
-        return self.movement_of(call, who) is not None
+        asset_id: int = call.args[0]
+        return asset_id == self.watt_id
 
     def ensure_allowed(self, call: Call, who: AccountId) -> None:
         """Raise what the signer or the owner of the money lacks, where it is too much for a day, and where a
         rule against money laundering forbids it."""
-        movement = self.movement_of(call, who)
-        if movement is None:
+        if not self.applies(call):
             return
+        movement = self.movement_of(call, who)
         self.compliance.ensure(who, Activity.SendWatt)
         if movement.sender != who:
             self.compliance.ensure(movement.sender, Activity.SendWatt)
@@ -129,12 +133,15 @@ def regulate(
     build: RuntimeBuilder, compliance: Compliance, monitor: MovementMonitor, assets: Assets, watt_id: int
 ) -> Extension:
     """Put the guards in front of their calls; return the extension that goes with them."""
-    movements = WattMovements(assets, watt_id)
-    table: tuple[tuple[str, str, RegulatedCall], ...] = (
-        ("Assets", "transfer", WattGuard(compliance, monitor, movements.of_transfer)),
-        ("Assets", "transfer_keep_alive", WattGuard(compliance, monitor, movements.of_transfer)),
-        ("Assets", "transfer_all", WattGuard(compliance, monitor, movements.of_transfer_all)),
-        ("Assets", "transfer_approved", WattGuard(compliance, monitor, movements.of_transfer_approved)),
+    movements: dict[str, MovementOf] = {
+        "transfer": of_transfer,
+        "transfer_keep_alive": of_transfer,
+        "transfer_all": partial(of_transfer_all, assets),
+        "transfer_approved": of_transfer_approved,
+    }
+    table: tuple[tuple[str, str, RegulatedCall], ...] = tuple(
+        ("Assets", name, WattGuard(compliance, monitor, watt_id, movement_of))
+        for name, movement_of in movements.items()
     )
     guards = {build.guard(pallet, name, guard).prefix: guard for pallet, name, guard in table}
     return check_compliance(compliance, guards)
@@ -151,33 +158,27 @@ def check_compliance(compliance: Compliance, guards: Mapping[bytes, RegulatedCal
         who = extrinsic.signer
         if guard is None or who is None:
             return
-        if compliance.is_frozen(who) and guard.applies(extrinsic.call, who):
+        if compliance.is_frozen(who) and guard.applies(extrinsic.call):
             raise InvalidTransaction(InvalidReason.Custom, FROZEN)
 
     return Extension("CheckCompliance", validate=validate, is_listed=False)
 
 
-@dataclass(frozen=True, slots=True)
-class WattMovements:
-    """What calls of Assets move of the asset that is e-money."""
+def of_transfer(call: Call, who: AccountId) -> Movement:
+    """Return what `transfer` or `transfer_keep_alive` moves."""
+    _, target, amount = call.args
+    return Movement(who, lookup(target), amount)
 
-    assets: Assets
-    watt_id: int
 
-    def of_transfer(self, call: Call, who: AccountId) -> Movement | None:
-        """Read `transfer` and `transfer_keep_alive`."""
-        asset_id, target, amount = call.args
-        return Movement(who, lookup(target), amount) if asset_id == self.watt_id else None
+def of_transfer_all(assets: Assets, call: Call, who: AccountId) -> Movement:
+    """Return what `transfer_all` moves: what the account can send."""
+    asset_id, target, keep_alive = call.args
+    amount = assets.ledger.reducible_balance(asset_id, who, keep_alive=keep_alive)
+    return Movement(who, lookup(target), amount)
 
-    def of_transfer_all(self, call: Call, who: AccountId) -> Movement | None:
-        """Read `transfer_all`, whose amount is what the account can send."""
-        asset_id, target, keep_alive = call.args
-        if asset_id != self.watt_id:
-            return None
-        amount = self.assets.ledger.reducible_balance(asset_id, who, keep_alive=keep_alive)
-        return Movement(who, lookup(target), amount)
 
-    def of_transfer_approved(self, call: Call, who: AccountId) -> Movement | None:  # noqa: ARG002  # the owner's
-        """Read `transfer_approved`, which sends the owner's money."""
-        asset_id, owner, target, amount = call.args
-        return Movement(lookup(owner), lookup(target), amount) if asset_id == self.watt_id else None
+def of_transfer_approved(call: Call, who: AccountId) -> Movement:
+    """Return what `transfer_approved` moves: money of the owner, not of who signed."""
+    del who
+    _, owner, target, amount = call.args
+    return Movement(lookup(owner), lookup(target), amount)

@@ -14,12 +14,14 @@ from pallets.core.multisig import multi_account
 from pallets.core.proxy import Proxy
 from pallets.core.sudo import Sudo
 from pallets.core.utility import Utility, derivative_account
+from pallets.token import assets_errors
 from pallets.token.weights import ASSETS_TRANSFER
 from runtime.frame.call import Call
-from runtime.frame.dispatch import ROOT, BadOrigin, DispatchError, PalletError
+from runtime.frame.dispatch import ROOT, BadOrigin, CannotLookup, DispatchError, PalletError
 from runtime.frame.metadata import encode_metadata
 from runtime.frame.permissions import Activity
 from runtime.frame.validity import InvalidReason, InvalidTransaction
+from runtime.primitives.extrinsic import Address20
 from runtime.primitives.types import AccountId
 from tests.support.chain import ALICE, FERDIE, keypair
 from tests.support.supervision import (
@@ -229,6 +231,29 @@ def test_pool_refuses_a_regulated_call_of_a_frozen_account_and_no_other(chain: L
     chain.api.validate(chain.sign(pair, chain.call("System.remark", b"")))
     chain.api.validate(chain.sign(pair, chain.call("Assets.transfer", OTHER, FERDIE, 1)))
     chain.api.validate(chain.sign(keypair("//Eve"), send(chain)))
+
+
+def test_pool_refuses_a_frozen_account_whatever_else_is_wrong_with_its_call(chain: LOCAL) -> None:
+    freeze(chain, FERDIE)
+    nowhere = Address20(bytes(20))
+    calls = (
+        chain.call("Assets.transfer_all", WATT_ID, BASIC, False),
+        chain.call("Assets.transfer", WATT_ID, nowhere, UNIT),
+        chain.call("Assets.transfer_approved", WATT_ID, nowhere, nowhere, UNIT),
+    )
+    for call in calls:
+        with pytest.raises(InvalidTransaction):
+            chain.api.validate(chain.sign(keypair("//Ferdie"), call))
+
+
+def test_call_that_names_no_account_fails_as_it_would_without_a_guard(chain: LOCAL) -> None:
+    nowhere = chain.call("Assets.transfer", WATT_ID, Address20(bytes(20)), UNIT)
+    chain.assert_noop(TRADER, nowhere, CannotLookup())
+    chain.assert_noop(TRADER, chain.call("Assets.transfer", OTHER, FERDIE, UNIT), unknown_asset(chain))
+
+
+def unknown_asset(chain: LOCAL) -> DispatchError:
+    return chain.pallets.assets.error(assets_errors.Unknown)
 
 
 def test_block_takes_a_regulated_call_of_a_frozen_account_for_its_fee(chain: LOCAL) -> None:

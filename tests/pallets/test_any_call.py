@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesis.consortium import Consortium
+from pallets.compliance.office import Role
 from pallets.token import balances_events as money
 from runtime.frame.call import Call, CallSpec
+from runtime.frame.dispatch import ROOT
 from runtime.frame.event import EventRecord
 from runtime.frame.validity import TransactionError
 from runtime.primitives.crypto import Scheme
@@ -33,8 +35,10 @@ def breaks_the_rules(spec: CallSpec) -> bool:
 
 
 def furnished(rng: Random) -> tuple[LOCAL, AnyCall]:
-    """Return a chain with an asset for everybody, so that more calls find something to work on."""
+    """Return a chain with officers and an asset for everybody, so that more calls find something to do."""
     chain = consortium_chain()
+    for who in (ALICE, BOB):
+        chain.ok(ROOT, "Compliance.register_officer", who, tuple(Role))
     chain.ok(ALICE, "Assets.create", 7, ALICE, 10)
     for who in (ALICE, BOB, CHARLIE):
         chain.ok(ALICE, "Assets.mint", 7, who, 1_000)
