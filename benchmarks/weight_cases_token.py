@@ -3,6 +3,7 @@
 from msgspec import structs
 
 from benchmarks.weight_scene import FUNDS, Act, Cases, Scene, person, stranger
+from pallets.compliance.compliance_types import NEVER, Kyc, KycStatus, Tier
 from pallets.token.assets_types import REMOVE_ITEMS_MAX, STRING_MAX
 from pallets.token.balances_types import AdjustmentDirection
 from pallets.token.reserve_types import (
@@ -339,6 +340,8 @@ def request(scene: Scene) -> Act:
 
 def redemptions(scene: Scene) -> None:
     cover(scene)
+    known = Kyc(Tier.Enhanced, KycStatus.Verified, NEVER, HASH, b"TH", None)
+    scene.chain.pallets.supervision.compliance.kyc.put(SENDER, known)
     for _ in range(REDEMPTIONS_MAX - 1):
         scene.ok(SENDER, "WattReserve.redeem", SATANG, HASH)
 

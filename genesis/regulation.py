@@ -21,6 +21,7 @@ from pallets.compliance.monitoring_types import Action, Rule, RuleKind
 from pallets.compliance.office import Purpose
 from pallets.compliance.privacy_types import Category, Retention, RetentionAction
 from pallets.token.assets import Assets
+from pallets.token.reserve_types import RESERVE_POT
 from runtime.frame.account import lookup
 from runtime.frame.call import Call
 from runtime.frame.dispatch import Weight
@@ -129,6 +130,26 @@ class WattGuard:
         self.monitor.screen(movement)
 
 
+@dataclass(frozen=True, slots=True)
+class RedemptionGuard:
+    """In front of the call that gives e-money back for baht, which leave the chain for a bank account."""
+
+    compliance: Compliance
+    monitor: MovementMonitor
+    weight: Weight = SEND_WEIGHT
+
+    def applies(self, call: Call) -> bool:  # noqa: ARG002  # it always does
+        """Tell that the call is regulated."""
+        return True
+
+    def ensure_allowed(self, call: Call, who: AccountId) -> None:
+        """Raise what the account lacks for sending e-money, and where a rule against money laundering forbids
+        it. The daily limit is for what people send one another."""
+        amount: int = call.args[0]
+        self.compliance.ensure(who, Activity.SendWatt)
+        self.monitor.screen(Movement(who, RESERVE_POT, amount))
+
+
 def regulate(
     build: RuntimeBuilder, compliance: Compliance, monitor: MovementMonitor, assets: Assets, watt_id: int
 ) -> Extension:
@@ -139,10 +160,11 @@ def regulate(
         "transfer_all": partial(of_transfer_all, assets),
         "transfer_approved": of_transfer_approved,
     }
-    table: tuple[tuple[str, str, RegulatedCall], ...] = tuple(
+    table: list[tuple[str, str, RegulatedCall]] = [
         ("Assets", name, WattGuard(compliance, monitor, watt_id, movement_of))
         for name, movement_of in movements.items()
-    )
+    ]
+    table.append(("WattReserve", "redeem", RedemptionGuard(compliance, monitor)))
     guards = {build.guard(pallet, name, guard).prefix: guard for pallet, name, guard in table}
     return check_compliance(compliance, guards)
 

@@ -20,7 +20,7 @@ class Activity(IntEnum):
     Receive = 0
     """To get what another sends or owes."""
     SendWatt = 1
-    """To send e-money to another account."""
+    """To send e-money to another account, or give it back for money."""
     Trade = 2
     """To buy or sell energy."""
     Generate = 3

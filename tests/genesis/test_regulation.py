@@ -8,7 +8,7 @@ from genesis.consortium import UNIT, WATT_ID
 from genesis.proxy_types import ProxyType
 from genesis.regulation import FROZEN, ActivityGuard
 from pallets.compliance import compliance_errors as errors
-from pallets.compliance import monitoring_errors, weights
+from pallets.compliance import monitoring_errors, monitoring_events, weights
 from pallets.compliance.compliance_types import NEVER, Tier
 from pallets.core.multisig import multi_account
 from pallets.core.proxy import Proxy
@@ -18,6 +18,7 @@ from pallets.token import assets_errors
 from pallets.token.weights import ASSETS_TRANSFER
 from runtime.frame.call import Call
 from runtime.frame.dispatch import ROOT, BadOrigin, CannotLookup, DispatchError, PalletError
+from runtime.frame.fungible import Preservation
 from runtime.frame.metadata import encode_metadata
 from runtime.frame.permissions import Activity
 from runtime.frame.validity import InvalidReason, InvalidTransaction
@@ -148,8 +149,24 @@ def test_frozen_account_sends_nothing_and_nobody_sends_it_anything(chain: LOCAL)
     chain.assert_noop(TRADER, send(chain), error(chain, errors.AccountFrozen))
     rejected = chain.pallets.supervision.monitoring.error(monitoring_errors.RuleRejected)
     chain.noop(rejected, BASIC, "Assets.transfer", WATT_ID, TRADER, UNIT)
-    chain.pallets.assets.ledger.mint(WATT_ID, TRADER, UNIT)
+    # What the market owes it goes no way that is guarded.
+    chain.pallets.watt.transfer(BASIC, TRADER, UNIT, Preservation.PRESERVE)
     assert watt_of(chain, TRADER) == PURSE + UNIT
+
+
+@pytest.mark.parametrize(("who", "lacking"), [(STRANGER, errors.TierTooLow), (TRADER, errors.AccountFrozen)])
+def test_who_may_not_send_watt_gets_no_baht_for_it(
+    chain: LOCAL, who: AccountId, lacking: type[PalletError]
+) -> None:
+    freeze(chain, TRADER)
+    chain.noop(error(chain, lacking), who, "WattReserve.redeem", UNIT, bytes(32))
+
+
+def test_baht_are_no_payment_between_people_and_yet_seen_by_the_rules(chain: LOCAL) -> None:
+    chain.ok(BASIC, "WattReserve.redeem", 100_000 * UNIT, bytes(32))
+    assert monitoring_events.TransferFlagged(0) in chain.events()
+    assert not compliance(chain).sent_today.contains(BASIC)
+    chain.assert_ok(BASIC, send(chain, 50_000 * UNIT))
 
 
 # --- the daily limit

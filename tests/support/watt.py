@@ -14,7 +14,19 @@ from genesis.consortium import (
 from pallets.compliance.compliance_types import GenesisCompliance, Tier
 from pallets.token.reserve_types import SATANG, GenesisReserve, ReserveReport
 from runtime.primitives.types import AccountId, Hash
-from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, ENDOWMENT, EVE, NAMED, START_MS, Chain, genesis_of
+from tests.support.chain import (
+    ALICE,
+    BOB,
+    CHARLIE,
+    DAVE,
+    ENDOWMENT,
+    EVE,
+    FERDIE,
+    NAMED,
+    START_MS,
+    Chain,
+    genesis_of,
+)
 
 BAHT = UNIT
 ATTESTORS = (ALICE, BOB, CHARLIE)
@@ -36,7 +48,7 @@ def watt_chain(
     """Return a chain in block 1 whose reserve has three attestors and a first report as of `START_MS`."""
     reserve = GenesisReserve(ATTESTORS, report() if first is None else first)
     assets = (replace(WATT, holders=tuple((who, HELD) for who in holders)),)
-    attested = GenesisCompliance(attested=tuple((who, Tier.Enhanced, ()) for who in NAMED))
+    attested = GenesisCompliance(attested=tuple((who, Tier.Enhanced, ()) for who in (*NAMED, FERDIE)))
     genesis = replace(
         genesis_of(*((who, ENDOWMENT) for who in NAMED)), assets=assets, reserve=reserve, compliance=attested
     )
