@@ -38,6 +38,7 @@ OURS: Mapping[str, str] = {
     "Timestamp error TimestampTooEarly": "Substrate's node panics instead",
     "Timestamp error TimestampMismatch": "our digest holds the time, Substrate's does not",
     "Assets error IncompleteDepositTransfer": "Substrate has it since, after errors of pallets that we lack",
+    "Assets error ContainsHolds": "Substrate's; the runtime of the file has no holds on assets",
     "Session event NewSession": "Substrate's, which the file leaves out: its chains have a fixed set",
     "Session storage SetId": "the number that certificates name a set by",
     "Session storage PastSets": "earlier sets, whose offences are judged; Substrate has roots elsewhere",
