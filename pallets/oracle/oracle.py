@@ -12,7 +12,7 @@ strike, and by enough of them loses a part of its bond and then its seat; whoeve
 round loses more, at once. A round without a value strikes nobody, so a dead source takes no panel with it.
 
 Every hook looks at each feed, at most `FEEDS_MAX`, and in each at every provider, at most `PROVIDERS_MAX`; at
-most one provider is removed in a block for its strikes, the next one by its next strike.
+most one provider is removed in a block for its strikes, the next one after a later round.
 
 Invariant (checked by `try_state`): the members are the providers, each of whose bonds is held; nothing is
 stored of others; quality is the sum of the track records; every value that may turn stale is in the queue.
@@ -63,7 +63,7 @@ from runtime.frame.call import call
 from runtime.frame.dispatch import Origin, Pays, PostDispatchInfo, Weight, ensure_signed
 from runtime.frame.feeds import Insufficient, Reading
 from runtime.frame.fungible import Reason
-from runtime.frame.oracle_api import FeedView, ProviderView, RoundView
+from runtime.frame.oracle_api import FeedView, FreshnessView, ProviderView, RoundView
 from runtime.frame.pallet import Binding, Pallet, constant
 from runtime.frame.storage import BLAKE2_128_CONCAT, TWOX_64_CONCAT, DoubleMap, Map, Value, storage
 from runtime.primitives.extrinsic import MultiAddress
@@ -341,6 +341,11 @@ class Oracle(Pallet[OracleConfig]):
         if feed is None:
             return ()
         return self.views.list_rounds(feed, before, limit, self.config.clock.now_ms())
+
+    def view_freshness(self, key: bytes) -> FreshnessView | None:
+        """Return how fresh a feed was, None when there is none; reads its whole history."""
+        feed = self.feed_of.get(key)
+        return None if feed is None else self.views.view_freshness(feed, self.config.clock.now_ms())
 
     def view_quality(self, who: AccountId) -> ProviderView | None:
         """Return a provider as the runtime API tells it, None when the account is none."""

@@ -110,7 +110,7 @@ class Panel:
         be removed."""
         old = self.store.strikes.get(feed, who)
         record = track_record.note(old, round_number, outcome)
-        if outcome in STRIKES and track_record.owes_slash(record, STRIKES_SLASH):
+        if track_record.owes_slash(record, STRIKES_SLASH):
             self._slash(who, STRIKES_SLASH_PPM, Fault.Strikes)
             record = track_record.mark_slashed(record)
         self.store.strikes.put(feed, who, record)
@@ -119,7 +119,7 @@ class Panel:
             self.deposit(events.Outlier(feed, round_number, who))
         elif outcome in STRIKES:
             self.deposit(events.AnswerMissed(feed, round_number, who, outcome))
-        return outcome in STRIKES and track_record.count_strikes(record) >= STRIKES_REMOVE
+        return track_record.count_strikes(record) >= STRIKES_REMOVE
 
     def _update_quality(self, who: AccountId, old: TrackRecord | None, new: TrackRecord) -> None:
         quality = self.store.quality.get(who)
@@ -148,15 +148,16 @@ class Panel:
     def _slash(self, who: AccountId, part_ppm: int, fault: Fault) -> None:
         """Move a part of the full bond to the treasury, at most what is held; raises nothing.
 
-        What a freeze of the account keeps in place stays held.
+        What a freeze or the existential deposit keeps from being moved stays held.
         """
         found = self.store.get_provider(who)
-        due = min(found.bond, mul_div(self.config.bond, part_ppm, WHOLE_PPM, Rounding.DOWN))
+        due = mul_div(self.config.bond, part_ppm, WHOLE_PPM, Rounding.DOWN)
         currency = self.config.currency
         released = currency.release(self.reason, who, due)
         moved = min(released, currency.reducible_balance(who, Preservation.PRESERVE))
-        currency.hold(self.reason, who, released - moved)
         if moved:
             currency.transfer(who, self.config.treasury, moved, Preservation.PRESERVE)
+        # What is held again was held a moment ago, so nothing keeps it from being held now.
+        currency.hold(self.reason, who, released - moved)
         self.store.provider.put(who, structs.replace(found, bond=found.bond - moved))
         self.deposit(events.ProviderSlashed(who, moved, fault))

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pallets.oracle import track_record
-from pallets.oracle.freshness import WINDOWS, Freshness, measure_freshness
+from pallets.oracle.freshness import WINDOWS, measure_freshness
 from pallets.oracle.oracle_store import OracleStore
-from pallets.oracle.oracle_types import HISTORY_ROUNDS, Feed, FeedId, FeedStatus, RoundValue
+from pallets.oracle.oracle_types import HISTORY_ROUNDS, FeedId, FeedStatus, RoundValue
 from pallets.oracle.rounds import round_at
 from runtime.frame.feeds import Fresh, Insufficient, Reading, Stale
-from runtime.frame.oracle_api import FeedState, FeedView, ProviderView, RoundView, StrikesView
+from runtime.frame.oracle_api import FeedState, FeedView, FreshnessView, ProviderView, RoundView, StrikesView
 from runtime.primitives.types import AccountId
 
 WHOLE_PERMILLE = 1_000
@@ -42,7 +42,6 @@ class Views:
         """Return a feed, which must exist, as the runtime API tells it."""
         found = self.store.get_feed(feed)
         rules, value = found.rules, self.store.value.get(feed)
-        freshness = self.measure_freshness(feed, found, now_ms)
         return FeedView(
             feed,
             found.key,
@@ -52,8 +51,6 @@ class Views:
             _state_of(self.read(feed, now_ms)),
             None if value is None else _view_round(value),
             None if value is None else _consistency(value),
-            freshness.permille,
-            freshness.meets_target,
             rules.quorum,
             rules.heartbeat_ms,
             rules.fresh_ms,
@@ -73,16 +70,18 @@ class Views:
             found.append(_view_round(value))
         return tuple(found)
 
-    def measure_freshness(self, feed: FeedId, found: Feed, now_ms: int) -> Freshness:
-        """Return the freshness of the last 360 windows that are over, each a heartbeat long."""
-        heartbeat_ms = found.rules.heartbeat_ms
-        number = round_at(found.rules, now_ms)
+    def view_freshness(self, feed: FeedId, now_ms: int) -> FreshnessView:
+        """Return how fresh a feed was in its last 360 windows that are over, each a heartbeat long."""
+        rules = self.store.get_feed(feed).rules
+        number = round_at(rules, now_ms)
         times = [
             moment
             for value in self._rounds_before(feed, number + 1, now_ms)
             for moment in (value.last_ms, value.first_ms)
         ]
-        return measure_freshness(times[::-1], (number - WINDOWS) * heartbeat_ms, WINDOWS, heartbeat_ms)
+        start_ms = (number - WINDOWS) * rules.heartbeat_ms
+        found = measure_freshness(times[::-1], start_ms, WINDOWS, rules.heartbeat_ms)
+        return FreshnessView(*found, found.permille, found.meets_target)
 
     def view_quality(self, who: AccountId) -> ProviderView | None:
         """Return a provider as the runtime API tells it, None when the account is none."""

@@ -41,9 +41,8 @@ class RoundView(Struct, path="loam::oracle::RoundView"):
 class FeedView(Struct, path="loam::oracle::FeedView"):
     """A feed as screens show it.
 
-    A value is a whole number of 10^-`decimals` `unit`. `freshness_permille` is the share of the last 360
-    windows of a heartbeat at whose end the last value was at most a heartbeat old, rounded down; the target
-    is 95 %. `consistency_permille` is 1,000 less the spread in thousandths of the value, None without one.
+    A value is a whole number of 10^-`decimals` `unit`. `consistency_permille` is 1,000 less the spread in
+    thousandths of the value, None without one.
     """
 
     feed: u32
@@ -54,8 +53,6 @@ class FeedView(Struct, path="loam::oracle::FeedView"):
     state: FeedState
     latest: RoundView | None
     consistency_permille: u16 | None
-    freshness_permille: u16
-    meets_target: bool
     quorum: u8
     heartbeat_ms: u32
     fresh_ms: u32
@@ -64,6 +61,16 @@ class FeedView(Struct, path="loam::oracle::FeedView"):
     outlier_ppm: u32
     least: i128
     greatest: i128
+
+
+class FreshnessView(Struct, path="loam::oracle::FreshnessView"):
+    """Of the last windows of a heartbeat, how many had at their end a value at most a heartbeat old; the
+    share is rounded down, the target 95 % without rounding."""
+
+    fresh: u16
+    windows: u16
+    permille: u16
+    meets_target: bool
 
 
 class StrikesView(Struct, path="loam::oracle::StrikesView"):
@@ -104,6 +111,10 @@ class OracleSource(Protocol):
         """Return rounds of a feed that have a value, the newest first, those before one of them."""
         ...
 
+    def view_freshness(self, key: bytes) -> FreshnessView | None:
+        """Return how fresh a feed was, None when there is none; reads its whole history."""
+        ...
+
     def view_quality(self, who: AccountId) -> ProviderView | None:
         """Return a provider, None when the account is none."""
         ...
@@ -133,6 +144,13 @@ def oracle_api(source: OracleSource) -> Api:
                 tuple[RoundView, ...],
                 lambda key, before, limit: source.list_rounds(key, before, min(limit, PAGE_MAX)),
                 "Rounds of a feed that have a value, the newest first, those before one of them.",
+            ),
+            ApiMethod(
+                "freshness",
+                (("key", bytes),),
+                FreshnessView | None,
+                source.view_freshness,
+                "How often a feed was fresh in its last 360 windows of a heartbeat.",
             ),
             ApiMethod(
                 "quality",
