@@ -11,7 +11,9 @@ from msgspec import structs
 from benchmarks.weight_scene import Act, Cases, RecordingBackend, Scene
 from pallets.oracle import track_record
 from pallets.oracle.oracle import Oracle
-from pallets.oracle.oracle_types import (
+from pallets.oracle.statement import Statement
+from pallets.oracle.track_record import Counts, Outcome, TrackRecord
+from pallets.oracle.types import (
     FEEDS_MAX,
     PROVIDERS_MAX,
     STRIKES_SLASH,
@@ -23,8 +25,6 @@ from pallets.oracle.oracle_types import (
     RawAnswer,
     RoundValue,
 )
-from pallets.oracle.statement import Statement
-from pallets.oracle.track_record import Counts, Outcome, TrackRecord
 from runtime.frame.dispatch import ROOT
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.types import AccountId

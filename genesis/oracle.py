@@ -1,7 +1,7 @@
 """The oracle in a genesis configuration, and the feeds that a chain of the energy market starts with.
 
 `feeds`: objects of `FEED_FIELDS`; `providers`: [account, ed25519 key, hash of the list of its sources]. The
-figures of a feed are `pallets.oracle.oracle_types.FeedRules`; values are whole numbers of 10^-decimals unit.
+figures of a feed are `pallets.oracle.types.FeedRules`; values are whole numbers of 10^-decimals unit.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from genesis.config import SpecError, as_account, as_bytes, as_list, as_number, as_object, as_row, as_text
-from pallets.oracle.oracle_types import (
+from pallets.oracle.rounds import is_possible
+from pallets.oracle.types import (
     FEEDS_MAX,
     KEY_BYTES_MAX,
     PROVIDERS_MAX,
@@ -19,7 +20,6 @@ from pallets.oracle.oracle_types import (
     GenesisFeed,
     GenesisProvider,
 )
-from pallets.oracle.rounds import is_possible
 from runtime.primitives.arithmetic import U8_MAX, U32_MAX
 from runtime.primitives.types import Hash
 

@@ -26,11 +26,13 @@ from typing import Annotated, ClassVar
 
 from msgspec import structs
 
-from pallets.oracle import oracle_errors as errors
-from pallets.oracle import oracle_events as events
-from pallets.oracle import track_record, weights
-from pallets.oracle.oracle_store import OracleStore
-from pallets.oracle.oracle_types import (
+from pallets.oracle import errors, events, track_record, weights
+from pallets.oracle.panel import Panel
+from pallets.oracle.rounds import Rounds, is_possible, may_replace, round_at
+from pallets.oracle.statement import SignedStatement, Statement, contradict, is_signed_by
+from pallets.oracle.store import OracleStore
+from pallets.oracle.track_record import TrackRecord
+from pallets.oracle.types import (
     FEEDS_MAX,
     PROVIDERS_MAX,
     Answers,
@@ -53,10 +55,6 @@ from pallets.oracle.oracle_types import (
     ReportSignatures,
     RoundValue,
 )
-from pallets.oracle.panel import Panel
-from pallets.oracle.rounds import Rounds, is_possible, may_replace, round_at
-from pallets.oracle.statement import SignedStatement, Statement, contradict, is_signed_by
-from pallets.oracle.track_record import TrackRecord
 from pallets.oracle.views import Views
 from runtime.frame.account import lookup
 from runtime.frame.call import call

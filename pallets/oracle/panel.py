@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from pallets.oracle import oracle_errors as errors
-from pallets.oracle import oracle_events as events
-from pallets.oracle import track_record
-from pallets.oracle.oracle_store import Deposit, OracleStore
-from pallets.oracle.oracle_types import (
+from pallets.oracle import errors, events, track_record
+from pallets.oracle.store import Deposit, OracleStore
+from pallets.oracle.track_record import STRIKES, Counts, Outcome, TrackRecord
+from pallets.oracle.types import (
     BOND_MIN_PPM,
     EQUIVOCATION_SLASH_PPM,
     PROVIDERS_MAX,
@@ -28,7 +27,6 @@ from pallets.oracle.oracle_types import (
     Provider,
     Quality,
 )
-from pallets.oracle.track_record import STRIKES, Counts, Outcome, TrackRecord
 from runtime.frame.dispatch import TokenFailure
 from runtime.frame.fungible import Preservation, Reason
 from runtime.primitives.arithmetic import Rounding, mul_div

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pallets.oracle import median
-from pallets.oracle import oracle_events as events
-from pallets.oracle.oracle_store import Deposit, OracleStore
-from pallets.oracle.oracle_types import (
+from pallets.oracle import events, median
+from pallets.oracle.panel import Panel
+from pallets.oracle.store import Deposit, OracleStore
+from pallets.oracle.track_record import Outcome
+from pallets.oracle.types import (
     AGE_MAX_MS,
     DECIMALS_MAX,
     HEARTBEAT_MIN_MS,
@@ -29,8 +30,6 @@ from pallets.oracle.oracle_types import (
     OpenRound,
     RoundValue,
 )
-from pallets.oracle.panel import Panel
-from pallets.oracle.track_record import Outcome
 from runtime.primitives.types import AccountId
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from pallets.oracle import track_record
 from pallets.oracle.freshness import WINDOWS, measure_freshness
-from pallets.oracle.oracle_store import OracleStore
-from pallets.oracle.oracle_types import HISTORY_ROUNDS, FeedId, FeedStatus, RoundValue
 from pallets.oracle.rounds import round_at
+from pallets.oracle.store import OracleStore
+from pallets.oracle.types import HISTORY_ROUNDS, FeedId, FeedStatus, RoundValue
 from runtime.frame.feeds import Fresh, Insufficient, Reading, Stale
 from runtime.frame.oracle_api import FeedState, FeedView, FreshnessView, ProviderView, RoundView, StrikesView
 from runtime.primitives.types import AccountId

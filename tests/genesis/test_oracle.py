@@ -19,8 +19,8 @@ from genesis.oracle import (
     parse_oracle,
 )
 from pallets.oracle.median import Answer, FeedRules, aggregate
-from pallets.oracle.oracle_types import FEEDS_MAX, PROVIDERS_MAX, GenesisProvider
 from pallets.oracle.rounds import is_possible
+from pallets.oracle.types import FEEDS_MAX, PROVIDERS_MAX, GenesisProvider
 from runtime.primitives.ss58 import encode_address
 from runtime.primitives.types import Hash
 from tests.support.chain import ALICE, BOB

@@ -108,6 +108,9 @@ class AnyCall:
                 return rng.choice(PEOPLE)
             case _ if shape == _MULTI_ADDRESS:
                 return AddressId(rng.choice(PEOPLE)) if rng.random() < 0.95 else rng.choice(STRANGE)
+            case shapes.Int(width, signed=True):
+                largest = (1 << 8 * width - 1) - 1
+                return rng.choice((0, 1, -1, 1_000, largest, -largest, rng.randrange(-UNIT, UNIT)))
             case shapes.Int(width) | shapes.CompactInt(width):
                 largest = (1 << 8 * width) - 1
                 return min(largest, rng.choice((*AMOUNTS, largest, rng.randrange(2_000 * UNIT))))
@@ -115,8 +118,8 @@ class AnyCall:
                 return rng.random() < 0.5
             case shapes.Unit():
                 return None
-            case shapes.Blob():
-                return rng.randbytes(rng.choice((0, 1, 8, 60)))
+            case shapes.Blob(limit):
+                return rng.randbytes(min(rng.choice((0, 1, 8, 60)), 60 if limit is None else limit))
             case shapes.FixedBlob(length):
                 return rng.randbytes(length)
             case shapes.Named(_, inner):

@@ -23,7 +23,9 @@ from pallets.core.timestamp import Timestamp, TimestampConfig
 from pallets.core.transaction_payment import TransactionPayment, TransactionPaymentConfig
 from pallets.core.upgrades import Upgrades, UpgradesConfig
 from pallets.oracle.oracle import Oracle
-from pallets.oracle.oracle_types import (
+from pallets.oracle.rounds import round_at
+from pallets.oracle.statement import SignedStatement, Statement, make_message
+from pallets.oracle.types import (
     Answer,
     FeedRules,
     GenesisFeed,
@@ -32,8 +34,6 @@ from pallets.oracle.oracle_types import (
     ReportSignature,
     RoundValue,
 )
-from pallets.oracle.rounds import round_at
-from pallets.oracle.statement import SignedStatement, Statement, make_message
 from pallets.token.balances import Balances, BalancesConfig
 from runtime.frame.account import pot_account
 from runtime.frame.event import Event
@@ -69,16 +69,6 @@ PRICE, LOAD = 0, 1
 PRICE_KEY, LOAD_KEY = b"price/energy", b"load/grid"
 FEEDS = (GenesisFeed(PRICE_KEY, RULES), GenesisFeed(LOAD_KEY, RULES))
 ENDPOINTS = Hash(blake2_256(b"endpoints"))
-
-
-class NowSource:
-    """The time of the block as the oracle asks for it."""
-
-    def __init__(self, timestamp: Timestamp) -> None:
-        self.timestamp = timestamp
-
-    def now_ms(self) -> int:
-        return self.timestamp.now.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +107,7 @@ def compose_oracle(state: State, bond: int = BOND) -> OracleChain:
         name="TransactionPayment",
         config=TransactionPaymentConfig(balances, system, session.author, 1_000, 1_000_000),
     )
-    config = OracleConfig(balances, NowSource(timestamp), system, TREASURY, bond)
+    config = OracleConfig(balances, timestamp, system, TREASURY, bond)
     oracle = build.add(Oracle, index=ORACLE_INDEX, name="Oracle", config=config)
     runtime = build.build(version, system, (*system.extensions(), payment.extension()))
     extra = (account_nonce_api(system), oracle_api(oracle))

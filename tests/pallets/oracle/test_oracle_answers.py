@@ -3,10 +3,9 @@
 import pytest
 from msgspec import structs
 
-from pallets.oracle import oracle_errors as errors
-from pallets.oracle import oracle_events as events
-from pallets.oracle.oracle_types import FEEDS_MAX, PROVIDERS_MAX, Answer, RawAnswer, ReportSignature
+from pallets.oracle import errors, events
 from pallets.oracle.statement import DOMAIN, Statement, make_message
+from pallets.oracle.types import FEEDS_MAX, PROVIDERS_MAX, Answer, RawAnswer, ReportSignature
 from pallets.token import balances_events
 from runtime.frame.dispatch import NOBODY, ROOT, BadOrigin, Origin, PalletError, Pays
 from runtime.primitives.hashing import blake2_256

@@ -4,7 +4,7 @@ only those three pay."""
 import pytest
 from msgspec import structs
 
-from pallets.oracle.oracle_types import GenesisFeed
+from pallets.oracle.types import GenesisFeed
 from runtime.primitives.types import AccountId
 from tests.support.oracle import (
     BLOCKS_PER_ROUND,

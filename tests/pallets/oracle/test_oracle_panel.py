@@ -7,9 +7,9 @@ import pytest
 from msgspec import structs
 
 from genesis.consortium import EXISTENTIAL_DEPOSIT
-from pallets.oracle import oracle_errors as errors
-from pallets.oracle import oracle_events as events
-from pallets.oracle.oracle_types import (
+from pallets.oracle import errors, events
+from pallets.oracle.statement import SignedStatement
+from pallets.oracle.types import (
     AGE_MAX_MS,
     DECIMALS_MAX,
     FEEDS_MAX,
@@ -20,7 +20,6 @@ from pallets.oracle.oracle_types import (
     FeedStatus,
     Provider,
 )
-from pallets.oracle.statement import SignedStatement
 from runtime.frame.dispatch import NOBODY, BadOrigin, PalletError, Pays, Signed
 from runtime.frame.dispatch import ROOT as GOVERNANCE
 from runtime.frame.feeds import Fresh

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pallets.oracle import oracle_events as events
-from pallets.oracle.oracle_types import Answer, GenesisFeed
+from pallets.oracle import events
 from pallets.oracle.rounds import round_at
+from pallets.oracle.types import Answer, GenesisFeed
 from runtime.frame.dispatch import ROOT, Origin
 from runtime.frame.feeds import Fresh, Insufficient, Reading, Stale
 from runtime.primitives.types import AccountId

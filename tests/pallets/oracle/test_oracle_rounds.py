@@ -3,8 +3,9 @@
 import pytest
 from msgspec import structs
 
-from pallets.oracle import oracle_events as events
-from pallets.oracle.oracle_types import (
+from pallets.oracle import events
+from pallets.oracle.track_record import Outcome, count_strikes
+from pallets.oracle.types import (
     HISTORY_ROUNDS,
     STRIKES_REMOVE,
     STRIKES_SLASH,
@@ -13,7 +14,6 @@ from pallets.oracle.oracle_types import (
     GenesisFeed,
     RoundValue,
 )
-from pallets.oracle.track_record import Outcome, count_strikes
 from pallets.token.balances_types import LockReasons
 from runtime.frame.dispatch import ROOT
 from runtime.frame.feeds import Fresh, Insufficient, Stale

@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from pallets.oracle.oracle import Oracle
-from pallets.oracle.oracle_types import Expiry, Quality, RawAnswer
+from pallets.oracle.types import Expiry, Quality, RawAnswer
 from runtime.frame.api import UnknownApi
 from runtime.frame.dispatch import ROOT
 from runtime.frame.oracle_api import PAGE_MAX, FeedState, FeedView, FreshnessView, ProviderView, RoundView

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pallets.oracle import oracle_errors as errors
-from pallets.oracle.oracle_types import (
+from pallets.oracle import errors
+from pallets.oracle.track_record import TrackRecord
+from pallets.oracle.types import (
     Expiry,
     Feed,
     FeedId,
@@ -18,7 +19,6 @@ from pallets.oracle.oracle_types import (
     RawAnswer,
     RoundValue,
 )
-from pallets.oracle.track_record import TrackRecord
 from runtime.frame.dispatch import PalletError
 from runtime.frame.event import Event
 from runtime.frame.storage import DoubleMap, Map, Value

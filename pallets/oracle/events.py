@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pallets.oracle.oracle_types import Answers, Fault, FeedId, FeedKey
 from pallets.oracle.track_record import Outcome
+from pallets.oracle.types import Answers, Fault, FeedId, FeedKey
 from runtime.frame.event import Event
 from runtime.primitives.scale import i128, u8, u16, u32, u64, u128
 from runtime.primitives.types import AccountId
