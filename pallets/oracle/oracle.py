@@ -321,9 +321,9 @@ class Oracle(Pallet[OracleConfig]):
         feed = self.feed_of.get(key)
         return Insufficient() if feed is None else self.views.read(feed, self.config.clock.now_ms())
 
-    def view_feed(self, key: bytes) -> FeedView | None:
+    def view_feed(self, key: str) -> FeedView | None:
         """Return a feed as the runtime API tells it, None when there is none."""
-        feed = self.feed_of.get(key)
+        feed = self.feed_of.get(key.encode())
         return None if feed is None else self.views.view_feed(feed, self.config.clock.now_ms())
 
     def list_feeds(self, after: int | None, limit: int) -> tuple[FeedView, ...]:
@@ -333,16 +333,16 @@ class Oracle(Pallet[OracleConfig]):
         now_ms = self.config.clock.now_ms()
         return tuple(self.views.view_feed(feed, now_ms) for feed in range(start, stop))
 
-    def list_rounds(self, key: bytes, before: int | None, limit: int) -> tuple[RoundView, ...]:
+    def list_rounds(self, key: str, before: int | None, limit: int) -> tuple[RoundView, ...]:
         """Return rounds of a feed that have a value, the newest first, those before one of them."""
-        feed = self.feed_of.get(key)
+        feed = self.feed_of.get(key.encode())
         if feed is None:
             return ()
         return self.views.list_rounds(feed, before, limit, self.config.clock.now_ms())
 
-    def view_freshness(self, key: bytes) -> FreshnessView | None:
+    def view_freshness(self, key: str) -> FreshnessView | None:
         """Return how fresh a feed was, None when there is none; reads its whole history."""
-        feed = self.feed_of.get(key)
+        feed = self.feed_of.get(key.encode())
         return None if feed is None else self.views.view_freshness(feed, self.config.clock.now_ms())
 
     def view_quality(self, who: AccountId) -> ProviderView | None:

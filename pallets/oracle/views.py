@@ -44,8 +44,8 @@ class Views:
         rules, value = found.rules, self.store.value.get(feed)
         return FeedView(
             feed,
-            found.key,
-            rules.unit,
+            found.key.decode(errors="replace"),
+            rules.unit.decode(errors="replace"),
             rules.decimals,
             found.status is FeedStatus.Paused,
             _state_of(self.read(feed, now_ms)),

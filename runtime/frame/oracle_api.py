@@ -46,8 +46,8 @@ class FeedView(Struct, path="loam::oracle::FeedView"):
     """
 
     feed: u32
-    key: bytes
-    unit: bytes
+    key: str
+    unit: str
     decimals: u8
     is_paused: bool
     state: FeedState
@@ -99,7 +99,7 @@ class ProviderView(Struct, path="loam::oracle::ProviderView"):
 class OracleSource(Protocol):
     """Where measured values are read."""
 
-    def view_feed(self, key: bytes) -> FeedView | None:
+    def view_feed(self, key: str) -> FeedView | None:
         """Return a feed by its key, None when there is none."""
         ...
 
@@ -107,11 +107,11 @@ class OracleSource(Protocol):
         """Return feeds in order of their number, those after one of them."""
         ...
 
-    def list_rounds(self, key: bytes, before: int | None, limit: int) -> tuple[RoundView, ...]:
+    def list_rounds(self, key: str, before: int | None, limit: int) -> tuple[RoundView, ...]:
         """Return rounds of a feed that have a value, the newest first, those before one of them."""
         ...
 
-    def view_freshness(self, key: bytes) -> FreshnessView | None:
+    def view_freshness(self, key: str) -> FreshnessView | None:
         """Return how fresh a feed was, None when there is none; reads its whole history."""
         ...
 
@@ -130,7 +130,7 @@ def oracle_api(source: OracleSource) -> Api:
         "OracleApi",
         1,
         (
-            ApiMethod("feed", (("key", bytes),), FeedView | None, source.view_feed, "A feed by its key."),
+            ApiMethod("feed", (("key", str),), FeedView | None, source.view_feed, "A feed by its key."),
             ApiMethod(
                 "feeds",
                 (("after", u32 | None), ("limit", u32)),
@@ -140,14 +140,14 @@ def oracle_api(source: OracleSource) -> Api:
             ),
             ApiMethod(
                 "history",
-                (("key", bytes), ("before", u64 | None), ("limit", u32)),
+                (("key", str), ("before", u64 | None), ("limit", u32)),
                 tuple[RoundView, ...],
                 lambda key, before, limit: source.list_rounds(key, before, min(limit, PAGE_MAX)),
                 "Rounds of a feed that have a value, the newest first, those before one of them.",
             ),
             ApiMethod(
                 "freshness",
-                (("key", bytes),),
+                (("key", str),),
                 FreshnessView | None,
                 source.view_freshness,
                 "How often a feed was fresh in its last 360 windows of a heartbeat.",
@@ -164,4 +164,5 @@ def oracle_api(source: OracleSource) -> Api:
             ),
         ),
         "Measured values and who measures them.",
+        rpc="oracle",
     )

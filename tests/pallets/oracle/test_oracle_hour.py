@@ -46,7 +46,7 @@ def test_hour_with_a_liar_a_dead_and_a_flapping_provider() -> None:
         panel.chain.number += BLOCKS_PER_ROUND - 2
         panel.chain.next_block()
     panel.chain.close_block()
-    freshness = panel.oracle.view_freshness(PRICE_KEY)
+    freshness = panel.oracle.view_freshness(PRICE_KEY.decode())
     assert freshness is not None
     assert freshness.meets_target
     assert panel.oracle.members.get() == tuple(sorted((*HONEST, FLAPPING)))

@@ -169,7 +169,7 @@ def test_history_keeps_360_rounds(panel: Panel) -> None:
     panel.answer(HONEST)
     panel.chain.next_block()
     assert len(dict(oracle.history.items_of(PRICE))) == 2
-    assert [view.round for view in oracle.list_rounds(PRICE_KEY, None, 9)] == [number + 1]
+    assert [view.round for view in oracle.list_rounds(PRICE_KEY.decode(), None, 9)] == [number + 1]
 
 
 # --- strikes
@@ -342,6 +342,17 @@ def test_quality_is_told_when_it_moves_by_a_hundredth(panel: Panel) -> None:
     play(panel, 1, dave=45_000)
     told = [event for event in panel.closing_events() if isinstance(event, events.QualityUpdated)]
     assert told == [events.QualityUpdated(DAVE, (3_000 + 666) // 4, 3)]
+
+
+def test_quality_that_moves_by_less_is_not_told(panel: Panel) -> None:
+    play(panel, 30, dave=45_000)
+    assert not panel.closing_events()
+    play(panel, 1)
+    told = [event for event in panel.closing_events() if isinstance(event, events.QualityUpdated)]
+    assert told == []
+    play(panel, 1)
+    told = [event for event in panel.closing_events() if isinstance(event, events.QualityUpdated)]
+    assert told == [events.QualityUpdated(DAVE, (3_000 + 937) // 4, 32)]
 
 
 def test_paused_feed_has_no_value_and_its_round_strikes_nobody(panel: Panel) -> None:

@@ -1,11 +1,14 @@
 """The runtime API and the freshness of a feed, as clients read them, and what `try_state` finds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from msgspec import structs
 
+from node.rpc.groups.runtime import add_runtime_methods
+from node.rpc.methods import Method, Methods, bind
 from pallets.oracle.oracle import Oracle
 from pallets.oracle.types import Expiry, Quality, RawAnswer
 from runtime.frame.api import UnknownApi
@@ -17,7 +20,6 @@ from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE
 from tests.support.oracle import (
     BOND,
     ENDPOINTS,
-    LOAD_KEY,
     PRICE,
     PRICE_KEY,
     PROVIDERS,
@@ -35,13 +37,13 @@ def ask(panel: Panel, name: str, result: Any, *arguments: tuple[Any, Any]) -> An
 
 
 def ask_feed(panel: Panel, key: bytes = PRICE_KEY) -> FeedView:
-    found = ask(panel, "feed", FeedView | None, (bytes, key))
+    found = ask(panel, "feed", FeedView | None, (str, key.decode()))
     assert isinstance(found, FeedView)
     return found
 
 
 def ask_freshness(panel: Panel) -> FreshnessView:
-    found = ask(panel, "freshness", FreshnessView | None, (bytes, PRICE_KEY))
+    found = ask(panel, "freshness", FreshnessView | None, (str, PRICE_KEY.decode()))
     assert isinstance(found, FreshnessView)
     return found
 
@@ -51,14 +53,19 @@ def test_feed_is_shown_with_its_value(panel: Panel) -> None:
     assert (before.state, before.latest, before.consistency_permille) == (FeedState.Insufficient, None, None)
     value = panel.agree(*HONEST.values())
     view = ask_feed(panel)
-    assert (view.feed, view.key, view.unit, view.decimals) == (PRICE, PRICE_KEY, RULES.unit, RULES.decimals)
+    assert (view.feed, view.key, view.unit, view.decimals) == (
+        PRICE,
+        "price/energy",
+        "THB/kWh",
+        RULES.decimals,
+    )
     assert (view.state, view.is_paused, view.consistency_permille) == (FeedState.Fresh, False, 996)
     assert view.latest == RoundView(
         value.round, 45_100, 200, 3, value.oldest_ms, value.oldest_ms, value.last_ms
     )
     panel.chain.next_block(20)
     assert ask_feed(panel).state is FeedState.Stale
-    assert ask(panel, "feed", FeedView | None, (bytes, b"none")) is None
+    assert ask(panel, "feed", FeedView | None, (str, "none")) is None
 
 
 def test_paused_feed_is_shown_so(panel: Panel) -> None:
@@ -69,13 +76,13 @@ def test_paused_feed_is_shown_so(panel: Panel) -> None:
 
 
 def test_feeds_are_listed_in_pages(panel: Panel) -> None:
-    def page(after: int | None, limit: int) -> list[bytes]:
+    def page(after: int | None, limit: int) -> list[str]:
         views = ask(panel, "feeds", tuple[FeedView, ...], (u32 | None, after), (u32, limit))
         return [view.key for view in views]
 
-    assert page(None, 10) == [PRICE_KEY, LOAD_KEY]
-    assert page(None, 1) == [PRICE_KEY]
-    assert page(0, 1) == [LOAD_KEY]
+    assert page(None, 10) == ["price/energy", "load/grid"]
+    assert page(None, 1) == ["price/energy"]
+    assert page(0, 1) == ["load/grid"]
     assert page(1, 1) == page((1 << 32) - 1, 10) == page(None, 0) == []
 
 
@@ -90,7 +97,7 @@ def test_history_is_listed_in_pages_the_newest_first(panel: Panel) -> None:
             panel,
             "history",
             tuple[RoundView, ...],
-            (bytes, PRICE_KEY),
+            (str, PRICE_KEY.decode()),
             (u64 | None, before),
             (u32, limit),
         )
@@ -101,7 +108,7 @@ def test_history_is_listed_in_pages_the_newest_first(panel: Panel) -> None:
     assert page(first + 1, 2) == [(0, 45_000)]
     assert page(first, 2) == page(0, 9) == page(None, 0) == []
     assert page((1 << 64) - 1, 1) == [(2, 45_002)]
-    assert ask(panel, "history", tuple[RoundView, ...], (bytes, b"x"), (u64 | None, None), (u32, 9)) == ()
+    assert ask(panel, "history", tuple[RoundView, ...], (str, "x"), (u64 | None, None), (u32, 9)) == ()
 
 
 def test_page_of_history_has_so_many_rounds_and_not_more(panel: Panel) -> None:
@@ -109,7 +116,9 @@ def test_page_of_history_has_so_many_rounds_and_not_more(panel: Panel) -> None:
     for ago in range(1, PAGE_MAX + 2):
         number = value.round - ago
         panel.oracle.history.put(PRICE, number % 360, structs.replace(value, round=number))
-    found = ask(panel, "history", tuple[RoundView, ...], (bytes, PRICE_KEY), (u64 | None, None), (u32, 1_000))
+    found = ask(
+        panel, "history", tuple[RoundView, ...], (str, PRICE_KEY.decode()), (u64 | None, None), (u32, 1_000)
+    )
     assert len(found) == PAGE_MAX
 
 
@@ -125,6 +134,47 @@ def test_provider_is_shown_with_its_quality(panel: Panel) -> None:
     assert ask(panel, "providers", tuple[AccountId, ...]) == tuple(sorted(PROVIDERS))
 
 
+def test_key_that_is_no_text_is_shown_as_well_as_can_be(panel: Panel) -> None:
+    panel.chain.ok(ROOT, "Oracle.set_feed", b"\xff/1", RULES)
+    views = ask(panel, "feeds", tuple[FeedView, ...], (u32 | None, 1), (u32, 1))
+    assert [view.key for view in views] == ["\ufffd/1"]
+
+
+class Head:
+    """The chain of these tests as the RPC server sees one."""
+
+    def __init__(self, panel: Panel) -> None:
+        self.properties = {"ss58Format": 42}
+        self.chain: Any = self
+        self.api: Any = panel.chain.api
+
+    @contextmanager
+    def runtime(self, _at: bytes | None) -> Iterator[Any]:
+        yield self.api
+
+
+def test_node_offers_the_functions_by_json_rpc(panel: Panel) -> None:
+    methods, head = Methods(), Head(panel)
+    context: Any = head
+    add_runtime_methods(methods, context)
+    assert methods.names() == [
+        f"oracle_{name}" for name in ("feed", "feeds", "freshness", "history", "providers", "quality")
+    ]
+    panel.agree(*HONEST.values())
+
+    def call(name: str, *params: Any) -> Any:
+        found = methods.find(f"oracle_{name}")
+        assert isinstance(found, Method)
+        return found.handler(*bind(found, list(params)))
+
+    feed = call("feed", "price/energy")
+    assert (feed["unit"], feed["state"], feed["latest"]["value"]) == ("THB/kWh", "Fresh", "45100")
+    assert call("feeds", None, 5)[0] == feed
+    assert [view["value"] for view in call("history", "price/energy", None, 5)] == ["45100"]
+    assert call("freshness", "price/energy")["windows"] == 360
+    assert call("quality", call("providers")[0])["bond"] == str(BOND)
+
+
 def test_unknown_function_is_none_of_the_api(panel: Panel) -> None:
     with pytest.raises(UnknownApi):
         panel.chain.api.call("OracleApi_price", b"")
@@ -138,7 +188,7 @@ def test_freshness_counts_the_windows_at_whose_end_there_was_a_value(panel: Pane
             panel.agree(*HONEST.values())
         panel.next_round()
     assert ask_freshness(panel) == FreshnessView(3, 360, 8, meets_target=False)
-    assert ask(panel, "freshness", FreshnessView | None, (bytes, b"none")) is None
+    assert ask(panel, "freshness", FreshnessView | None, (str, "none")) is None
 
 
 def test_feed_with_a_value_in_342_of_360_windows_meets_the_target(panel: Panel) -> None:
