@@ -121,6 +121,27 @@ def test_one_old_answer_does_not_make_the_value_old(panel: Panel) -> None:
     assert isinstance(panel.oracle.get(PRICE_KEY), Fresh)
 
 
+def test_one_old_answer_does_not_make_the_value_stale_earlier(panel: Panel) -> None:
+    panel.answer({ALICE: 1, BOB: 1})
+    panel.answer({CHARLIE: 1}, age_ms=RULES.fresh_ms)
+    panel.chain.next_block(RULES.fresh_ms // 1_000)
+    assert [entry.feed for entry in panel.oracle.stale_queue.get()] == [PRICE]
+
+
+def test_answers_that_do_not_count_do_not_age_the_value() -> None:
+    panel = Panel(oracle_chain(providers=(*PROVIDERS, EVE), others=()))
+    panel.next_round()
+    for age_ms, who in enumerate((ALICE, BOB, CHARLIE)):
+        panel.answer({who: 1}, age_ms=age_ms)
+    panel.answer({DAVE: 1, EVE: 1}, age_ms=RULES.fresh_ms + 1)
+    now_ms = panel.now_ms
+    panel.chain.next_block()
+    found = panel.oracle.value.get(PRICE)
+    assert found is not None
+    assert (found.count, found.measured_ms, found.oldest_ms) == (3, now_ms - 1, now_ms - 2)
+    panel.chain.close_block()
+
+
 def test_feeds_have_values_of_their_own(panel: Panel) -> None:
     panel.answer(HONEST)
     panel.answer(dict.fromkeys(HONEST, 15_420), LOAD)
