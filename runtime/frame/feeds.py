@@ -6,10 +6,12 @@ smallest unit. It knows no pallet.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 
-class Fresh(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Fresh:
     """A value that may decide: `measured_ms` since 1970, `spread` between its largest and smallest answer
     that is no outlier."""
 
@@ -19,7 +21,8 @@ class Fresh(NamedTuple):
     answers: int
 
 
-class Stale(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Stale:
     """The last value, too old to decide anything by, young enough to be shown or to be a fallback."""
 
     value: int
@@ -28,7 +31,8 @@ class Stale(NamedTuple):
     answers: int
 
 
-class Insufficient(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Insufficient:
     """There is no such feed, it is paused, or no quorum agreed on a value for too long."""
 
 
