@@ -1,0 +1,76 @@
+"""The root over rows is the tree of RFC 6962, however it was built; proofs hold for their row alone."""
+
+from hashlib import blake2b
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.primitives.row_tree import (
+    EMPTY_ROOT,
+    append_row,
+    compute_root,
+    fold_peaks,
+    prove_row,
+    verify_row,
+)
+from runtime.primitives.types import Hash
+
+ROWS = st.lists(st.binary(max_size=8), max_size=40)
+
+
+def digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=32).digest()
+
+
+def recursive_root(rows: list[bytes]) -> bytes:
+    """The definition, word by word."""
+    if not rows:
+        return digest(b"")
+    if len(rows) == 1:
+        return digest(b"\0" + rows[0])
+    split = 1
+    while split * 2 < len(rows):
+        split *= 2
+    return digest(b"\1" + recursive_root(rows[:split]) + recursive_root(rows[split:]))
+
+
+@given(ROWS)
+def test_root_is_that_of_the_definition(rows: list[bytes]) -> None:
+    assert compute_root(rows) == recursive_root(rows)
+
+
+@given(ROWS, st.integers(0, 40))
+def test_root_does_not_depend_on_how_the_list_grew(rows: list[bytes], at: int) -> None:
+    peaks: tuple[Hash, ...] = ()
+    for length, row in enumerate(rows):
+        if length == at:
+            assert fold_peaks(peaks) == recursive_root(rows[:at])
+        peaks = append_row(peaks, length, row)
+    assert fold_peaks(peaks) == recursive_root(rows)
+
+
+@given(st.lists(st.binary(max_size=8), min_size=1, max_size=20))
+def test_every_row_has_a_proof(rows: list[bytes]) -> None:
+    root = compute_root(rows)
+    for place, row in enumerate(rows):
+        proof = prove_row(rows, place)
+        assert verify_row(root, len(rows), place, row, proof)
+        assert not verify_row(root, len(rows), place, row + b"x", proof)
+        assert not verify_row(root, len(rows), place, row, (*proof, EMPTY_ROOT))
+        assert not verify_row(root, len(rows), len(rows), row, proof)
+        assert not verify_row(root, len(rows), -1, row, proof)
+        if proof:
+            assert not verify_row(root, len(rows), place, row, proof[1:])
+            assert not verify_row(root, len(rows), place, row, (EMPTY_ROOT, *proof[1:]))
+
+
+def test_node_does_not_pass_for_a_row() -> None:
+    rows = [b"a", b"b"]
+    node = digest(b"\0a") + digest(b"\0b")
+    assert compute_root([node]) != compute_root(rows)
+
+
+def test_peaks_must_be_those_of_the_length() -> None:
+    with pytest.raises(AssertionError):
+        append_row((), 1, b"a")
