@@ -183,6 +183,14 @@ def settle(terms: Terms, deliveries: Sequence[Delivery]) -> tuple[list[Row], Set
     return settle_page(cursor, deliveries)
 
 
+def compute_penalty(terms: Terms, delivery: Delivery) -> tuple[int, int]:
+    """Return the Wh beyond the tolerance, and what they cost."""
+    contract_wh = abs(delivery.sold_wh - delivery.bought_wh)
+    tolerance_wh = max(contract_wh * terms.tolerance_permille // WHOLE_PERMILLE, terms.tolerance_min_wh)
+    excess_wh = max(0, abs(delivery.deviation_wh) - tolerance_wh)
+    return excess_wh, compute_fee(excess_wh, terms.retail_ticks, terms.penalty_bps)
+
+
 def _weigh(page: Sequence[Delivery]) -> tuple[list[int], list[int]]:
     deviations = [delivery.deviation_wh for delivery in page]
     return [max(one, 0) for one in deviations], [max(-one, 0) for one in deviations]
@@ -197,8 +205,5 @@ def _settle(terms: Terms, delivery: Delivery, netted_wh: int) -> Row:
         cash += compute_value(grid_wh, terms.feed_in_ticks)
     else:
         cash = -cash - compute_value(grid_wh, terms.retail_ticks)
-    contract_wh = abs(delivery.sold_wh - delivery.bought_wh)
-    tolerance_wh = max(contract_wh * terms.tolerance_permille // WHOLE_PERMILLE, terms.tolerance_min_wh)
-    excess_wh = max(0, size_wh - tolerance_wh)
-    penalty = compute_fee(excess_wh, terms.retail_ticks, terms.penalty_bps)
+    excess_wh, penalty = compute_penalty(terms, delivery)
     return Row(deviation_wh, netted_wh, grid_wh, cash, excess_wh, penalty)
