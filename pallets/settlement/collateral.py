@@ -5,12 +5,13 @@ for arrears. It knows nothing of readings and nettings; settlement asks it to co
 
 A debt takes the debtor's deposit, its collateral, and the default fund, in this order; the rest is cut from
 the epoch's receivers. What fund and receivers bore the debtor owes: whatever is paid later goes to the
-receivers first. Receivers claim: each may take its part, rounded down, of what was recovered in all, less
-what it took before, so neither the order nor the number of claims matters, and once all is recovered each has
-exactly what it went without.
+receivers first. Receivers claim, or anybody for them: each takes its part, rounded down, of what was
+recovered in all, less what it took before, so neither the order nor the number of claims matters, and once
+all is recovered each has exactly what it went without.
 
 A seller's requirement is what its missing energy would cost the grid: what it offered in each slot that is
-not settled, at retail less feed-in. A deposit is to pay for four slots at the full capacity of the meters.
+not settled, at retail less feed-in; what it then owes beyond its deposit takes the place of that until it is
+paid. A deposit is to pay for four slots at the full capacity of the meters.
 
 Invariant (checked by `try_state`): the pot has, beyond its endowment, the default fund and what was recovered
 and not claimed; requirements and debts are the sums of their parts.
@@ -120,7 +121,8 @@ class Collateral(Pallet[CollateralConfig]):
         held = self._held(kind, who)
         if amount > held:
             raise self.error(errors.NotHeld)
-        if held - amount < self._required(kind, who):
+        pending = self._pending(who) if kind is Guarantee.Collateral else 0
+        if held - amount < self._required(kind, who) + pending:
             raise self.error(errors.RequirementNotMet)
         self.config.asset.release(self._reason(kind), who, amount)
         self.deposit(events.CollateralWithdrawn(who, kind, amount))
@@ -182,9 +184,9 @@ class Collateral(Pallet[CollateralConfig]):
         self.deposit(events.ArrearsWrittenOff(epoch, who, debt.total))
 
     @call(7, weight=weights.COLLATERAL_CLAIM_RECOVERY)
-    def claim_recovery(self, origin: Origin, epoch: EpochId) -> None:
-        """Claim the sender's part of what debtors of an epoch have paid since it went without."""
-        who = ensure_signed(origin)
+    def claim_recovery(self, origin: Origin, who: AccountId, epoch: EpochId) -> None:
+        """Pay an account its part of what debtors of an epoch have paid since it went without. Anyone can."""
+        ensure_signed(origin)
         cut, recovery = self.cuts.get(epoch, who), self.recoveries.get(epoch)
         if cut.amount == 0:
             raise self.error(errors.NothingToDo)
@@ -204,7 +206,7 @@ class Collateral(Pallet[CollateralConfig]):
         """Release what stands for an account's offers in a settled slot it had no part in. Anyone can."""
         ensure_signed(origin)
         amount = self.exposures.get((zone, slot), who)
-        if amount == 0 or not self.config.prices().is_settled(zone, slot):
+        if amount == 0 or not self.config.settlement().is_settled(zone, slot):
             raise self.error(errors.NothingToDo)
         self._set_exposure(who, (zone, slot), 0)
         self.deposit(events.RequirementReleased(who, amount))
@@ -216,10 +218,10 @@ class Collateral(Pallet[CollateralConfig]):
         then on require it; a smaller amount lowers what is required. Never for a suspended account."""
         if self.is_suspended(who):
             return False
-        feed_in_ticks, retail_ticks = self.config.prices().spread_ticks(*key)
+        feed_in_ticks, retail_ticks = self.config.settlement().spread_ticks(*key)
         value = compute_value(sold_wh, max(0, retail_ticks - feed_in_ticks))
         required = self.requirement.get(who) - self.exposures.get(key, who) + value
-        if required > self._held(Guarantee.Collateral, who):
+        if required + self._pending(who) > self._held(Guarantee.Collateral, who):
             return False
         self._set_exposure(who, key, value)
         return True
@@ -291,6 +293,12 @@ class Collateral(Pallet[CollateralConfig]):
         if kind is Guarantee.Collateral:
             return self.requirement.get(who)
         return compute_value(DEPOSIT_SLOTS * self.config.meters.capacity_wh(who), self.config.deposit_ticks)
+
+    def _pending(self, who: AccountId) -> int:
+        """Return what an account owes of epochs that are not netted beyond its deposit: collateral that stood
+        for a slot stands for that until it is paid."""
+        owed = self.config.settlement().owed_by(who)
+        return max(0, owed - self._held(Guarantee.Deposit, who))
 
     def _missing(self, who: AccountId) -> tuple[int, int]:
         """Return what a deposit and collateral lack."""

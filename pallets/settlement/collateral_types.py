@@ -72,8 +72,8 @@ class Capacities(Protocol):
         ...
 
 
-class SlotPrices(Protocol):
-    """What the grid pays and asks, and which slots are settled."""
+class Accounting(Protocol):
+    """Settlement: what the grid pays and asks, which slots are settled, and what is still to be paid."""
 
     def spread_ticks(self, zone: int, slot: int) -> tuple[int, int]:
         """Return the grid's feed-in and retail prices of a slot, as known now, in ticks."""
@@ -81,6 +81,10 @@ class SlotPrices(Protocol):
 
     def is_settled(self, zone: int, slot: int) -> bool:
         """Tell whether a slot is settled."""
+        ...
+
+    def owed_by(self, who: AccountId) -> int:
+        """Return what an account owes of epochs that are not netted."""
         ...
 
 
@@ -99,12 +103,12 @@ class Suspension(Protocol):
 @dataclass(frozen=True, slots=True)
 class CollateralConfig:
     """The pot is endowed at genesis. `deposit_ticks` is the retail price that deposits are reckoned with; a
-    margin call is due after `margin_slots`. `prices` is asked when a call is made."""
+    margin call is due after `margin_slots`. `settlement` is asked when a call is made."""
 
     asset: HoldableAsset
     clock: Clock
     meters: Capacities
-    prices: Callable[[], SlotPrices]
+    settlement: Callable[[], Accounting]
     suspension: Suspension
     pot: AccountId
     slot_ms: int

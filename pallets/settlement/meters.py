@@ -91,6 +91,11 @@ class Meters(Pallet[MetersConfig]):
         TWOX_64_CONCAT, default=0, docs="How many meters of a zone were read for a slot that is not settled."
     )
     meter_counts: Map[ZoneId, u32] = storage(TWOX_64_CONCAT, default=0, docs="How many meters a zone has.")
+    certain_from: Map[ZoneId, SlotId] = storage(
+        TWOX_64_CONCAT,
+        default=0,
+        docs="The first slot of a zone with the meters that it has now; earlier ones wait for the deadline.",
+    )
     roster: Map[tuple[ZoneId, u32], AccountId | None] = storage(
         TWOX_64_CONCAT, docs="The accounts with meters in a zone, in the order in which they came."
     )
@@ -146,10 +151,7 @@ class Meters(Pallet[MetersConfig]):
     @call(1, weight=weights.METERS_ROTATE_KEY)
     def rotate_key(self, origin: Origin, meter: MeterId, key: DeviceKey) -> None:
         """Give a meter another ed25519 key. For the operator of its zone, or Root."""
-        who = ensure_signed_or_root(origin)
-        found = self._get_meter(meter)
-        if who is not None and who != self.config.zones.operator_of(found.zone):
-            raise self.error(errors.NotYourMeter)
+        found = self._get_own(origin, meter)
         self.meters.put(meter, structs.replace(found, key=key))
         self.deposit(events.MeterKeyRotated(meter, key))
 
@@ -178,6 +180,35 @@ class Meters(Pallet[MetersConfig]):
             raise refused[0][1] if refused else self.error(errors.NoReadings)
         for reading, error in refused:
             self.deposit(events.ReadingRejected(reading.meter, reading.slot, error.index))
+
+    @call(3, weight=weights.METERS_RETIRE_METER)
+    def retire_meter(self, origin: Origin, meter: MeterId) -> None:
+        """Read a meter no more from the next slot on. For the operator of its zone, or Root."""
+        found = self._get_own(origin, meter)
+        if found.retired_from is not None:
+            raise self.error(errors.MeterRetired)
+        from_slot = self._current_slot() + 1
+        self.meters.put(meter, structs.replace(found, retired_from=from_slot))
+        self.meter_counts.put(found.zone, self.meter_counts.get(found.zone) - 1)
+        self.certain_from.put(found.zone, from_slot)
+        self.deposit(events.MeterRetired(meter, from_slot))
+
+    @call(4, weight=weights.METERS_REMOVE_METER)
+    def remove_meter(self, origin: Origin, meter: MeterId) -> None:
+        """Remove a retired meter whose last readings are past correction. For the operator of its zone, or
+        Root."""
+        found = self._get_own(origin, meter)
+        from_slot, kept = found.retired_from, self.config.correction_slots + 1
+        if from_slot is None or not self.config.settlement().is_settled(found.zone, from_slot + kept):
+            raise self.error(errors.StillNeeded)
+        others = tuple(one for one in self.meters_of.get(found.owner) if one != meter)
+        if others:
+            self.meters_of.put(found.owner, others)
+        else:
+            self.meters_of.remove(found.owner)
+        self.meters.remove(meter)
+        self.last_registers.remove(meter)
+        self.deposit(events.MeterRemoved(meter))
 
     # --- what settlement asks
 
@@ -216,8 +247,9 @@ class Meters(Pallet[MetersConfig]):
         return self.energy_of(slot, who, zone)
 
     def is_complete(self, zone: int, slot: int) -> bool:
-        """Tell whether every meter of a zone was read for a slot."""
-        return self.received.get((zone, slot)) == self.meter_counts.get(zone)
+        """Tell whether every meter of a zone was read for a slot, as far as that is certain."""
+        is_certain = slot >= self.certain_from.get(zone)
+        return is_certain and self.received.get((zone, slot)) == self.meter_counts.get(zone)
 
     def roster_length(self, zone: int) -> int:
         """Return how many accounts have meters in a zone."""
@@ -246,7 +278,8 @@ class Meters(Pallet[MetersConfig]):
         """Return what an account's meters can take in one slot at their capacity, rounded up."""
         total_w = 0
         for meter in self.meters_of.get(who):
-            total_w += self._get_meter(meter).capacity_w
+            found = self._get_meter(meter)
+            total_w += found.capacity_w if found.retired_from is None else 0
         return -(-total_w * self.config.slot_ms // HOUR_MS)
 
     def try_state(self) -> None:
@@ -259,9 +292,10 @@ class Meters(Pallet[MetersConfig]):
             assert place is not None, "an owner that is not in the roster"
             assert self.roster.get((found.zone, place)) == found.owner, "a roster that is out of order"
             assert self.last_registers.contains(meter), "a meter without registers"
-            counted[found.zone] = counted.get(found.zone, 0) + 1
-        assert counted == dict(self.meter_counts.items()), "meters that are not counted"
-        assert sum(len(ids) for _, ids in self.meters_of.items()) == sum(counted.values())
+            counted[found.zone] = counted.get(found.zone, 0) + (found.retired_from is None)
+        assert all(counted.get(zone, 0) == count for zone, count in self.meter_counts.items()), "a lost count"
+        listed = sum(len(meters) for _, meters in self.meters_of.items())
+        assert listed == sum(1 for _ in self.meters.items()), "a meter that is listed twice, or that is none"
         assert sum(length for _, length in self.roster_lengths.items()) == sum(1 for _ in self.roster.items())
         for (slot, meter), reading in self.readings.items():
             last = self.last_registers.get(meter)
@@ -281,7 +315,7 @@ class Meters(Pallet[MetersConfig]):
             raise self.error(errors.MeterExists)
         if new.capacity_w == 0:
             raise self.error(errors.NoCapacity)
-        if new.first_slot < compute_slot(self.config.clock.now_ms(), self.config.slot_ms):
+        if new.first_slot < self._current_slot():
             raise self.error(errors.TooLate)
 
     def _enrol(self, zone: int, owner: AccountId) -> None:
@@ -298,15 +332,27 @@ class Meters(Pallet[MetersConfig]):
             raise self.error(errors.UnknownMeter)
         return found
 
+    def _get_own(self, origin: Origin, meter: MeterId) -> Meter:
+        """Return a meter for the operator of its zone or Root; UnknownMeter or NotYourMeter."""
+        who = ensure_signed_or_root(origin)
+        found = self._get_meter(meter)
+        if who is not None and who != self.config.zones.operator_of(found.zone):
+            raise self.error(errors.NotYourMeter)
+        return found
+
+    def _current_slot(self) -> int:
+        return compute_slot(self.config.clock.now_ms(), self.config.slot_ms)
+
     def _meters_in(self, who: AccountId, zone: int) -> list[MeterId]:
-        """Return an account's meters in a zone; the most are `OWNER_METERS_MAX`."""
+        """Return an account's meters in a zone; the most are `OwnerMetersMax`."""
         return [meter for meter in self.meters_of.get(who) if self._get_meter(meter).zone == zone]
 
     def _is_missing(self, slot: int, meter: MeterId) -> bool:
-        """Tell whether a reading is to come that there is not: before its first slot a meter has none."""
-        last = self.last_registers.get(meter)
+        """Tell whether a reading is to come that there is not: before its first slot a meter has none, nor
+        when it is retired."""
+        last, retired_from = self.last_registers.get(meter), self._get_meter(meter).retired_from
         assert last is not None, "a meter has registers"
-        return last.slot < slot
+        return last.slot < slot and (retired_from is None or slot < retired_from)
 
     def _get_pattern(self, slot: int, meter: MeterId) -> Reading | None:
         """Return the reading that a missing one is taken from, None when there is none."""
@@ -323,6 +369,8 @@ class Meters(Pallet[MetersConfig]):
             raise self.error(errors.Duplicate)
         if (reading.slot, reading.seq) != (last.slot + 1, last.seq + 1):
             raise self.error(errors.SequenceGap)
+        if meter.retired_from is not None and reading.slot >= meter.retired_from:
+            raise self.error(errors.MeterRetired)
         import_wh = reading.registers.import_wh - last.registers.import_wh
         export_wh = reading.registers.export_wh - last.registers.export_wh
         if min(import_wh, export_wh) < 0:
@@ -336,7 +384,7 @@ class Meters(Pallet[MetersConfig]):
         return _Judged(meter, import_wh, export_wh)
 
     def _ensure_timely(self, slot: int) -> None:
-        current = compute_slot(self.config.clock.now_ms(), self.config.slot_ms)
+        current = self._current_slot()
         if slot >= current:
             raise self.error(errors.FutureSlot)
         if slot + self.config.correction_slots < current:

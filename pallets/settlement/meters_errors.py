@@ -59,5 +59,13 @@ class NoCapacity(PalletError, index=13):
     """A meter has a capacity above 0 W."""
 
 
+class MeterRetired(PalletError, index=15):
+    """The meter is retired from this slot on."""
+
+
+class StillNeeded(PalletError, index=16):
+    """The meter is not retired, or its last readings can still be corrected."""
+
+
 class NoReadings(PalletError, index=14):
     """The batch is empty."""

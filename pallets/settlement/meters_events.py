@@ -59,6 +59,19 @@ class ReadingCorrected(Event, index=5):
     export_wh: u64
 
 
+class MeterRetired(Event, index=7):
+    """A meter is not read any more from a slot on."""
+
+    meter: MeterId
+    from_slot: SlotId
+
+
+class MeterRemoved(Event, index=8):
+    """A retired meter was removed; its owner has room for another."""
+
+    meter: MeterId
+
+
 class ReadingFlagged(Event, index=6):
     """A solar meter gave energy at night; the reading counts, and somebody should look at the meter."""
 

@@ -16,7 +16,7 @@ from runtime.primitives.types import AccountId, Hash
 
 READINGS_MAX: Final = 64
 """Most readings of one batch."""
-OWNER_METERS_MAX: Final = 16
+OWNER_METERS_MAX: Final = 8
 """Most meters of one account; bounds what settling one account costs."""
 HEADROOM_PERMILLE: Final = 1_200
 """How much of its capacity a meter may count: connections are loaded above their rating for a while."""
@@ -87,7 +87,8 @@ class NewMeter(Struct, path="pallet_meters::NewMeter"):
 
 
 class Meter(Struct, path="pallet_meters::Meter"):
-    """A registered meter; `key` is the ed25519 key of the device or of its head-end."""
+    """A registered meter; `key` is the ed25519 key of the device or of its head-end. From `retired_from` on
+    it is not read any more."""
 
     owner: AccountId
     zone: ZoneId
@@ -95,6 +96,7 @@ class Meter(Struct, path="pallet_meters::Meter"):
     fuel: Fuel
     capacity_w: u32
     key: DeviceKey
+    retired_from: SlotId | None = None
 
 
 class LastRegister(Struct, path="pallet_meters::LastRegister"):

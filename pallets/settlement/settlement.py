@@ -15,7 +15,7 @@ markets, and the settlement pot has, beyond its endowment, exactly what came in 
 from __future__ import annotations
 
 from types import ModuleType
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pallets.energy_trading.units import FEE_MAX_BPS, compute_slot
 from pallets.settlement import settlement_errors as errors
@@ -62,6 +62,9 @@ from runtime.frame.pallet import Binding, Pallet, constant
 from runtime.frame.storage import BLAKE2_128_CONCAT, TWOX_64_CONCAT, DoubleMap, Map, Value, storage
 from runtime.primitives.scale import i128, u32, u128
 from runtime.primitives.types import AccountId
+
+OWED_EPOCHS_MAX: Final = 8
+"""Epochs whose debts are looked at; netting an epoch takes some blocks, so there are hardly ever three."""
 
 
 class Settlement(Pallet[SettlementConfig]):
@@ -217,9 +220,9 @@ class Settlement(Pallet[SettlementConfig]):
         self.deposit(events.PricesSet(zone, first_slot, len(prices)))
 
     @call(4, weight=weights.SETTLEMENT_CLAIM)
-    def claim(self, origin: Origin) -> None:
-        """Claim payments that could not be made, because the account could not receive them."""
-        who = ensure_signed(origin)
+    def claim(self, origin: Origin, who: AccountId) -> None:
+        """Pay an account what it could not receive when an epoch was netted. Anyone can."""
+        ensure_signed(origin)
         amount = self.unclaimed.take(who)
         if amount == 0:
             raise self.error(errors.NothingToDo)
@@ -253,6 +256,14 @@ class Settlement(Pallet[SettlementConfig]):
         """Return the grid's feed-in and retail prices of a slot, as known now, in ticks."""
         terms = self.work.terms_of(zone, slot)
         return terms.feed_in_ticks, terms.retail_ticks
+
+    def owed_by(self, who: AccountId) -> int:
+        """Return what an account owes of epochs that are not netted, at most `OWED_EPOCHS_MAX` of them."""
+        first, current = self.next_epoch.get(), self.ledger.current_epoch()
+        if first is None:
+            return 0
+        epochs = range(max(first, current - OWED_EPOCHS_MAX + 1), current + 1)
+        return sum(max(0, -self.accrual.get(epoch, who)) for epoch in epochs)
 
     def try_state(self) -> None:
         """AssertionError unless all accruals are balanced and the pot has what is still to be paid out."""

@@ -103,14 +103,14 @@ class PricesSet(Event, index=9):
 
 
 class PaymentKept(Event, index=10):
-    """An account could not receive what it is owed, which it can claim."""
+    """An account could not receive what it is owed, which can be claimed."""
 
     who: AccountId
     amount: u128
 
 
 class PaymentClaimed(Event, index=11):
-    """An account claimed what was kept for it."""
+    """An account was paid what was kept for it."""
 
     who: AccountId
     amount: u128

@@ -28,6 +28,7 @@ from tests.support.settlement import (
     EnergyChain,
     current_slot,
     energy_chain,
+    net_all,
     pass_slots,
     person,
 )
@@ -134,6 +135,29 @@ def test_offers_of_an_account_that_had_no_part_are_released(chain: EnergyChain) 
     chain.ok(BOB, name, ALICE, ZONE, slot)
     assert chain.events() == [events.RequirementReleased(ALICE, compute_value(10, SPREAD))]
     assert pallet(chain).requirement.get(ALICE) == 0
+
+
+def test_collateral_stands_for_what_is_owed_beyond_the_deposit_until_it_is_paid(chain: EnergyChain) -> None:
+    community, seller = Community(chain, 1), person(0)
+    key, worth = (ZONE, community.slot), compute_value(1_000, SPREAD)
+    deposit(chain, seller, COLLATERAL, worth)
+    assert pallet(chain).covers(seller, key, 1_000)
+    community.trade(0, 0, 1_000, receivable=compute_value(1_000, 30_000))
+    community.read((0, 0))
+    community.settle()
+    owed = compute_value(1_000, 57_982 - 30_000)
+    assert chain.pallets.settlement.owed_by(seller) == owed
+    assert pallet(chain).requirement.get(seller) == 0
+    later = (ZONE, community.slot + 1)
+    assert not pallet(chain).covers(seller, later, 1_000)
+    name, refused = "Collateral.withdraw_collateral", pallet(chain).error(errors.RequirementNotMet)
+    chain.noop(refused, seller, name, COLLATERAL, worth - owed + 1)
+    chain.ok(seller, name, COLLATERAL, worth - owed)
+    deposit(chain, seller, DEPOSIT, 7)
+    chain.ok(seller, name, COLLATERAL, 7)
+    net_all(chain)
+    assert chain.pallets.settlement.owed_by(seller) == 0
+    chain.ok(seller, name, COLLATERAL, owed - 7)
 
 
 # --- margin calls
@@ -252,15 +276,15 @@ def test_who_went_without_nothing_claims_nothing(chain: EnergyChain) -> None:
     refused, name = pallet(chain).error(errors.NothingToDo), "Collateral.claim_recovery"
     cover(chain, 7, ALICE, 100)
     pallet(chain).note_haircut(7, BOB, 100)
-    chain.noop(refused, BOB, name, 7)
-    chain.noop(refused, CHARLIE, name, 7)
-    chain.noop(BadOrigin, NOBODY, name, 7)
+    chain.noop(refused, BOB, name, BOB, 7)
+    chain.noop(refused, CHARLIE, name, CHARLIE, 7)
+    chain.noop(BadOrigin, NOBODY, name, BOB, 7)
     chain.ok(ALICE, "Collateral.pay_arrears", ALICE, 7, 60)
-    chain.noop(refused, BOB, name, 8)
-    chain.ok(BOB, name, 7)
+    chain.noop(refused, BOB, name, BOB, 8)
+    chain.ok(CHARLIE, name, BOB, 7)
     assert chain.events() == [events.RecoveryClaimed(7, BOB, 60)]
     assert pallet(chain).cuts.get(7, BOB) == Cut(100, 60)
-    chain.noop(refused, BOB, name, 7)
+    chain.noop(refused, BOB, name, BOB, 7)
 
 
 @settings(max_examples=25, deadline=None)
@@ -279,13 +303,13 @@ def test_receivers_get_their_part_in_any_order_and_all_once_all_is_paid(
     for amount, number in [*steps, (sum(cuts), 0)]:
         if pallet(chain).owed.get(ALICE):
             chain.ok(ALICE, "Collateral.pay_arrears", ALICE, 7, amount)
-        chain.dispatch(RECEIVERS[number], chain.call("Collateral.claim_recovery", 7))
+        chain.dispatch(RECEIVERS[number], chain.call("Collateral.claim_recovery", RECEIVERS[number], 7))
         recovered = pallet(chain).recoveries.get(7).recovered
         for who, cut in zip(RECEIVERS, cuts, strict=False):
             assert chain.pallets.watt.free.get(who) - FUNDS <= cut * recovered // sum(cuts)
         pallet(chain).try_state()
     for who in RECEIVERS:
-        chain.dispatch(who, chain.call("Collateral.claim_recovery", 7))
+        chain.dispatch(ALICE, chain.call("Collateral.claim_recovery", who, 7))
     paid = [chain.pallets.watt.free.get(who) - FUNDS for who in RECEIVERS]
     assert paid == [*cuts, 0, 0, 0][: len(RECEIVERS)]
     assert chain.pallets.watt.free.get(FUND_POT) == fund_pot

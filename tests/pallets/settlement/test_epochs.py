@@ -160,12 +160,12 @@ def test_payment_that_cannot_be_received_is_kept_and_claimed(chain: EnergyChain)
     assert settlement_events.PaymentKept(person(1), 500) in chain.events()
     assert free(chain, 1) == FUNDS
     chain.pallets.watt.refusers.put(person(1), False)
-    chain.noop(pallet(chain).error(settlement_errors.NothingToDo), person(0), "Settlement.claim")
-    chain.noop(BadOrigin, NOBODY, "Settlement.claim")
-    chain.ok(person(1), "Settlement.claim")
+    chain.noop(pallet(chain).error(settlement_errors.NothingToDo), ALICE, "Settlement.claim", person(0))
+    chain.noop(BadOrigin, NOBODY, "Settlement.claim", person(1))
+    chain.ok(ALICE, "Settlement.claim", person(1))
     assert chain.events() == [settlement_events.PaymentClaimed(person(1), 500)]
     assert free(chain, 1) == FUNDS + 500
-    chain.noop(pallet(chain).error(settlement_errors.NothingToDo), person(1), "Settlement.claim")
+    chain.noop(pallet(chain).error(settlement_errors.NothingToDo), ALICE, "Settlement.claim", person(1))
 
 
 def test_debtor_keeps_the_minimum_and_the_rest_is_cut_from_receivers(chain: EnergyChain) -> None:

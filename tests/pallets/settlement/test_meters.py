@@ -111,6 +111,37 @@ def test_a_new_key_signs_and_the_old_one_no_longer(chain: EnergyChain) -> None:
     submit(chain, device.sign(reading.slot, reading.seq, reading.registers))
 
 
+def test_a_retired_meter_is_read_no_more_and_removed_after_its_corrections(
+    chain: EnergyChain,
+) -> None:
+    device, other = Device("a", ALICE).register(chain), Device("b", BOB).register(chain)
+    pallet, slot, name = meters(chain), current_slot(chain), "Meters.retire_meter"
+    chain.noop(pallet.error(errors.NotYourMeter), ALICE, name, device.id)
+    chain.noop(pallet.error(errors.StillNeeded), ROOT, "Meters.remove_meter", device.id)
+    chain.ok(OPERATOR, name, device.id)
+    assert chain.events() == [events.MeterRetired(device.id, slot + 1)]
+    chain.noop(pallet.error(errors.MeterRetired), ROOT, name, device.id)
+    assert pallet.capacity_wh(ALICE) == 0
+    pass_slots(chain, 2)
+    submit(chain, other.count(5, 0))
+    assert not pallet.is_complete(ZONE, slot)
+    submit(chain, device.count(10, 0), other.count(5, 0))
+    refuse(chain, errors.MeterRetired, device.sign(slot + 1, 2, device.registers))
+    assert pallet.energy_of(slot + 1, ALICE, ZONE) == MeteredEnergy(0, 0, True, False)
+    assert pallet.is_complete(ZONE, slot + 1)
+    chain.noop(pallet.error(errors.StillNeeded), ROOT, "Meters.remove_meter", device.id)
+    kept = slot + 1 + CORRECTION_SLOTS + 1
+    chain.pallets.settlement.next_slot.put(ZONE, kept)
+    chain.noop(pallet.error(errors.StillNeeded), ROOT, "Meters.remove_meter", device.id)
+    chain.pallets.settlement.next_slot.put(ZONE, kept + 1)
+    pallet.forget(slot, ALICE, ZONE)
+    chain.noop(pallet.error(errors.NotYourMeter), ALICE, "Meters.remove_meter", device.id)
+    chain.ok(OPERATOR, "Meters.remove_meter", device.id)
+    assert chain.events() == [events.MeterRemoved(device.id)]
+    assert pallet.meters_of.get(ALICE) == ()
+    assert pallet.place_of(ZONE, ALICE) == 0
+
+
 # --- readings
 
 
