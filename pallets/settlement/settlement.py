@@ -63,6 +63,12 @@ from runtime.frame.storage import BLAKE2_128_CONCAT, TWOX_64_CONCAT, DoubleMap, 
 from runtime.primitives.scale import i128, u32, u128
 from runtime.primitives.types import AccountId
 
+SETTLE_EACH: Final = weights.SETTLEMENT_SETTLE_PAGE_PER_ACCOUNT.most(
+    weights.SETTLEMENT_COUNT_PAGE_PER_ACCOUNT
+)
+"""What an account costs in the dearest reading of a slot's accounts: the first, in which missing readings are
+substituted, or the last."""
+SETTLE_BASE: Final = weights.SETTLEMENT_SETTLE_PAGE.most(weights.SETTLEMENT_COUNT_PAGE)
 OWED_EPOCHS_MAX: Final = 8
 """Epochs whose debts are looked at; netting an epoch takes some blocks, so there are hardly ever three."""
 
@@ -165,9 +171,7 @@ class Settlement(Pallet[SettlementConfig]):
 
     # --- calls
 
-    @call(
-        0, weight=weights.SETTLEMENT_SETTLE_PAGE.plus(weights.SETTLEMENT_SETTLE_PAGE_PER_ACCOUNT.times(PAGE))
-    )
+    @call(0, weight=SETTLE_BASE.plus(SETTLE_EACH.times(PAGE)))
     def settle_page(self, origin: Origin, zone: ZoneId, slot: SlotId) -> PostDispatchInfo:
         """Settle on a zone's next slot, some accounts at a time. Anyone can; it costs no fee."""
         ensure_signed(origin)
@@ -177,8 +181,8 @@ class Settlement(Pallet[SettlementConfig]):
         if obstacle is not None:
             raise self.error(obstacle)
         done = self.work.work(zone, PAGE)
-        per_account = weights.SETTLEMENT_SETTLE_PAGE_PER_ACCOUNT.times(min(done, PAGE))
-        return PostDispatchInfo(weights.SETTLEMENT_SETTLE_PAGE.plus(per_account), Pays.No)
+        per_account = SETTLE_EACH.times(min(done, PAGE))
+        return PostDispatchInfo(SETTLE_BASE.plus(per_account), Pays.No)
 
     @call(1, weight=weights.SETTLEMENT_NET_PAGE.plus(weights.SETTLEMENT_NET_PAGE_PER_ACCOUNT.times(PAGE)))
     def net_page(self, origin: Origin, epoch: EpochId) -> PostDispatchInfo:
@@ -205,7 +209,16 @@ class Settlement(Pallet[SettlementConfig]):
         self.tariffs.put(zone, tariff)
         self.deposit(events.TariffSet(zone, tariff))
 
-    @call(3, weight=weights.SETTLEMENT_SET_PRICES)
+    def _prices_weight(
+        self,
+        zone: int,  # noqa: ARG002  # an argument of the call
+        first_slot: int,  # noqa: ARG002  # an argument of the call
+        prices: PriceList,
+    ) -> Weight:
+        per_slot = weights.SETTLEMENT_SET_PRICES_PER_SLOT.times(len(prices))
+        return weights.SETTLEMENT_SET_PRICES.plus(per_slot)
+
+    @call(3, weight=_prices_weight)
     def set_prices(self, origin: Origin, zone: ZoneId, first_slot: SlotId, prices: PriceList) -> None:
         """Set what the grid pays and asks in slots to come, instead of the tariff. By governance."""
         self.config.governance(origin)
@@ -309,9 +322,9 @@ class Settlement(Pallet[SettlementConfig]):
 
     def _settle_on(self, zone: int, limit: Weight, used: Weight) -> Weight:
         """Settle a zone's slots while they are due and weight allows; return the weight used."""
-        each = weights.SETTLEMENT_SETTLE_PAGE_PER_ACCOUNT
+        each = SETTLE_EACH
         while self.work.why_not(zone) is None:
-            room = limit.minus(used.plus(weights.SETTLEMENT_SETTLE_PAGE))
+            room = limit.minus(used.plus(SETTLE_BASE))
             accounts_max = min(PAGE, _times(room, each))
             if accounts_max == 0:
                 break
@@ -321,8 +334,8 @@ class Settlement(Pallet[SettlementConfig]):
             except DispatchError:
                 # The asset refuses for now: the work waits for another block.
                 self.state.rollback(mark)
-                return used.plus(weights.SETTLEMENT_SETTLE_PAGE).plus(each.times(accounts_max))
-            used = used.plus(weights.SETTLEMENT_SETTLE_PAGE).plus(each.times(done))
+                return used.plus(SETTLE_BASE).plus(each.times(accounts_max))
+            used = used.plus(SETTLE_BASE).plus(each.times(done))
         return used
 
     def _net_on(self, limit: Weight, used: Weight) -> Weight:

@@ -68,10 +68,13 @@ class _Party(NamedTuple):
 
 
 class _Page(NamedTuple):
+    """The next accounts in order, where the one after them is found, and how many had to be looked at."""
+
     parties: list[_Party]
     place: int
     after: AccountId | None
     is_last: bool
+    looked_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +145,12 @@ class SlotWork:
         return None if config.asset.can_receive(config.settlement_pot, 1) else errors.TokenPaused
 
     def work(self, zone: int, accounts_max: int) -> int:
-        """Settle on until so many accounts were read or the slot is settled; return how many."""
+        """Settle on until so many accounts were looked at or the slot is settled; return how many."""
         done = 0
         while done < accounts_max:
             progress = self._get_progress(zone)
             page = self._read_page(zone, progress, accounts_max - done)
-            done += max(1, len(page.parties))
+            done += max(1, page.looked_at)
             progress = structs.replace(
                 self._read(zone, progress, page.parties), place=page.place, after=page.after
             )
@@ -212,15 +215,16 @@ class SlotWork:
             parties.append(self._make_party(zone, progress, who, bought, sold))
         room = limit - len(parties)
         if end < members or room == 0:
-            return _Page(parties, end, None, is_last=False)
-        after = progress.after
+            return _Page(parties, end, None, is_last=False, looked_at=len(parties))
+        after, members_read = progress.after, len(parties)
         listed = positions.iterate(zone, slot, after, room)
         for position in listed:
             after = position.who
             place_found = readings.place_of(zone, after)
             if place_found is None or place_found >= members:
                 parties.append(self._make_party(zone, progress, after, position.bought_wh, position.sold_wh))
-        return _Page(parties, end, after, is_last=len(listed) < room)
+        is_last = len(listed) < room
+        return _Page(parties, end, after, is_last, looked_at=members_read + len(listed))
 
     def _make_party(self, zone: int, progress: Progress, who: AccountId, bought: int, sold: int) -> _Party:
         readings, slot = self.config.readings, progress.slot

@@ -38,7 +38,7 @@ from runtime.frame.account import pot_account
 from runtime.frame.dispatch import ROOT, Origin, Weight, ensure_root
 from runtime.frame.runtime import RuntimeBuilder
 from runtime.frame.runtime_api import RuntimeApi
-from runtime.frame.state import State
+from runtime.frame.state import MemoryBackend, State
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.types import AccountId, Hash
@@ -70,14 +70,14 @@ def person(number: int) -> AccountId:
 
 
 class FakeZones:
-    """Two zones of one operator."""
+    """Zones of one operator."""
 
     def __init__(self) -> None:
         self.loss_ppm = 0
         self.is_in_service = True
 
     def operator_of(self, zone: int) -> AccountId | None:
-        return OPERATOR if zone in {ZONE, OTHER_ZONE} and self.is_in_service else None
+        return OPERATOR if zone != NO_ZONE and self.is_in_service else None
 
     def loss_ppm_of(self, zone: int) -> int:
         return self.loss_ppm
@@ -225,11 +225,15 @@ IDLE_HOOKS = Weight(0, 0)
 
 
 def energy_chain(
-    hook_weight: Weight = IDLE_HOOKS, people: int = 0, epoch_slots: int = EPOCH_SLOTS
+    hook_weight: Weight = IDLE_HOOKS,
+    people: int = 0,
+    epoch_slots: int = EPOCH_SLOTS,
+    backend: MemoryBackend | None = None,
 ) -> EnergyChain:
     return Chain(
         lambda state: compose_energy(state, hook_weight, epoch_slots),
         lambda chain: write_energy_genesis(chain, people),
+        backend,
     )
 
 
