@@ -1,5 +1,6 @@
 """A chain with Meters, Settlement and Collateral over a stand-in token and market."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from genesis.consortium import (
@@ -36,6 +37,7 @@ from pallets.settlement.tariff import ON_PEAK_TICKS
 from pallets.token.balances import Balances, BalancesConfig
 from runtime.frame.account import pot_account
 from runtime.frame.dispatch import ROOT, Origin, Weight, ensure_root
+from runtime.frame.fungibles import HoldableAsset
 from runtime.frame.runtime import RuntimeBuilder
 from runtime.frame.runtime_api import RuntimeApi
 from runtime.frame.state import MemoryBackend, State
@@ -145,10 +147,17 @@ def add_core(build: RuntimeBuilder) -> tuple[System, Timestamp, Session, Balance
     return system, timestamp, session, balances
 
 
-def compose_energy(state: State, hook_weight: Weight, epoch_slots: int) -> Energy:
+AddAsset = Callable[[RuntimeBuilder, System, Balances], HoldableAsset]
+
+
+def compose_energy(
+    state: State, hook_weight: Weight, epoch_slots: int, add_asset: AddAsset | None = None
+) -> Energy:
+    """Return the chain; its money is the stand-in's unless another asset is added."""
     build = RuntimeBuilder(state)
     system, timestamp, session, balances = add_core(build)
-    watt = build.add(FakeWatt, index=20, name="Watt", config=None)
+    watt = build.add(FakeWatt, index=40, name="FakeWatt", config=None)
+    asset = watt if add_asset is None else add_asset(build, system, balances)
     market = build.add(FakeMarket, index=28, name="Market", config=None)
     time, zones, suspension = ChainTime(timestamp), FakeZones(), FakeSuspension()
     meters = build.add(
@@ -164,7 +173,7 @@ def compose_energy(state: State, hook_weight: Weight, epoch_slots: int) -> Energ
         index=35,
         name="Collateral",
         config=CollateralConfig(
-            watt, time, meters, lambda: settlement, suspension, FUND_POT, SLOT_MS, 2, ON_PEAK_TICKS
+            asset, time, meters, lambda: settlement, suspension, FUND_POT, SLOT_MS, 2, ON_PEAK_TICKS
         ),
     )
     settlement = build.add(
@@ -172,7 +181,7 @@ def compose_energy(state: State, hook_weight: Weight, epoch_slots: int) -> Energ
         index=34,
         name="Settlement",
         config=SettlementConfig(
-            watt,
+            asset,
             time,
             market,
             meters,
