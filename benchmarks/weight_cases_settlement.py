@@ -6,6 +6,8 @@ The chain is that of the pallets' tests, whose token and market are stand-ins wi
 they need at least.
 """
 
+from msgspec import structs
+
 from benchmarks.weight_scene import Act, Cases, RecordingBackend, Scene
 from pallets.settlement.collateral_types import Guarantee
 from pallets.settlement.meters_types import OWNER_METERS_MAX, READINGS_MAX, Quality, Reading
@@ -15,6 +17,7 @@ from pallets.settlement.settlement_types import (
     GridPrices,
     Provisional,
     Stage,
+    TariffKind,
 )
 from runtime.frame.dispatch import NO_WEIGHT, ROOT
 from tests.support.chain import ALICE, BOB
@@ -110,7 +113,8 @@ def look(scene: Scene, count: int) -> Act:
 def furnish(scene: Scene, accounts: int) -> EnergyChain:
     """Let so many accounts trade, whose meters are all silent and have a history that is to be forgotten."""
     chain = stage(scene, accounts)
-    chain.ok(ROOT, "Settlement.set_tariff", ZONE, PLAIN)
+    tariff = structs.replace(PLAIN, kind=TariffKind.Blocks, penalty_bps=1_000)
+    chain.ok(ROOT, "Settlement.set_tariff", ZONE, tariff)
     chain.pallets.settlement.open_zone(ZONE)
     slot, meters = current_slot(chain), chain.pallets.meters
     past = slot - CORRECTION_SLOTS - 1
@@ -119,7 +123,7 @@ def furnish(scene: Scene, accounts: int) -> EnergyChain:
         who = person(number)
         for place in range(OWNER_METERS_MAX):
             device = Device(f"meter {place} of {number}", who).register(chain)
-            meters.readings.put(slot - meters.config.pattern_slots, device.id, Reading(9, 70, Quality.Good))
+            meters.readings.put(slot - meters.config.pattern_slots, device.id, Reading(9, 50, Quality.Good))
             meters.readings.put(past, device.id, Reading(9, 70, Quality.Substituted))
         chain.pallets.settlement.provisional.put((ZONE, past), who, Provisional(0, 0, 0, 0, 0))
         community.trade(number, 0, 500, receivable=OWED)

@@ -410,7 +410,7 @@ class Meters(Pallet[MetersConfig]):
             self.deposit(events.ReadingCorrected(reading.meter, slot, import_wh, export_wh))
             change = Change(import_wh - before.import_wh, export_wh - before.export_wh)
             settlement.correct(meter.zone, slot, meter.owner, change)
-        elif not settlement.is_settled(meter.zone, slot):
+        else:
             key = (meter.zone, slot)
             self.received.put(key, self.received.get(key) + 1)
 

@@ -32,6 +32,7 @@ from pallets.settlement.settlement_types import (
     Epoch,
     EpochId,
     GridPrices,
+    MonthUse,
     NettingProgress,
     NettingStage,
     PriceList,
@@ -92,6 +93,9 @@ class Settlement(Pallet[SettlementConfig]):
     provisional: DoubleMap[SlotKey, AccountId, Provisional | None] = storage(
         TWOX_64_CONCAT, BLAKE2_128_CONCAT, docs="What accounts were settled on with substituted readings."
     )
+    month_uses: Map[AccountId, MonthUse | None] = storage(
+        BLAKE2_128_CONCAT, docs="What an account took from the grid under a block tariff in its last month."
+    )
     tariffs: Map[ZoneId, Tariff | None] = storage(TWOX_64_CONCAT, docs="Tariffs of zones.")
     prices: Map[SlotKey, GridPrices | None] = storage(
         TWOX_64_CONCAT, docs="Prices of slots to come that were set, by zone and slot."
@@ -126,6 +130,7 @@ class Settlement(Pallet[SettlementConfig]):
             self.settle_cursor,
             self.results,
             self.provisional,
+            self.month_uses,
         )
         self.netter = NettingWork(self.ledger, self.deposit, self.netting, self.batches, self.unclaimed)
 

@@ -38,13 +38,16 @@ class TariffKind(IntEnum):
 
     Flat = 0
     TimeOfUse = 1
+    Blocks = 2
 
 
 class Tariff(Struct, path="pallet_settlement::Tariff"):
     """What the grid pays and asks in a zone, and what deviations cost.
 
-    `retail_ticks` is asked under `Flat` only. Nothing is charged for a deviation within the larger of
-    `tolerance_permille` of the contract and `tolerance_min_wh`, `penalty_bps` of the retail value beyond it.
+    `retail_ticks` is asked under `Flat`. Under `Blocks` it is the price of netting, penalties and
+    corrections, and the grid asks by the progressive rates of homes for what an account takes in a month.
+    Nothing is charged for a deviation within the larger of `tolerance_permille` of the contract and
+    `tolerance_min_wh`, `penalty_bps` of the retail value beyond it.
     """
 
     kind: TariffKind
@@ -75,6 +78,7 @@ class SlotTerms(Struct, path="pallet_settlement::SlotTerms"):
     tolerance_min_wh: u64
     penalty_bps: u16
     has_netting: bool
+    has_blocks: bool
     loss_ppm: u32
 
     def to_terms(self) -> Terms:
@@ -165,6 +169,13 @@ class Provisional(Struct, path="pallet_settlement::Provisional"):
     import_wh: u64
     export_wh: u64
     given_wh: i128
+
+
+class MonthUse(Struct, path="pallet_settlement::MonthUse"):
+    """What an account took from the grid in a local month, counted from January 1970."""
+
+    month: u32
+    energy_wh: u128
 
 
 class Epoch(Struct, path="pallet_settlement::Epoch"):

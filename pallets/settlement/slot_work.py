@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from pallets.energy_trading.units import slot_start_ms
+from pallets.energy_trading.units import compute_value, slot_start_ms
 from pallets.settlement import settlement_errors as errors
 from pallets.settlement import settlement_events as events
 from pallets.settlement.accruals import Accruals
@@ -38,6 +38,7 @@ from pallets.settlement.settlement_types import (
     Change,
     GridPrices,
     MeteredEnergy,
+    MonthUse,
     Progress,
     Provisional,
     SettlementConfig,
@@ -51,7 +52,12 @@ from pallets.settlement.settlement_types import (
     TariffKind,
     ZoneId,
 )
-from pallets.settlement.tariff import compute_retail_ticks
+from pallets.settlement.tariff import (
+    RESIDENTIAL_1_1,
+    compute_block_increase,
+    compute_month,
+    compute_retail_ticks,
+)
 from runtime.frame.dispatch import PalletError
 from runtime.frame.event import Event
 from runtime.frame.fungible import Preservation
@@ -91,6 +97,7 @@ class SlotWork:
     progress: Map[ZoneId, Progress | None]
     results: Map[SlotKey, SlotResult | None]
     provisional: DoubleMap[SlotKey, AccountId, Provisional | None]
+    month_uses: Map[AccountId, MonthUse | None]
 
     def tariff_of(self, zone: int) -> Tariff:
         """Return the tariff of a zone."""
@@ -112,6 +119,7 @@ class SlotWork:
             tariff.tolerance_min_wh,
             tariff.penalty_bps,
             tariff.has_netting,
+            tariff.kind is TariffKind.Blocks and given is None,
             self.config.zones.loss_ppm_of(zone),
         )
 
@@ -254,7 +262,10 @@ class SlotWork:
         rows, cursor = settle_page(_to_cursor(progress), [party.delivery for party in parties])
         received = 0
         for party, row in zip(parties, rows, strict=True):
-            received += self._book(zone, progress, party, row)
+            rebate = self._price_by_blocks(progress, party.who, row)
+            cursor = cursor._replace(grid_cash=cursor.grid_cash - rebate)
+            priced = row._replace(imbalance_cash=row.imbalance_cash + rebate)
+            received += self._book(zone, progress, party, priced)
         self._fetch(progress.epoch, received)
         grid_cash = cursor.grid_cash - progress.sums.grid_cash
         self.ledger.accrue(progress.epoch, progress.operator, grid_cash)
@@ -263,6 +274,19 @@ class SlotWork:
         progress = _with_cursor(progress, cursor)
         sums = structs.replace(progress.sums, receivable=progress.sums.receivable + received)
         return structs.replace(progress, sums=sums)
+
+    def _price_by_blocks(self, progress: Progress, who: AccountId, row: Row) -> int:
+        """Count what an account takes from the grid under a block tariff; return how much less that costs
+        than at the retail price of the terms, below zero how much more."""
+        terms = progress.terms
+        if not terms.has_blocks or row.deviation_wh >= 0 or row.grid_wh == 0:
+            return 0
+        month = compute_month(slot_start_ms(progress.slot, self.config.slot_ms))
+        found = self.month_uses.get(who)
+        used_wh = found.energy_wh if found is not None and found.month == month else 0
+        self.month_uses.put(who, MonthUse(month, used_wh + row.grid_wh))
+        cost = compute_block_increase(used_wh, row.grid_wh, RESIDENTIAL_1_1)
+        return compute_value(row.grid_wh, terms.retail_ticks) - cost
 
     def _book(self, zone: int, progress: Progress, party: _Party, row: Row) -> int:
         """Let an account's row accrue; return what it is owed for what it sold."""

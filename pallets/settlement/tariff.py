@@ -33,6 +33,10 @@ PEAK_END_HOUR: Final = 22
 MONDAY_OFFSET: Final = 3
 """The first of January 1970 was a Thursday; days of the week count from Monday, 0."""
 SATURDAY: Final = 5
+DAYS_TO_1970: Final = 719_468
+"""From the first of March of the year 0, when the years of the algorithm below begin."""
+ERA_DAYS: Final = 146_097
+"""The days of 400 years."""
 
 
 class TariffError(ValueError):
@@ -108,6 +112,11 @@ def compute_block_cost(energy_wh: int, blocks: Sequence[Block]) -> int:
     return cost
 
 
+def compute_block_increase(used_wh: int, more_wh: int, blocks: Sequence[Block]) -> int:
+    """Return the exact cost of more energy in a month in which some was used; raises as the cost does."""
+    return compute_block_cost(used_wh + more_wh, blocks) - compute_block_cost(used_wh, blocks)
+
+
 def compute_block_bill(
     energy_wh: int, blocks: Sequence[Block], surcharge_ticks: int, service: int, vat_bps: int = VAT_BPS
 ) -> Bill:
@@ -141,6 +150,19 @@ def is_on_peak(unix_ms: int, *, is_holiday: bool = False) -> bool:
     day, of_day_ms = divmod(local_ms, DAY_MS)
     is_workday = (day + MONDAY_OFFSET) % 7 < SATURDAY and not is_holiday
     return is_workday and PEAK_FIRST_HOUR <= of_day_ms // HOUR_MS < PEAK_END_HOUR
+
+
+def compute_month(unix_ms: int) -> int:
+    """Return the local calendar month of a moment, counted from January 1970.
+
+    Source: Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.
+    """
+    day = (ensure_within(unix_ms, U128_MAX) + BANGKOK_MS) // DAY_MS + DAYS_TO_1970
+    era, of_era = divmod(day, ERA_DAYS)
+    year = (of_era - of_era // 1_460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * year + year // 4 - year // 100)
+    months_from_march = (5 * of_year + 2) // 153
+    return (era * 400 + year) * 12 + months_from_march + 2 - 1_970 * 12
 
 
 def compute_retail_ticks(unix_ms: int, *, is_holiday: bool = False) -> int:

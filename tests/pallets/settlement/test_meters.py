@@ -142,6 +142,21 @@ def test_a_retired_meter_is_read_no_more_and_removed_after_its_corrections(
     assert pallet.place_of(ZONE, ALICE) == 0
 
 
+def test_removed_meters_leave_nothing_but_the_place_in_the_roster(chain: EnergyChain) -> None:
+    devices = [Device(name, ALICE).register(chain) for name in "ab"]
+    pallet = meters(chain)
+    for device in devices:
+        chain.ok(ROOT, "Meters.retire_meter", device.id)
+    chain.pallets.settlement.next_slot.put(ZONE, current_slot(chain) + CORRECTION_SLOTS + 3)
+    chain.ok(ROOT, "Meters.remove_meter", devices[0].id)
+    assert pallet.meters_of.get(ALICE) == (devices[1].id,)
+    chain.ok(ROOT, "Meters.remove_meter", devices[1].id)
+    assert not pallet.meters_of.contains(ALICE)
+    assert not list(pallet.meters.items())
+    assert not list(pallet.last_registers.items())
+    chain.noop(pallet.error(errors.UnknownMeter), ROOT, "Meters.remove_meter", devices[1].id)
+
+
 # --- readings
 
 

@@ -130,7 +130,7 @@ def test_rows_are_told_and_counterparts_booked(chain: EnergyChain) -> None:
         events.SlotSettled(ZONE, slot, sums),
     ]
     assert chain.pallets.market.settled.get() == 1
-    assert chain.pallets.meters.received.get((ZONE, slot)) == 0
+    assert not chain.pallets.meters.received.contains((ZONE, slot))
 
 
 def test_receivables_go_from_the_markets_pot_to_the_settlement_pot(chain: EnergyChain) -> None:
@@ -195,6 +195,42 @@ def test_time_of_use_and_prices_of_single_slots(chain: EnergyChain) -> None:
     assert pallet(chain).spread_ticks(ZONE, first + 1) == (3, 4)
     assert pallet(chain).spread_ticks(ZONE, first + 2)[0] == 22_000
     assert pallet(chain).spread_ticks(OTHER_ZONE, first) == (22_000, 57_982)
+
+
+def test_block_tariff_asks_by_what_was_taken_in_the_month(chain: EnergyChain) -> None:
+    tariff = structs.replace(PLAIN, kind=TariffKind.Blocks, feed_in_ticks=20_000)
+    chain.ok(ROOT, "Settlement.set_tariff", ZONE, tariff)
+    community = Community(chain, 2)
+    community.read((10_000, 0), (0, 1_000))
+    community.settle()
+    netted = compute_value(1_000, (20_000 + 57_982) // 2)
+    first = compute_value(9_000, 23_488)
+    assert community.accrued(0) == -netted - first
+    assert accrued(chain, OPERATOR) == first
+    assert (
+        events.ImbalanceCharged(ZONE, community.slot - 1, person(0), 10_000, 1_000, netted + first)
+        in chain.events()
+    )
+    community.read((8_000, 0), (0, 0))
+    community.settle()
+    second = compute_value(6_000, 23_488) + compute_value(2_000, 29_882)
+    assert community.accrued(0) == -netted - first - second
+    assert accrued(chain, OPERATOR) == first + second
+    assert pallet(chain).month_uses.get(person(1)) is None
+    use = pallet(chain).month_uses.get(person(0))
+    assert use is not None
+    assert use.energy_wh == 17_000
+    pallet(chain).month_uses.put(person(0), structs.replace(use, month=use.month - 1))
+    community.read((1_000, 0), (0, 0))
+    community.settle()
+    assert community.accrued(0) == -netted - first - second - compute_value(1_000, 23_488)
+
+
+def test_prices_that_were_set_for_a_slot_stand_before_blocks(chain: EnergyChain) -> None:
+    chain.ok(ROOT, "Settlement.set_tariff", ZONE, structs.replace(PLAIN, kind=TariffKind.Blocks))
+    slot = current_slot(chain) + 1
+    chain.ok(ROOT, "Settlement.set_prices", ZONE, slot, (GridPrices(1, 2),))
+    assert [pallet(chain).work.terms_of(ZONE, one).has_blocks for one in (slot, slot + 1)] == [False, True]
 
 
 # --- pages

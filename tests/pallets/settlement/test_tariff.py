@@ -1,5 +1,7 @@
 """Tariffs: blocks meet without a gap, VAT is exact, hours of peak begin and end to the millisecond."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,8 @@ from pallets.settlement.tariff import (
     TariffError,
     compute_block_bill,
     compute_block_cost,
+    compute_block_increase,
+    compute_month,
     compute_retail_ticks,
     compute_tou_bill,
     is_on_peak,
@@ -102,3 +106,26 @@ def test_numbers_outside_their_ranges_are_refused() -> None:
         compute_block_bill(0, RESIDENTIAL_1_1, 0, 0, vat_bps=10_001)
     with pytest.raises(Underflow):
         is_on_peak(-1)
+
+
+@given(st.integers(0, 10**7), st.lists(st.integers(0, 10**6), max_size=5))
+def test_a_month_taken_in_parts_costs_what_it_costs_at_once(first: int, parts: list[int]) -> None:
+    used, cost = first, compute_block_cost(first, RESIDENTIAL_1_1)
+    for part in parts:
+        cost += compute_block_increase(used, part, RESIDENTIAL_1_1)
+        used += part
+    assert cost == compute_block_cost(used, RESIDENTIAL_1_1)
+
+
+@given(st.integers(0, 20_000_000_000))
+def test_month_is_the_calendars_of_local_time(unix_s: int) -> None:
+    local = datetime.fromtimestamp(unix_s, UTC) + timedelta(hours=7)
+    assert compute_month(unix_s * 1_000) == (local.year - 1970) * 12 + local.month - 1
+
+
+def test_month_begins_at_local_midnight() -> None:
+    first_ms = MONDAY_9 - 9 * HOUR
+    assert compute_month(first_ms) - compute_month(first_ms - 1) == 1
+    assert compute_month(0) == 0
+    with pytest.raises(Underflow):
+        compute_month(-1)
