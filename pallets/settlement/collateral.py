@@ -106,8 +106,9 @@ class Collateral(Pallet[CollateralConfig]):
         if amount == 0:
             raise self.error(errors.ZeroAmount)
         self.config.asset.hold(self._reason(kind), who, amount)
-        if max(self._missing(who)) == 0:
+        if max(self._missing(who)) == 0 and self.margin_calls.contains(who):
             self.margin_calls.remove(who)
+            self.deposit(events.MarginLifted(who))
         self.deposit(events.CollateralDeposited(who, kind, amount))
 
     @call(1, weight=weights.COLLATERAL_WITHDRAW_COLLATERAL)
@@ -129,12 +130,19 @@ class Collateral(Pallet[CollateralConfig]):
 
     @call(2, weight=weights.COLLATERAL_MARGIN_CALL)
     def margin_call(self, origin: Origin, who: AccountId) -> None:
-        """Call on an account of which less is held than required to put more aside in time. Anyone can."""
+        """Call on an account of which less is held than required to put more aside in time. Anyone can.
+
+        A call that is under way is lifted once as much is held as is required.
+        """
         ensure_signed(origin)
-        missing = self._missing(who)
+        missing, is_called = self._missing(who), self.margin_calls.contains(who)
+        if max(missing) == 0 and is_called:
+            self.margin_calls.remove(who)
+            self.deposit(events.MarginLifted(who))
+            return
         if max(missing) == 0:
             raise self.error(errors.RequirementMet)
-        if self.margin_calls.contains(who):
+        if is_called:
             raise self.error(errors.AlreadyCalled)
         due_slot = self._current_slot() + self.config.margin_slots
         self.margin_calls.put(who, due_slot)
@@ -229,7 +237,8 @@ class Collateral(Pallet[CollateralConfig]):
     def is_suspended(self, who: AccountId) -> bool:
         """Tell whether an account is in arrears or late with a margin call, and so may not trade."""
         due_slot = self.margin_calls.get(who)
-        return self.owed.get(who) > 0 or (due_slot is not None and self._current_slot() > due_slot)
+        is_late = due_slot is not None and self._current_slot() > due_slot and max(self._missing(who)) > 0
+        return is_late or self.owed.get(who) > 0
 
     # --- what settlement asks
 

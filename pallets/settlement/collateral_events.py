@@ -32,6 +32,12 @@ class MarginCalled(Event, index=2):
     due_slot: SlotId
 
 
+class MarginLifted(Event, index=10):
+    """As much is held of an account as is required; the margin call is over."""
+
+    who: AccountId
+
+
 class Liquidated(Event, index=3):
     """An account's deposit and collateral were taken to pay what it owes."""
 

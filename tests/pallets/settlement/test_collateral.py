@@ -182,7 +182,21 @@ def test_margin_call_suspends_who_does_not_answer_in_time(chain: EnergyChain) ->
     deposit(chain, ALICE, COLLATERAL, 1)
     assert pallet(chain).is_suspended(ALICE)
     deposit(chain, ALICE, DEPOSIT, 1)
+    assert events.MarginLifted(ALICE) in chain.events()
     assert not pallet(chain).is_suspended(ALICE)
+    assert not pallet(chain).margin_calls.contains(ALICE)
+
+
+def test_margin_call_is_lifted_when_less_is_required(chain: EnergyChain) -> None:
+    device = Device("a", ALICE).register(chain)
+    chain.ok(BOB, "Collateral.margin_call", ALICE)
+    pass_slots(chain, 3)
+    assert pallet(chain).is_suspended(ALICE)
+    chain.ok(ROOT, "Meters.retire_meter", device.id)
+    assert not pallet(chain).is_suspended(ALICE)
+    chain.ok(BOB, "Collateral.margin_call", ALICE)
+    assert chain.events() == [events.MarginLifted(ALICE)]
+    chain.noop(pallet(chain).error(errors.RequirementMet), BOB, "Collateral.margin_call", ALICE)
 
 
 # --- default
