@@ -61,6 +61,7 @@ from runtime.frame.dispatch import (
 from runtime.frame.fungible import Preservation
 from runtime.frame.pallet import Binding, Pallet, constant
 from runtime.frame.storage import BLAKE2_128_CONCAT, TWOX_64_CONCAT, DoubleMap, Map, Value, storage
+from runtime.primitives.arithmetic import U32_MAX, checked_add
 from runtime.primitives.scale import i128, u32, u128
 from runtime.primitives.types import AccountId
 
@@ -233,6 +234,7 @@ class Settlement(Pallet[SettlementConfig]):
             raise self.error(errors.SlotBegun)
         if any(one.feed_in_ticks > one.retail_ticks for one in prices):
             raise self.error(errors.BadTariff)
+        checked_add(first_slot, len(prices), U32_MAX)
         for place, one in enumerate(prices):
             self.prices.put((zone, first_slot + place), one)
         self.deposit(events.PricesSet(zone, first_slot, len(prices)))

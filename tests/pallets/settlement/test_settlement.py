@@ -25,7 +25,16 @@ from pallets.settlement.settlement_types import (
     TariffKind,
 )
 from pallets.settlement.tariff import OFF_PEAK_TICKS, ON_PEAK_TICKS
-from runtime.frame.dispatch import NOBODY, ROOT, BadOrigin, Pays, Weight
+from runtime.frame.dispatch import (
+    NOBODY,
+    ROOT,
+    ArithmeticDispatchError,
+    ArithmeticReason,
+    BadOrigin,
+    Pays,
+    Weight,
+)
+from runtime.primitives.arithmetic import U32_MAX
 from tests.support.chain import ALICE, BOB, FERDIE
 from tests.support.fake_watt import Trade
 from tests.support.settlement import (
@@ -429,6 +438,9 @@ def test_tariffs_and_prices_are_governed(chain: EnergyChain) -> None:
     chain.noop(error(errors.UnknownZone), ROOT, "Settlement.set_prices", NO_ZONE, slot + 1, prices)
     chain.noop(error(errors.SlotBegun), ROOT, "Settlement.set_prices", ZONE, slot, prices)
     chain.noop(error(errors.BadTariff), ROOT, "Settlement.set_prices", ZONE, slot + 1, (GridPrices(2, 1),))
+    overflow = ArithmeticDispatchError(ArithmeticReason.Overflow)
+    chain.noop(overflow, ROOT, "Settlement.set_prices", ZONE, U32_MAX, prices)
+    chain.ok(ROOT, "Settlement.set_prices", ZONE, U32_MAX - 1, prices)
     with pytest.raises(ValueError, match="192"):
         chain.call("Settlement.set_prices", ZONE, slot + 1, prices * (PRICES_MAX + 1))
 
