@@ -160,14 +160,8 @@ def compose_energy(
     asset = watt if add_asset is None else add_asset(build, system, balances)
     market = build.add(FakeMarket, index=28, name="Market", config=None)
     time, zones, suspension = ChainTime(timestamp), FakeZones(), FakeSuspension()
-    meters = build.add(
-        Meters,
-        index=29,
-        name="Meters",
-        config=MetersConfig(
-            time, system, zones, lambda: settlement, SLOT_MS, CORRECTION_SLOTS, PATTERN_SLOTS
-        ),
-    )
+    read = MetersConfig(time, system, zones, lambda: settlement, SLOT_MS, CORRECTION_SLOTS, PATTERN_SLOTS)
+    meters = build.add(Meters, index=29, name="Meters", config=read)
     collateral = build.add(
         Collateral,
         index=35,
