@@ -39,6 +39,7 @@ from tests.support.settlement import (
     give,
     pass_slots,
     person,
+    set_tariff,
     submit,
 )
 
@@ -114,7 +115,7 @@ def furnish(scene: Scene, accounts: int) -> EnergyChain:
     """Let so many accounts trade, whose meters are all silent and have a history that is to be forgotten."""
     chain = stage(scene, accounts)
     tariff = structs.replace(PLAIN, kind=TariffKind.Blocks, penalty_bps=1_000)
-    chain.ok(ROOT, "Settlement.set_tariff", ZONE, tariff)
+    set_tariff(chain, tariff)
     chain.pallets.settlement.open_zone(ZONE)
     slot, meters = current_slot(chain), chain.pallets.meters
     past = slot - CORRECTION_SLOTS - 1
@@ -185,8 +186,8 @@ def net_page(scene: Scene, count: int) -> Act:
 
 
 @CASES.add("SETTLEMENT_SET_TARIFF")
-def set_tariff(scene: Scene) -> Act:
-    stage(scene)
+def change_tariff(scene: Scene) -> Act:
+    set_tariff(stage(scene), PLAIN)
     return scene.act(ROOT, "Settlement.set_tariff", ZONE, PLAIN)
 
 

@@ -43,6 +43,7 @@ from pallets.settlement.settlement_types import (
     SlotKey,
     SlotResult,
     Tariff,
+    TariffChange,
     TariffKind,
     ZoneId,
     Zones,
@@ -97,7 +98,7 @@ class Settlement(Pallet[SettlementConfig]):
     month_uses: Map[AccountId, MonthUse | None] = storage(
         BLAKE2_128_CONCAT, docs="What an account took from the grid under a block tariff in its last month."
     )
-    tariffs: Map[ZoneId, Tariff | None] = storage(TWOX_64_CONCAT, docs="Tariffs of zones.")
+    tariffs: Map[ZoneId, TariffChange | None] = storage(TWOX_64_CONCAT, docs="Tariffs of zones.")
     prices: Map[SlotKey, GridPrices | None] = storage(
         TWOX_64_CONCAT, docs="Prices of slots to come that were set, by zone and slot."
     )
@@ -206,14 +207,15 @@ class Settlement(Pallet[SettlementConfig]):
 
     @call(2, weight=weights.SETTLEMENT_SET_TARIFF)
     def set_tariff(self, origin: Origin, zone: ZoneId, tariff: Tariff) -> None:
-        """Settle a zone's slots on another tariff, those being settled excepted. By governance."""
+        """Settle a zone's slots on another tariff from the next one on. By governance."""
         self.config.governance(origin)
         if self.config.zones.operator_of(zone) is None:
             raise self.error(errors.UnknownZone)
         if not _is_workable(tariff):
             raise self.error(errors.BadTariff)
-        self.tariffs.put(zone, tariff)
-        self.deposit(events.TariffSet(zone, tariff))
+        from_slot = self._current_slot() + 1
+        self.work.change_tariff(zone, tariff, from_slot)
+        self.deposit(events.TariffSet(zone, from_slot, tariff))
 
     def _prices_weight(
         self,

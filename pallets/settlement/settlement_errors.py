@@ -31,5 +31,9 @@ class MetersMissing(PalletError, index=6):
     """Meters are still to be read, and their deadline has not passed."""
 
 
+class TariffPending(PalletError, index=8):
+    """Slots from before the last change of the tariff are still to be settled; try again in some slots."""
+
+
 class TokenPaused(PalletError, index=7):
     """The token cannot be moved at present; settlement waits."""

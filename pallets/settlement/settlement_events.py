@@ -88,9 +88,10 @@ class HaircutApplied(Event, index=7):
 
 
 class TariffSet(Event, index=8):
-    """A zone's slots are settled on this tariff from now on."""
+    """A zone's slots are settled on this tariff from one on."""
 
     zone: ZoneId
+    from_slot: SlotId
     tariff: Tariff
 
 

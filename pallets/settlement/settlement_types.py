@@ -59,6 +59,14 @@ class Tariff(Struct, path="pallet_settlement::Tariff"):
     has_netting: bool
 
 
+class TariffChange(Struct, path="pallet_settlement::TariffChange"):
+    """The tariff of a zone's slots from one on, and that of earlier ones."""
+
+    tariff: Tariff
+    from_slot: SlotId
+    before: Tariff
+
+
 class GridPrices(Struct, path="pallet_settlement::GridPrices"):
     """What the grid pays and asks in one slot, in ticks."""
 

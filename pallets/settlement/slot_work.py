@@ -49,6 +49,7 @@ from pallets.settlement.settlement_types import (
     SlotTerms,
     Stage,
     Tariff,
+    TariffChange,
     TariffKind,
     ZoneId,
 )
@@ -91,7 +92,7 @@ class SlotWork:
     ledger: Accruals
     error: Callable[[type[PalletError]], PalletError]
     deposit: Callable[[Event], None]
-    tariffs: Map[ZoneId, Tariff | None]
+    tariffs: Map[ZoneId, TariffChange | None]
     prices: Map[SlotKey, GridPrices | None]
     next_slot: Map[ZoneId, SlotId | None]
     progress: Map[ZoneId, Progress | None]
@@ -99,13 +100,26 @@ class SlotWork:
     provisional: DoubleMap[SlotKey, AccountId, Provisional | None]
     month_uses: Map[AccountId, MonthUse | None]
 
-    def tariff_of(self, zone: int) -> Tariff:
-        """Return the tariff of a zone."""
-        return self.tariffs.get(zone) or self.config.default_tariff
+    def tariff_of(self, zone: int, slot: int) -> Tariff:
+        """Return the tariff of a zone in a slot that is not settled."""
+        found = self.tariffs.get(zone)
+        if found is None:
+            return self.config.default_tariff
+        return found.tariff if slot >= found.from_slot else found.before
+
+    def change_tariff(self, zone: int, tariff: Tariff, from_slot: int) -> None:
+        """Settle a zone's slots on another tariff from one to come on; TariffPending while slots from before
+        an earlier change wait."""
+        found, upcoming = self.tariffs.get(zone), self.next_slot.get(zone)
+        before = self.tariff_of(zone, from_slot - 1)
+        is_waiting = found is not None and upcoming is not None and upcoming < found.from_slot < from_slot
+        if is_waiting:
+            raise self.error(errors.TariffPending)
+        self.tariffs.put(zone, TariffChange(tariff, from_slot, before))
 
     def terms_of(self, zone: int, slot: int) -> SlotTerms:
         """Return the terms that a slot is settled on, as they are now."""
-        tariff = self.tariff_of(zone)
+        tariff = self.tariff_of(zone, slot)
         feed_in, retail = tariff.feed_in_ticks, tariff.retail_ticks
         given = self.prices.get((zone, slot))
         if given is not None:

@@ -254,6 +254,12 @@ def pass_slots(chain: EnergyChain, count: int = 1) -> None:
         chain.next_block()
 
 
+def set_tariff(chain: EnergyChain, tariff: Tariff, zone: int = ZONE) -> None:
+    """Set a zone's tariff and let its first slot begin."""
+    chain.ok(ROOT, "Settlement.set_tariff", zone, tariff)
+    pass_slots(chain)
+
+
 # --- meters
 
 

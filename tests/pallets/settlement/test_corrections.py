@@ -9,7 +9,6 @@ from pallets.energy_trading.units import compute_value
 from pallets.settlement import meters_events, settlement_events
 from pallets.settlement.corrections import correct
 from pallets.settlement.imbalance import Delivery, Terms, settle
-from runtime.frame.dispatch import ROOT
 from tests.support.settlement import (
     DEADLINE_SLOTS,
     OPERATOR,
@@ -22,6 +21,7 @@ from tests.support.settlement import (
     energy_chain,
     pass_slots,
     person,
+    set_tariff,
     submit,
 )
 
@@ -73,7 +73,7 @@ def test_netted_energy_stays_netted() -> None:
 
 def test_late_reading_is_settled_with_the_grid() -> None:
     chain = energy_chain(people=2)
-    chain.ok(ROOT, "Settlement.set_tariff", ZONE, structs.replace(PLAIN, penalty_bps=1_000))
+    set_tariff(chain, structs.replace(PLAIN, penalty_bps=1_000))
     chain.pallets.zones.loss_ppm = 10_000
     community = Community(chain, 2)
     community.trade(0, 1_000, 0)
@@ -103,7 +103,7 @@ def test_late_readings_of_all_slots_cost_what_timely_ones_would_have(
     nets = []
     for is_late in (False, True):
         chain = energy_chain(people=1)
-        chain.ok(ROOT, "Settlement.set_tariff", ZONE, structs.replace(PLAIN, has_netting=False))
+        set_tariff(chain, structs.replace(PLAIN, has_netting=False))
         community = Community(chain, 1)
         for energy in energies:
             community.trade(0, bought, 0)

@@ -58,6 +58,7 @@ from tests.support.settlement import (
     give,
     pass_slots,
     person,
+    set_tariff,
 )
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "data" / "settlement.json"
@@ -88,7 +89,7 @@ def tariff_of(params: dict[str, Any]) -> Tariff:
 def test_vector_through_the_pallet(case: dict[str, Any]) -> None:
     accounts, expect = case["accounts"], case["expect"]
     chain = energy_chain(people=len(accounts))
-    chain.ok(ROOT, "Settlement.set_tariff", ZONE, tariff_of(case["params"]))
+    set_tariff(chain, tariff_of(case["params"]))
     community = Community(chain, len(accounts))
     for number, one in enumerate(accounts):
         community.trade(number, one["buy"], one["sell"])
@@ -112,8 +113,7 @@ def test_vector_through_the_pallet(case: dict[str, Any]) -> None:
 
 def test_rows_are_told_and_counterparts_booked(chain: EnergyChain) -> None:
     tariff = structs.replace(PLAIN, penalty_bps=1_000)
-    chain.ok(ROOT, "Settlement.set_tariff", ZONE, tariff)
-    assert chain.events() == [events.TariffSet(ZONE, tariff)]
+    set_tariff(chain, tariff)
     community = Community(chain, 3)
     community.trade(0, 500, 0)
     community.trade(1, 0, 500, receivable=compute_value(500, 40_000))
@@ -193,9 +193,9 @@ def test_losses_are_paid_with_what_is_imported(chain: EnergyChain) -> None:
 
 
 def test_time_of_use_and_prices_of_single_slots(chain: EnergyChain) -> None:
-    chain.ok(ROOT, "Settlement.set_tariff", ZONE, structs.replace(PLAIN, kind=TariffKind.TimeOfUse))
-    tuesday_noon_ms = 1_700_000_000_000 // 86_400_000 * 86_400_000 + 5 * 3_600_000
-    slot = tuesday_noon_ms // SLOT_MS
+    set_tariff(chain, structs.replace(PLAIN, kind=TariffKind.TimeOfUse))
+    wednesday_noon_ms = (1_700_000_000_000 // 86_400_000 + 1) * 86_400_000 + 5 * 3_600_000
+    slot = wednesday_noon_ms // SLOT_MS
     assert pallet(chain).spread_ticks(ZONE, slot) == (22_000, ON_PEAK_TICKS)
     assert pallet(chain).spread_ticks(ZONE, slot + 12 * 400) == (22_000, OFF_PEAK_TICKS)
     first = current_slot(chain) + 1
@@ -208,7 +208,7 @@ def test_time_of_use_and_prices_of_single_slots(chain: EnergyChain) -> None:
 
 def test_block_tariff_asks_by_what_was_taken_in_the_month(chain: EnergyChain) -> None:
     tariff = structs.replace(PLAIN, kind=TariffKind.Blocks, feed_in_ticks=20_000)
-    chain.ok(ROOT, "Settlement.set_tariff", ZONE, tariff)
+    set_tariff(chain, tariff)
     community = Community(chain, 2)
     community.read((10_000, 0), (0, 1_000))
     community.settle()
@@ -236,7 +236,7 @@ def test_block_tariff_asks_by_what_was_taken_in_the_month(chain: EnergyChain) ->
 
 
 def test_prices_that_were_set_for_a_slot_stand_before_blocks(chain: EnergyChain) -> None:
-    chain.ok(ROOT, "Settlement.set_tariff", ZONE, structs.replace(PLAIN, kind=TariffKind.Blocks))
+    set_tariff(chain, structs.replace(PLAIN, kind=TariffKind.Blocks))
     slot = current_slot(chain) + 1
     chain.ok(ROOT, "Settlement.set_prices", ZONE, slot, (GridPrices(1, 2),))
     assert [pallet(chain).work.terms_of(ZONE, one).has_blocks for one in (slot, slot + 1)] == [False, True]
@@ -257,7 +257,7 @@ Home = tuple[int, int, int, int, bool]
 
 def settle_in_pages(chain: EnergyChain, homes: list[Home], sizes: list[int]) -> bytes:
     tariff = Tariff(TariffKind.Flat, 22_000, 57_983, 50, 50, 1_000, True)
-    chain.ok(ROOT, "Settlement.set_tariff", ZONE, tariff)
+    set_tariff(chain, tariff)
     with_meter = [home for home in homes if home[4]]
     community = Community(chain, len(with_meter))
     for number, (bought, sold, _, _, _) in enumerate(with_meter):
@@ -425,8 +425,8 @@ def test_tariff_beyond_its_ranges_is_refused(chain: EnergyChain, tariff: Tariff)
 
 def test_tariffs_at_the_limits_are_taken(chain: EnergyChain) -> None:
     limit = Tariff(TariffKind.Flat, 57_982, 57_982, 1_000, 0, 10_000, False)
-    chain.ok(ROOT, "Settlement.set_tariff", ZONE, limit)
-    chain.ok(ROOT, "Settlement.set_tariff", ZONE, structs.replace(PLAIN, kind=TariffKind.TimeOfUse))
+    set_tariff(chain, limit)
+    set_tariff(chain, structs.replace(PLAIN, kind=TariffKind.TimeOfUse))
 
 
 def test_tariffs_and_prices_are_governed(chain: EnergyChain) -> None:
@@ -445,11 +445,32 @@ def test_tariffs_and_prices_are_governed(chain: EnergyChain) -> None:
         chain.call("Settlement.set_prices", ZONE, slot + 1, prices * (PRICES_MAX + 1))
 
 
+def test_a_tariff_reaches_no_slot_that_has_begun(chain: EnergyChain) -> None:
+    community = Community(chain, 1)
+    cheap, dear = (structs.replace(PLAIN, retail_ticks=ticks) for ticks in (30_000, 90_000))
+    first = community.slot
+    chain.ok(ROOT, "Settlement.set_tariff", ZONE, dear)
+    chain.ok(ROOT, "Settlement.set_tariff", ZONE, cheap)
+    assert chain.events() == [events.TariffSet(ZONE, first + 1, cheap)]
+    community.read((100, 0))
+    pending = pallet(chain).error(errors.TariffPending)
+    chain.noop(pending, ROOT, "Settlement.set_tariff", ZONE, dear)
+    community.settle()
+    assert community.accrued(0) == -compute_value(100, 57_982)
+    chain.ok(ROOT, "Settlement.set_tariff", ZONE, dear)
+    community.read((100, 0))
+    community.settle()
+    assert community.accrued(0) == -compute_value(100, 57_982 + 30_000)
+    community.read((100, 0))
+    community.settle()
+    assert community.accrued(0) == -compute_value(100, 57_982 + 30_000 + 90_000)
+
+
 def test_terms_of_a_slot_that_is_begun_stay(chain: EnergyChain) -> None:
     community = Community(chain, 2)
     community.read((100, 0), (100, 0))
     pallet(chain).work.work(ZONE, 1)
-    chain.ok(ROOT, "Settlement.set_tariff", ZONE, structs.replace(PLAIN, retail_ticks=90_000))
+    chain.pallets.zones.loss_ppm = 500_000
     community.settle()
     assert community.accrued(1) == -compute_value(100, 57_982)
 
