@@ -148,11 +148,9 @@ class SlotWork:
         return upcoming is not None and slot < upcoming
 
     def why_not(self, zone: int) -> type[PalletError] | None:
-        """Return what keeps the next slot of a zone from being settled now, None when nothing does."""
-        slot = self.next_slot.get(zone)
-        config = self.config
-        if slot is None:
-            return errors.NothingToDo
+        """Return what keeps the next slot of a listed zone from being settled now, None when nothing does."""
+        slot, config = self.next_slot.get(zone), self.config
+        assert slot is not None, "a zone that is settled has a next slot"
         if self.progress.get(zone) is None:
             if config.zones.operator_of(zone) is None:
                 return errors.UnknownZone
