@@ -162,8 +162,9 @@ class Progress(Struct, path="pallet_settlement::Progress"):
 
 
 class SlotResult(Struct, path="pallet_settlement::SlotResult"):
-    """A settled slot, kept as long as its readings can be corrected."""
+    """A settled slot, kept as long as its readings can be corrected; `operator` stood for the grid."""
 
+    operator: AccountId
     terms: SlotTerms
     sums: SlotSums
 

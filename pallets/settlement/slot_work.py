@@ -187,9 +187,8 @@ class SlotWork:
         """Settle by how much an account's energy in a settled slot differs from what was assumed."""
         key = (zone, slot)
         found, result = self.provisional.get(key, who), self.results.get(key)
-        operator = self.config.zones.operator_of(zone)
-        if found is None or result is None or operator is None:
-            return
+        assert found is not None, "an account with a substituted reading is kept"
+        assert result is not None, "a slot that can be corrected is kept"
         changed = structs.replace(
             found,
             import_wh=found.import_wh + change.import_wh,
@@ -205,7 +204,7 @@ class SlotWork:
         self.provisional.put(key, who, changed)
         epoch = self.ledger.current_epoch()
         self.ledger.accrue(epoch, who, paid.net)
-        self.ledger.accrue(epoch, operator, -paid.cash)
+        self.ledger.accrue(epoch, result.operator, -paid.cash)
         self.ledger.accrue(epoch, self.config.penalty_pot, paid.penalty)
         self.deposit(events.CorrectionSettled(zone, slot, who, paid.net))
 
@@ -342,7 +341,7 @@ class SlotWork:
     def _finish(self, zone: int, progress: Progress) -> None:
         """Close a slot whose rows are all booked."""
         config, slot, sums = self.config, progress.slot, progress.sums
-        self.results.put((zone, slot), SlotResult(progress.terms, sums))
+        self.results.put((zone, slot), SlotResult(progress.operator, progress.terms, sums))
         self.progress.remove(zone)
         self.ledger.count_slot(progress.epoch, -1)
         self.next_slot.put(zone, slot + 1)

@@ -17,6 +17,7 @@ from tests.support.settlement import (
     PLAIN,
     ZONE,
     Community,
+    Device,
     accrued,
     energy_chain,
     pass_slots,
@@ -84,6 +85,7 @@ def test_late_reading_is_settled_with_the_grid() -> None:
     sums = [community.accrued(0), accrued(chain, OPERATOR), accrued(chain, PENALTY_POT)]
     assert sums[0] == -compute_value(10, 57_982) * 11 // 10
     late = community.devices[0].count(1_300, 0)
+    chain.pallets.zones.is_in_service = False
     submit(chain, late)
     assert meters_events.ReadingCorrected(late.meter, slot, 1_300, 0) in chain.events()
     more, penalty = compute_value(303, 57_982), compute_value(303, 57_982) // 10
@@ -114,6 +116,27 @@ def test_late_readings_of_all_slots_cost_what_timely_ones_would_have(
         if is_late:
             submit(chain, *(community.devices[0].count(*energy) for energy in energies))
         nets.append((community.accrued(0), accrued(chain, OPERATOR)))
+        chain.close_block()
+    assert nets[0] == nets[1]
+
+
+def test_two_late_meters_of_an_account_cost_what_both_would_have_in_time() -> None:
+    """The first correction leaves a surplus, the second turns it into a shortage."""
+    nets = []
+    for is_late in (False, True):
+        chain = energy_chain(people=1)
+        set_tariff(chain, structs.replace(PLAIN, has_netting=False, penalty_bps=1_000))
+        community = Community(chain, 1)
+        second = Device("second", person(0)).register(chain)
+        community.trade(0, 1_000, 0)
+        pass_slots(chain, 1 + (DEADLINE_SLOTS if is_late else 0))
+        if is_late:
+            community.settle()
+        for device, import_wh in ((community.devices[0], 400), (second, 1_100)):
+            submit(chain, device.count(import_wh, 0))
+        if not is_late:
+            community.settle()
+        nets.append((community.accrued(0), accrued(chain, OPERATOR), accrued(chain, PENALTY_POT)))
         chain.close_block()
     assert nets[0] == nets[1]
 
