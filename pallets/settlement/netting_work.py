@@ -58,9 +58,6 @@ class NettingWork:
 
     def due_epoch(self) -> int | None:
         """Return the epoch that is to be netted now, None when all that are over are netted."""
-        found = self.netting.get()
-        if found is not None:
-            return found.epoch
         epoch = self.ledger.next_epoch.get()
         return None if epoch is None or self.ledger.is_open(epoch) else epoch
 

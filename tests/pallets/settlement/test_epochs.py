@@ -130,6 +130,7 @@ def test_hook_nets_what_is_over_and_passes_over_empty_epochs() -> None:
     chain.next_block()
     assert settlement.batches.contains(first)
     assert settlement.next_epoch.get() == settlement.ledger.current_epoch()
+    assert not settlement.batches.contains(first + 1)
     assert free(chain, 1) == FUNDS + 5
     settlement.next_epoch.put(settlement.ledger.current_epoch() - EPOCHS_SKIPPED_MAX - 5)
     second = accrue(chain, [-1, 1])
