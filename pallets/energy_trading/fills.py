@@ -20,8 +20,10 @@ from pallets.energy_trading.levels import Margin, Order, Rules, collect_levels, 
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.units import compute_fee, compute_value
 from runtime.primitives.proportion import Proportion, measure, share, start_sharing
+from runtime.primitives.scale import enum_path
 
 
+@enum_path("pallet_market::Rationing")
 class Rationing(IntEnum):
     """How a level that is only partly accepted is divided."""
 

@@ -7,8 +7,10 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from runtime.primitives.arithmetic import U32_MAX, U64_MAX
+from runtime.primitives.scale import enum_path
 
 
+@enum_path("pallet_market::Side")
 class Side(IntEnum):
     """Which way energy goes; the numbers are those of storage."""
 

@@ -1,0 +1,467 @@
+"""Market: prosumers and traders of a zone buy and sell energy of coming slots.
+
+Responsible for who may trade, for markets and their halts, for the calls, and for the work of each block:
+gates that are due and prices at its start, fills and refunds in its idle time, all within a weight. What
+happens to orders, books and money is in the modules that it is made of: `order_desk` (placing), `order_books`
+(storage), `escrow` (money), `slot_life` (phases), `order_work` (fills), `continuous` (trading at once). It
+knows zones, permissions, collateral, regulators and time only as Protocols.
+
+Invariants (checked by `try_state`): what is on hold of a buyer is the sum of size times limit of its active
+orders; levels, pages, orders, positions and books agree; in every cleared slot as much is bought as sold; the
+pot holds its endowment, what sellers are owed, and the fees and wheeling of slots that are not settled.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from types import ModuleType
+from typing import ClassVar, TypeAlias
+
+from msgspec import structs
+
+from pallets.energy_trading import market_errors as errors
+from pallets.energy_trading import market_events as events
+from pallets.energy_trading import weights
+from pallets.energy_trading.continuous import ContinuousTrading
+from pallets.energy_trading.escrow import Escrow
+from pallets.energy_trading.halts import Halts
+from pallets.energy_trading.market_check import check_market
+from pallets.energy_trading.market_config import MarketConfig
+from pallets.energy_trading.market_store import MarketStore
+from pallets.energy_trading.market_types import (
+    BOOK_ORDERS_MAX,
+    OPEN_ORDERS_MAX,
+    ROW_PAGE,
+    ZONES_MAX,
+    Book,
+    Clearing,
+    DayStats,
+    HoldReason,
+    Limits,
+    MarketParameters,
+    NewOrder,
+    Order,
+    OrderId,
+    OrderIds,
+    OrderPage,
+    Participant,
+    Phase,
+    Position,
+    PriceLevels,
+    Progress,
+    RowPage,
+    SlotId,
+    SlotKey,
+    SlotPosition,
+    Slots,
+    Voters,
+    ZoneId,
+    Zones,
+    is_workable,
+)
+from pallets.energy_trading.market_types import (
+    Market as ZoneMarket,
+)
+from pallets.energy_trading.order_books import OrderBooks
+from pallets.energy_trading.order_desk import OrderDesk
+from pallets.energy_trading.order_work import OrderWork
+from pallets.energy_trading.orders import Side
+from pallets.energy_trading.positions import Positions
+from pallets.energy_trading.slot_life import SlotLife
+from pallets.energy_trading.trade_rows import TradeRows
+from runtime.frame.call import call
+from runtime.frame.dispatch import (
+    DispatchError,
+    Origin,
+    Pays,
+    PostDispatchInfo,
+    Weight,
+    ensure_signed,
+)
+from runtime.frame.fungible import Reason
+from runtime.frame.pallet import Binding, Pallet, constant
+from runtime.frame.storage import BLAKE2_128_CONCAT, TWOX_64_CONCAT, DoubleMap, Map, Value, storage
+from runtime.primitives.scale import u8, u32, u64, u128
+from runtime.primitives.types import AccountId, Hash
+
+BATCH_MAX = 64
+CANCEL_MAX = OPEN_ORDERS_MAX
+STEP_ORDERS = ROW_PAGE
+"""Orders that one `step_clearing` deals with."""
+
+Orders: TypeAlias = tuple[NewOrder, ...]
+
+
+class Market(Pallet[MarketConfig]):
+    """The energy market of the zones."""
+
+    declared_in: ClassVar[tuple[ModuleType, ...]] = (events, errors)
+    hold_reasons: ClassVar[type[IntEnum] | None] = HoldReason
+
+    markets: Map[ZoneId, ZoneMarket | None] = storage(TWOX_64_CONCAT, docs="The market of a zone.")
+    zones: Value[Zones] = storage(default=(), docs="The zones that have a market, in ascending order.")
+    participants: Map[AccountId, Participant | None] = storage(
+        BLAKE2_128_CONCAT, docs="Registered accounts and what they may do."
+    )
+    next_order_id: Value[OrderId] = storage(default=0, docs="The number of the next order.")
+    orders: Map[OrderId, Order | None] = storage(TWOX_64_CONCAT, docs="Active orders.")
+    open_orders: Map[AccountId, OrderIds] = storage(
+        BLAKE2_128_CONCAT, default=(), docs="The numbers of an account's active orders."
+    )
+    levels: Map[tuple[ZoneId, SlotId, Side], PriceLevels] = storage(
+        TWOX_64_CONCAT, default=(), docs="The sums of an open book's prices, by side, the best first."
+    )
+    pages: Map[tuple[ZoneId, SlotId, Side, u32], OrderPage] = storage(
+        TWOX_64_CONCAT,
+        default=(),
+        docs="The numbers of a book's orders as they arrived; of a continuous book by price.",
+    )
+    books: Map[SlotKey, Book | None] = storage(TWOX_64_CONCAT, docs="The books of slots, by zone and slot.")
+    positions: DoubleMap[SlotKey, AccountId, Position | None] = storage(
+        TWOX_64_CONCAT, BLAKE2_128_CONCAT, docs="What accounts want, offer and traded, by zone and slot."
+    )
+    clearings: Map[SlotKey, Clearing | None] = storage(TWOX_64_CONCAT, docs="Prices of slots.")
+    progress: Map[SlotKey, Progress | None] = storage(
+        TWOX_64_CONCAT, docs="How far the orders of closed books are dealt with."
+    )
+    trades: Map[tuple[ZoneId, SlotId, u32], RowPage] = storage(
+        TWOX_64_CONCAT, default=(), docs="The rows of a slot's trades, by zone, slot and page."
+    )
+    trades_root: Map[SlotKey, Hash | None] = storage(
+        TWOX_64_CONCAT, docs="The Merkle root of a cleared slot's rows."
+    )
+    gate_queue: Map[ZoneId, Slots] = storage(
+        TWOX_64_CONCAT, default=(), docs="Slots of a zone whose gate is to be closed, the earliest first."
+    )
+    work_queue: Map[ZoneId, Slots] = storage(
+        TWOX_64_CONCAT, default=(), docs="Slots of a zone whose orders are to be dealt with."
+    )
+    work_cursor: Value[u8] = storage(default=0, docs="The place of the zone that is worked on first.")
+    halt_votes: Map[tuple[ZoneId, bool], Voters] = storage(
+        TWOX_64_CONCAT, default=(), docs="Regulators that asked for a zone's halt (true), or its end (false)."
+    )
+    unclaimed: Map[AccountId, u128] = storage(
+        BLAKE2_128_CONCAT, default=0, docs="Refunds of accounts that could not receive them."
+    )
+    stats: Map[tuple[ZoneId, u32], DayStats] = storage(
+        TWOX_64_CONCAT, default=DayStats(), docs="A zone's trade by Thai day, counted from 1970."
+    )
+
+    def __init__(self, binding: Binding, config: MarketConfig) -> None:
+        super().__init__(binding, config)
+        self.store = MarketStore(
+            config,
+            Reason(self.index, HoldReason.Escrow),
+            self.error,
+            self.deposit,
+            self.markets,
+            self.participants,
+            self.next_order_id,
+            self.orders,
+            self.open_orders,
+            self.levels,
+            self.pages,
+            self.books,
+            self.positions,
+            self.clearings,
+            self.progress,
+            self.trades,
+            self.trades_root,
+            self.gate_queue,
+            self.work_queue,
+            self.unclaimed,
+            self.stats,
+        )
+        books, escrow, rows = OrderBooks(self.store), Escrow(self.store), TradeRows(self.store)
+        self.escrow = escrow
+        self.desk = OrderDesk(self.store, books, escrow, ContinuousTrading(self.store, books, escrow, rows))
+        self.life = SlotLife(self.store, books, escrow, OrderWork(self.store, books, escrow, rows))
+        self.halts = Halts(self.store, self.life, self.halt_votes)
+        self.book = Positions(self.store)
+
+    @constant
+    def slot_ms(self) -> u32:
+        """The length of a slot, in milliseconds; slot n begins n times that after 1970 began."""
+        return self.config.slot_ms
+
+    @constant
+    def registration_deposit(self) -> u128:
+        """The amount of GRID held while an account is registered."""
+        return self.config.registration_deposit
+
+    @constant
+    def book_orders_max(self) -> u32:
+        """The most active orders of one slot of a zone."""
+        return BOOK_ORDERS_MAX
+
+    @constant
+    def open_orders_max(self) -> u32:
+        """The most active orders of one account."""
+        return OPEN_ORDERS_MAX
+
+    @constant
+    def batch_max(self) -> u32:
+        """The most orders of one batch."""
+        return BATCH_MAX
+
+    @constant
+    def regulators_needed(self) -> u32:
+        """How many regulators must ask for a market to be halted or resumed."""
+        return self.config.regulators_needed
+
+    def genesis(self, markets: tuple[tuple[int, MarketParameters], ...]) -> None:
+        """Open the markets that the chain starts with."""
+        for zone, parameters in markets:
+            self._set(zone, parameters)
+
+    # --- hooks
+
+    def on_initialize(self, number: int) -> Weight:
+        """Close the gates that are due and find their prices, at least one and then as weight allows."""
+        del number
+        used = weights.MARKET_LOOK
+        for zone in self.zones.get():
+            used = self._close_gates(zone, used)
+        return used
+
+    def on_idle(self, number: int, remaining: Weight) -> Weight:
+        """Fill and refund orders of closed books, zone after zone, as weight allows."""
+        del number
+        zones = self.zones.get()
+        limit = remaining.least(self.config.hook_weight)
+        used = weights.MARKET_LOOK
+        first = self.work_cursor.get()
+        for place in range(len(zones)):
+            used = self._work(zones[(first + place) % len(zones)], limit, used)
+        if any(self.work_queue.get(zone) for zone in zones):
+            self.work_cursor.put((first + 1) % len(zones))
+        return used
+
+    # --- calls: who trades
+
+    @call(0, weight=weights.MARKET_REGISTER_PARTICIPANT)
+    def register_participant(self, origin: Origin) -> None:
+        """Register the sender with the market; a deposit of GRID is held until it leaves."""
+        who = ensure_signed(origin)
+        if self.participants.contains(who):
+            raise self.error(errors.AlreadyRegistered)
+        deposit = self.config.registration_deposit
+        self.config.currency.hold(self._registration(), who, deposit)
+        self.participants.put(who, Participant(self.config.default_limits, deposit, 0, 0))
+        self.deposit(events.ParticipantRegistered(who))
+
+    @call(1, weight=weights.MARKET_LEAVE)
+    def leave(self, origin: Origin) -> None:
+        """Leave the market; the deposit comes back. Only without open orders."""
+        who = ensure_signed(origin)
+        participant = self.participants.get(who)
+        if participant is None:
+            raise self.error(errors.NotParticipant)
+        if self.open_orders.get(who):
+            raise self.error(errors.StillOpen)
+        self.config.currency.release(self._registration(), who, participant.deposit)
+        self.participants.remove(who)
+        self.deposit(events.ParticipantLeft(who))
+
+    @call(2, weight=weights.MARKET_SET_LIMITS)
+    def set_limits(self, origin: Origin, who: AccountId, limits: Limits) -> None:
+        """Set what a registered account may trade: Wh in one order, Wh in one slot, WATT ordered in a day.
+
+        Only for Compliance.
+        """
+        self.config.compliance(origin)
+        participant = self.participants.get(who)
+        if participant is None:
+            raise self.error(errors.NotParticipant)
+        self.participants.put(who, structs.replace(participant, limits=limits))
+        self.deposit(events.LimitsSet(who, limits))
+
+    # --- calls: orders
+
+    @call(3, weight=weights.MARKET_SUBMIT_ORDER)
+    def submit_order(
+        self, origin: Origin, zone: ZoneId, slot: SlotId, side: Side, qty: u64, limit: u32, flags: u8
+    ) -> None:
+        """Offer or ask for so many Wh of a slot, at a limit in ticks of 0.0001 THB per kWh or better.
+
+        A buyer's limit includes fee and wheeling; size times limit is held of its WATT. Flags: 1 green,
+        2 partner.
+        """
+        self.desk.submit(ensure_signed(origin), NewOrder(zone, slot, side, qty, limit, flags))
+
+    def _batch_weight(self, orders: Orders) -> Weight:
+        return weights.MARKET_SUBMIT_ORDERS.plus(weights.MARKET_SUBMIT_ORDERS_PER_ORDER.times(len(orders)))
+
+    @call(4, weight=_batch_weight)
+    def submit_orders(self, origin: Origin, orders: Orders) -> None:
+        """Submit up to 64 orders, all of them or none."""
+        who = ensure_signed(origin)
+        if len(orders) > BATCH_MAX:
+            raise self.error(errors.BatchTooLong)
+        for order in orders:
+            self.desk.submit(who, order)
+
+    @call(5, weight=weights.MARKET_AMEND_ORDER)
+    def amend_order(self, origin: Origin, order: OrderId, qty: u64, limit: u32) -> None:
+        """Change an order of the sender to another open size in Wh and another limit in ticks.
+
+        A smaller size at the same limit keeps its place among equal prices, everything else loses it.
+        """
+        self.desk.amend(ensure_signed(origin), order, qty, limit)
+
+    @call(6, weight=weights.MARKET_CANCEL_ORDER)
+    def cancel_order(self, origin: Origin, order: OrderId) -> None:
+        """Cancel an order of the sender before its gate closes; what is held for it comes back."""
+        self.desk.cancel(ensure_signed(origin), order)
+
+    @call(7, weight=weights.MARKET_CANCEL_ALL.plus(weights.MARKET_CANCEL_ALL_PER_ORDER.times(CANCEL_MAX)))
+    def cancel_all(self, origin: Origin, zone: ZoneId, slot: SlotId | None) -> PostDispatchInfo:
+        """Cancel the sender's orders in a zone, or in one slot of it, whose gates are still open."""
+        who = ensure_signed(origin)
+        listed = self.open_orders.get(who)
+        cancelled = self.desk.cancel_all(who, zone, slot)
+        if not cancelled:
+            raise self.error(errors.NothingToDo)
+        per_order = weights.MARKET_CANCEL_ALL_PER_ORDER.times(len(listed))
+        return PostDispatchInfo(weights.MARKET_CANCEL_ALL.plus(per_order))
+
+    @call(8, weight=weights.MARKET_CLAIM)
+    def claim(self, origin: Origin) -> None:
+        """Claim refunds that the market could not pay, because the account could not receive them."""
+        self.escrow.claim(ensure_signed(origin))
+
+    # --- calls: the work of a slot
+
+    @call(
+        9, weight=weights.MARKET_STEP_CLEARING.plus(weights.MARKET_STEP_CLEARING_PER_ORDER.times(STEP_ORDERS))
+    )
+    def step_clearing(self, origin: Origin, zone: ZoneId, slot: SlotId) -> PostDispatchInfo:
+        """Deal with some orders of a slot whose gate is closed. Anyone can; it costs no fee."""
+        ensure_signed(origin)
+        done = self.life.work((zone, slot), STEP_ORDERS)
+        if not done:
+            raise self.error(errors.NothingToDo)
+        per_order = weights.MARKET_STEP_CLEARING_PER_ORDER.times(done)
+        return PostDispatchInfo(weights.MARKET_STEP_CLEARING.plus(per_order), Pays.No)
+
+    # --- calls: markets
+
+    @call(10, weight=weights.MARKET_HALT_MARKET)
+    def halt_market(self, origin: Origin, zone: ZoneId) -> None:
+        """Halt a zone's market: all open orders are cancelled and everything held for them comes back.
+
+        For the zone's operator at once; regulators take several: see `RegulatorsNeeded`.
+        """
+        self.halts.ask_halt(ensure_signed(origin), zone)
+
+    @call(11, weight=weights.MARKET_RESUME_MARKET)
+    def resume_market(self, origin: Origin, zone: ZoneId) -> None:
+        """Let a halted market take orders again. What regulators halted only they resume."""
+        self.halts.ask_resume(ensure_signed(origin), zone)
+
+    @call(12, weight=weights.MARKET_SET_MARKET)
+    def set_market(self, origin: Origin, zone: ZoneId, parameters: MarketParameters) -> None:
+        """Open a zone's market or give it other rules, for books that open from now on. By governance."""
+        self.config.governance(origin)
+        if not is_workable(parameters):
+            raise self.error(errors.BadParameters)
+        if self.config.zones.operator_of(zone) is None:
+            raise self.error(errors.UnknownMarket)
+        self._set(zone, parameters)
+        self.deposit(events.MarketSet(zone, parameters))
+
+    @call(13, weight=weights.MARKET_COLLECT_FEES)
+    def collect_fees(self, origin: Origin, to: AccountId, amount: u128) -> None:
+        """Move collected fees from the treasury's pot to an account. By governance."""
+        self.config.governance(origin)
+        self.escrow.collect(to, amount)
+        self.deposit(events.FeesCollected(to, amount))
+
+    # --- what others ask for
+
+    def iterate(self, zone: int, slot: int, after: AccountId | None, limit: int) -> list[SlotPosition]:
+        """Return the positions of a cleared slot, at most so many, after that of an account."""
+        return self.book.list_after((zone, slot), after, limit)
+
+    def take_receivable(self, zone: int, slot: int, who: AccountId) -> int:
+        """Return what a seller is owed for a slot and mark it as handed over; the money is in the pot."""
+        return self.book.take_receivable((zone, slot), who)
+
+    def is_cleared(self, zone: int, slot: int) -> bool:
+        """Tell whether no order of a slot will trade any more."""
+        return self.life.is_cleared((zone, slot))
+
+    def count(self, zone: int, slot: int) -> int:
+        """Return how many accounts have a position in a slot."""
+        found = self.books.get((zone, slot))
+        return 0 if found is None else found.positions
+
+    def on_settled(self, zone: int, slot: int) -> None:
+        """Hear that a slot is settled: its fees and wheeling are paid out."""
+        self.life.settle((zone, slot))
+
+    def phase_of(self, zone: int, slot: int) -> Phase:
+        """Return how far a slot of a zone has come."""
+        return self.life.phase_of((zone, slot))
+
+    def halt_for_emergency(self, zone: int) -> None:
+        """Halt a market for the grid's sake; nothing happens where there is none or it is halted."""
+        self.halts.halt_for_emergency(zone)
+
+    def try_state(self) -> None:
+        """AssertionError unless books, holds, positions and the pot agree."""
+        check_market(self.store, self.zones.get())
+
+    # --- helpers
+
+    def _set(self, zone: int, parameters: MarketParameters) -> None:
+        found = self.markets.get(zone)
+        if found is None:
+            zones = self.zones.get()
+            if len(zones) >= ZONES_MAX:
+                raise self.error(errors.TooManyZones)
+            self.zones.put(tuple(sorted((*zones, zone))))
+            found = ZoneMarket(parameters)
+        self.markets.put(zone, structs.replace(found, parameters=parameters))
+
+    def _close_gates(self, zone: int, used: Weight) -> Weight:
+        market = self.markets.get(zone)
+        assert market is not None, "a listed zone has a market"
+        for slot in self.gate_queue.get(zone):
+            key = (zone, slot)
+            if not self.life.is_due(key, market):
+                break
+            per_level = weights.MARKET_CLOSE_GATE_PER_LEVEL.times(self.life.count_levels(key))
+            cost = weights.MARKET_CLOSE_GATE.plus(per_level)
+            is_first = used == weights.MARKET_LOOK
+            if not is_first and not used.plus(cost).fits(self.config.hook_weight):
+                break
+            self.life.close_gate(key)
+            used = used.plus(cost)
+        return used
+
+    def _work(self, zone: int, limit: Weight, used: Weight) -> Weight:
+        for slot in self.work_queue.get(zone):
+            room = limit.minus(used.plus(weights.MARKET_STEP_CLEARING))
+            orders_max = _times(room, weights.MARKET_STEP_CLEARING_PER_ORDER)
+            if orders_max == 0:
+                break
+            mark = self.state.mark()
+            try:
+                done = self.life.work((zone, slot), orders_max)
+            except DispatchError:
+                # The asset refuses for now, as while it is frozen as a whole: the work waits.
+                self.state.rollback(mark)
+                done = orders_max
+            per_order = weights.MARKET_STEP_CLEARING_PER_ORDER.times(done)
+            used = used.plus(weights.MARKET_STEP_CLEARING).plus(per_order)
+        return used
+
+    def _registration(self) -> Reason:
+        return Reason(self.index, HoldReason.Registration)
+
+
+def _times(room: Weight, each: Weight) -> int:
+    """Return how often a weight fits into another."""
+    by_time = room.ref_time // max(1, each.ref_time)
+    return min(by_time, room.proof_size // max(1, each.proof_size))

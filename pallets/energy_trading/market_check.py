@@ -1,0 +1,137 @@
+"""What must hold of a market's storage at every block; for tests and `--check-state`, never in a block.
+
+Responsible for stating it: orders against pages, levels, lists and positions; holds against orders; what is
+bought against what is sold; the pot against all that it owes.
+"""
+
+from __future__ import annotations
+
+from pallets.energy_trading.market_store import MarketStore
+from pallets.energy_trading.market_types import (
+    BOOK_ORDERS_MAX,
+    Book,
+    MarketKind,
+    Order,
+    Phase,
+    Position,
+    SlotKey,
+)
+from pallets.energy_trading.order_books import is_idle, rank_ticks
+from pallets.energy_trading.order_desk import money_of
+from pallets.energy_trading.orders import Side
+from pallets.energy_trading.positions import receivable_of
+from pallets.energy_trading.trade_rows import compute_rows_root
+from runtime.frame.fungible import Preservation
+from runtime.primitives.types import AccountId
+
+OVER = (Phase.Cleared, Phase.Settled, Phase.Halted)
+
+
+def check_market(store: MarketStore, zones: tuple[int, ...]) -> None:
+    """AssertionError unless the storage of a market is consistent."""
+    orders = {order_id: order for order_id, order in store.orders.items() if order is not None}
+    assert list(zones) == sorted(dict.fromkeys(zones)), "zones are listed once, in order"
+    assert sorted(zone for zone, _ in store.markets.items()) == list(zones)
+    _check_lists(store, orders)
+    _check_holds(store, orders)
+    owed = sum(amount for _, amount in store.unclaimed.items())
+    for key, book in store.books.items():
+        assert book is not None
+        owed += _check_book(store, key, book, orders)
+    listed = sum(1 for _ in store.positions.items())
+    assert listed == sum(book.positions for _, book in store.books.items() if book is not None)
+    _check_queues(store, zones)
+    pot = store.config.asset.reducible_balance(store.config.market_pot, Preservation.PRESERVE)
+    assert pot >= owed, f"the pot has {pot} for {owed} that it owes"
+
+
+def _check_lists(store: MarketStore, orders: dict[int, Order]) -> None:
+    """Every order is in its page and in its account's list, and nothing else is."""
+    paged = [
+        (order_id, place) for place, ids in store.pages.items() for order_id in ids if order_id in orders
+    ]
+    assert sorted(order_id for order_id, _ in paged) == sorted(orders), "an order is in one page"
+    for order_id, place in paged:
+        order = orders[order_id]
+        assert place == (order.zone, order.slot, order.side, order.page), f"order {order_id} is misplaced"
+    listed = [(order_id, who) for who, ids in store.open_orders.items() for order_id in ids]
+    assert sorted(listed) == sorted((order_id, order.who) for order_id, order in orders.items())
+    assert all(order_id < store.next_order_id.get() for order_id in orders)
+
+
+def _check_holds(store: MarketStore, orders: dict[int, Order]) -> None:
+    """What is held of an account is what its active orders need."""
+    needed: dict[AccountId, int] = {who: 0 for who, _ in store.participants.items()}
+    for order in orders.values():
+        needed[order.who] = needed.get(order.who, 0) + money_of(order)
+    for who, amount in needed.items():
+        held = store.config.asset.balance_on_hold(store.escrow, who)
+        assert held == amount, f"{who.hex()} has {held} on hold for orders of {amount}"
+
+
+def _check_book(store: MarketStore, key: SlotKey, book: Book, orders: dict[int, Order]) -> int:
+    """Check a book with its orders and positions; return what the pot owes for it."""
+    own = [order for order in orders.values() if (order.zone, order.slot) == key]
+    assert len(own) == book.orders <= BOOK_ORDERS_MAX, f"{key}: {len(own)} orders, {book.orders} counted"
+    positions = [(who, one) for who, one in store.positions.items_of(key) if one is not None]
+    assert len(positions) == book.positions, f"{key}: positions are miscounted"
+    _check_positions(key, positions, own)
+    _check_levels(store, key, book, own)
+    bought = sum(one.traded_wh for _, one in positions if one.side is Side.BUY)
+    sold = sum(one.traded_wh for _, one in positions if one.side is Side.SELL)
+    paid = sum(one.energy for _, one in positions if one.side is Side.BUY)
+    due = sum(one.energy for _, one in positions if one.side is Side.SELL)
+    assert paid == due + book.energy, f"{key}: what buyers paid is not what sellers are owed"
+    progress = store.progress.get(key)
+    assert (progress is None) == (book.phase in OVER) or book.phase is Phase.Open
+    if book.phase in OVER:
+        assert (bought, book.energy, book.orders) == (sold, 0, 0), f"{key}: {bought} Wh bought, {sold} sold"
+        assert store.trades_root.get(key) == compute_rows_root(store, key)
+    if book.phase is not Phase.Settled:
+        charges = sum(one.charges for _, one in positions)
+        assert charges == book.fees + book.wheeling, f"{key}: fees and wheeling are not what buyers paid"
+    return sum(receivable_of(one) for _, one in positions) + book.energy + book.fees + book.wheeling
+
+
+def _check_positions(key: SlotKey, positions: list[tuple[AccountId, Position]], own: list[Order]) -> None:
+    opened: dict[AccountId, tuple[int, int]] = {}
+    sides: dict[AccountId, Side] = {}
+    for order in own:
+        count, qty = opened.get(order.who, (0, 0))
+        opened[order.who] = (count + 1, qty + order.qty)
+        assert sides.setdefault(order.who, order.side) is order.side, f"{key}: an account on both sides"
+    for who, position in positions:
+        assert not is_idle(position), f"{key}: nothing is left of a position"
+        assert (position.open_orders, position.open_wh) == opened.pop(who, (0, 0))
+        assert sides.get(who, position.side) is position.side
+    assert not opened, f"{key}: an order without a position"
+
+
+def _check_levels(store: MarketStore, key: SlotKey, book: Book, own: list[Order]) -> None:
+    """The levels of an open book are the sums of its orders, the best first."""
+    is_kept = book.phase is Phase.Open or book.terms.kind is MarketKind.Continuous
+    for side in Side:
+        sums: dict[int, tuple[int, int]] = {}
+        for order in own:
+            if order.side is side:
+                ticks = rank_ticks(book.terms, side, order.limit)
+                qty, count = sums.get(ticks, (0, 0))
+                sums[ticks] = (qty + order.qty, count + 1)
+        levels = store.levels.get((*key, side))
+        found = [(level.ticks, (level.qty, level.orders)) for level in levels]
+        if not is_kept:
+            assert not levels, f"{key}: levels of a closed book"
+        elif book.phase is Phase.Open:
+            assert found == sorted(sums.items(), reverse=side is Side.BUY), f"{key}: levels are not the sums"
+
+
+def _check_queues(store: MarketStore, zones: tuple[int, ...]) -> None:
+    """A book waits for its gate, or for work on its orders, or for neither."""
+    phases = {key: book.phase for key, book in store.books.items() if book is not None}
+    for zone in zones:
+        gates, work = store.gate_queue.get(zone), store.work_queue.get(zone)
+        assert list(gates) == sorted(dict.fromkeys(gates)), "a slot has one gate"
+        own = {slot: phase for (one, slot), phase in phases.items() if one == zone}
+        assert sorted(gates) == sorted(slot for slot, phase in own.items() if phase is Phase.Open)
+        busy = [slot for slot, phase in own.items() if phase in {Phase.Clearing, Phase.Halting}]
+        assert sorted(work) == sorted(busy)

@@ -1,0 +1,341 @@
+"""What the market pallet stores and takes as arguments: markets, orders, books, clearings, positions.
+
+Responsible for shapes, bounds and what they mean; no behaviour beyond what a record says of itself. Energy is
+in Wh, prices in ticks of 0.0001 THB per kWh, money in units of 10⁻¹² THB.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated, Final, TypeAlias
+
+from pallets.energy_trading.fills import Rationing
+from pallets.energy_trading.levels import Rules
+from pallets.energy_trading.orders import Bands, Side
+from runtime.primitives.scale import MaxLen, Struct, enum_path, u8, u16, u32, u64, u128
+from runtime.primitives.types import AccountId, Hash
+
+ZONES_MAX: Final = 32
+"""As many as one zonal auction takes; every hook looks at each zone."""
+HORIZON_MAX: Final = 192
+"""Slots ahead that a market may open."""
+OPEN_SLOTS_MAX: Final = 2 * HORIZON_MAX
+"""Slots of one zone with a book that waits for its gate, or for its orders to be dealt with."""
+PAGE_ORDERS: Final = 256
+LEVELS_MAX: Final = 4_096
+BOOK_ORDERS_MAX: Final = 4_096
+"""Active orders of one zone and slot, both sides together."""
+OPEN_ORDERS_MAX: Final = 200
+"""Active orders of one account."""
+ROW_PAGE: Final = 128
+"""Rows of trades in one page."""
+PEAKS_MAX: Final = 32
+FLAGS_KNOWN: Final = 0b11
+"""Green and partner."""
+
+ZoneId: TypeAlias = u16
+SlotId: TypeAlias = u32
+SlotKey: TypeAlias = tuple[ZoneId, SlotId]
+OrderId: TypeAlias = u64
+OrderIds: TypeAlias = Annotated[tuple[OrderId, ...], MaxLen(OPEN_ORDERS_MAX)]
+OrderPage: TypeAlias = Annotated[tuple[OrderId, ...], MaxLen(PAGE_ORDERS)]
+Slots: TypeAlias = Annotated[tuple[SlotId, ...], MaxLen(OPEN_SLOTS_MAX)]
+Zones: TypeAlias = Annotated[tuple[ZoneId, ...], MaxLen(ZONES_MAX)]
+Peaks: TypeAlias = Annotated[tuple[Hash, ...], MaxLen(PEAKS_MAX)]
+
+
+@enum_path("pallet_market::HoldReason")
+class HoldReason(IntEnum):
+    """Why the pallet holds somebody's balance."""
+
+    Escrow = 0
+    Registration = 1
+
+
+@enum_path("pallet_market::MarketKind")
+class MarketKind(IntEnum):
+    """How a zone trades: one auction at the gate, or at once as orders come."""
+
+    CallUniform = 0
+    Continuous = 1
+
+
+@enum_path("pallet_market::Phase")
+class Phase(IntEnum):
+    """How far a slot of a zone has come."""
+
+    Future = 0
+    Open = 1
+    GateClosed = 2
+    Clearing = 3
+    Cleared = 4
+    Delivering = 5
+    AwaitingMeters = 6
+    Settled = 7
+    Archived = 8
+    Halting = 9
+    Halted = 10
+
+
+class NewOrder(Struct, path="pallet_market::NewOrder"):
+    """An order as it is submitted; a buyer's limit includes fee and wheeling."""
+
+    zone: ZoneId
+    slot: SlotId
+    side: Side
+    qty: u64
+    limit: u32
+    flags: u8 = 0
+
+
+class Order(Struct, path="pallet_market::Order"):
+    """An active order: `qty` Wh are still open, `filled` Wh traded already, `page` says where it waits."""
+
+    who: AccountId
+    zone: ZoneId
+    slot: SlotId
+    side: Side
+    qty: u64
+    limit: u32
+    filled: u64
+    flags: u8
+    page: u32
+
+
+class PriceLevel(Struct, path="pallet_market::PriceLevel"):
+    """All that waits at one price."""
+
+    ticks: u32
+    qty: u64
+    orders: u32
+
+
+PriceLevels: TypeAlias = Annotated[tuple[PriceLevel, ...], MaxLen(LEVELS_MAX)]
+
+
+class MarketParameters(Struct, path="pallet_market::MarketParameters"):
+    """The rules of one zone's market; sizes in Wh, prices in ticks, all bounds inclusive.
+
+    `k_permille` of the price interval goes to the sellers; gates close `gate_ms` before a slot begins.
+    """
+
+    kind: MarketKind
+    rationing: Rationing
+    k_permille: u16
+    fee_bps: u16
+    gate_ms: u32
+    horizon: u16
+    qty_min: u64
+    qty_max: u64
+    price_min: u32
+    price_max: u32
+    price_step: u32
+
+    def bands(self, qty_max: int) -> Bands:
+        """Return the bands of an account that may trade up to `qty_max` in one order."""
+        return Bands(self.qty_min, qty_max, self.price_min, self.price_max, self.price_step)
+
+
+@enum_path("pallet_market::Halt")
+class Halt(IntEnum):
+    """Whether a market is halted, and by whom; what regulators halted only they resume."""
+
+    No = 0
+    Operator = 1
+    Regulators = 2
+    Emergency = 3
+
+
+class Market(Struct, path="pallet_market::Market"):
+    """The market of a zone; while it is halted it takes no orders."""
+
+    parameters: MarketParameters
+    halt: Halt = Halt.No
+
+    @property
+    def is_halted(self) -> bool:
+        """Tell whether the market takes no orders."""
+        return self.halt is not Halt.No
+
+
+class Limits(Struct, path="pallet_market::Limits"):
+    """What one account may do: Wh of one order, Wh in one slot, and money of the orders of one day."""
+
+    order_max: u64
+    position_max: u64
+    daily_max: u128
+
+
+class Participant(Struct, path="pallet_market::Participant"):
+    """A registered account, what it may do, the deposit it made, and the money ordered on its last day."""
+
+    limits: Limits
+    deposit: u128
+    day: u32
+    ordered: u128
+
+
+class Terms(Struct, path="pallet_market::Terms"):
+    """The rules of a book, fixed when its first order comes."""
+
+    kind: MarketKind
+    rationing: Rationing
+    k_permille: u16
+    fee_bps: u16
+    wheeling: u32
+
+    def rules(self) -> Rules:
+        """Return what the auction adds to the energy's price."""
+        return Rules(self.k_permille, self.fee_bps, self.wheeling)
+
+
+class Book(Struct, path="pallet_market::Book"):
+    """What is kept of a slot of a zone as a whole.
+
+    `orders` are active, `positions` accounts have a position, `bid_page` and `offer_page` take the next
+    order. `energy` is paid by buyers and credited to nobody yet; `fees` and `wheeling` wait in the pot.
+    """
+
+    terms: Terms
+    phase: Phase
+    orders: u32
+    positions: u32
+    bid_page: u32
+    offer_page: u32
+    energy: u128
+    fees: u128
+    wheeling: u128
+
+
+class Position(Struct, path="pallet_market::Position"):
+    """What an account has in one slot: on which side it stands, what it offers or wants, what it traded.
+
+    `energy` is a buyer's payment or a seller's receivable, `charges` a buyer's fee and wheeling.
+    """
+
+    side: Side
+    open_orders: u32
+    open_wh: u64
+    traded_wh: u64
+    energy: u128
+    charges: u128
+    is_handed_over: bool = False
+
+
+class Row(Struct, path="pallet_market::Row"):
+    """What one order got; a buyer pays energy, fee and wheeling, a seller is owed the energy's value."""
+
+    order: OrderId
+    who: AccountId
+    side: Side
+    qty: u64
+    price: u32
+    energy: u128
+    fee: u128
+    wheeling: u128
+
+
+RowPage: TypeAlias = Annotated[tuple[Row, ...], MaxLen(ROW_PAGE)]
+
+
+class Clearing(Struct, path="pallet_market::Clearing"):
+    """The result of an auction: `low` to `high` are the prices that clear it, `welfare` is in ticks · Wh.
+
+    Of a continuous book they are the last, the least and the greatest price so far.
+    """
+
+    price: u32
+    low: u32
+    high: u32
+    volume: u64
+    value: u128
+    welfare: u128
+    bids: u32
+    offers: u32
+
+
+@enum_path("pallet_market::Stage")
+class Stage(IntEnum):
+    """What is to be done next with the orders of a book; in an open continuous book they go on trading."""
+
+    MeasureBids = 0
+    FillBids = 1
+    MeasureOffers = 2
+    FillOffers = 3
+    ReturnBids = 4
+    ReturnOffers = 5
+    Unwind = 6
+    Finish = 7
+
+
+class SideMargin(Struct, path="pallet_market::SideMargin"):
+    """Where a side stops being accepted: limits `low` to `high` get `accepted` of `total` Wh."""
+
+    low: u32
+    high: u32
+    accepted: u64
+    total: u64
+
+
+class Progress(Struct, path="pallet_market::Progress"):
+    """How far the orders of a book are dealt with: the next page, the next order in it, rows written.
+
+    `time_left`, `unmeasured` and `left_over` say how far the margin of the side in hand is divided; `peaks`
+    are those of the tree over the rows.
+    """
+
+    stage: Stage
+    page: u32 = 0
+    place: u32 = 0
+    bids: SideMargin | None = None
+    offers: SideMargin | None = None
+    time_left: u64 = 0
+    unmeasured: u64 = 0
+    left_over: u64 = 0
+    rows: u32 = 0
+    peaks: Peaks = ()
+
+
+class DayStats(Struct, path="pallet_market::DayStats"):
+    """A zone's day: slots cleared, Wh and money traded, least and greatest price, orders, fees, wheeling."""
+
+    slots: u32 = 0
+    volume: u64 = 0
+    value: u128 = 0
+    price_min: u32 = 0
+    price_max: u32 = 0
+    orders: u32 = 0
+    fees: u128 = 0
+    wheeling: u128 = 0
+
+
+class SlotPosition(Struct, path="pallet_market::SlotPosition"):
+    """A position as settlement reads it; `receivable` is owed to a seller for what it sold."""
+
+    who: AccountId
+    bought_wh: u64
+    sold_wh: u64
+    receivable: u128
+
+
+Voters: TypeAlias = Annotated[tuple[AccountId, ...], MaxLen(100)]
+"""As many as a consortium has members."""
+
+FEE_CAP_BPS: Final = 1_000
+PRICE_CAP_TICKS: Final = 1_000_000
+QTY_CAP_WH: Final = 1_000_000_000
+GATE_CAP_MS: Final = 86_400_000
+
+
+def is_workable(parameters: MarketParameters) -> bool:
+    """Tell whether a market with these rules can work: every value within what policy and types allow."""
+    one = parameters
+    return (
+        one.k_permille <= 1_000
+        and one.fee_bps <= FEE_CAP_BPS
+        and one.gate_ms <= GATE_CAP_MS
+        and 1 <= one.horizon <= HORIZON_MAX
+        and 1 <= one.qty_min <= one.qty_max <= QTY_CAP_WH
+        and one.price_min <= one.price_max <= PRICE_CAP_TICKS
+        and one.price_step >= 1
+    )

@@ -1,0 +1,174 @@
+"""The books of open slots in storage: orders by number, pages of numbers as they arrived, sums per price.
+
+Responsible for keeping these three in step, with each account's list of open orders and its position. It
+knows neither money nor time, and checks nothing but that there is room.
+
+In an auction's book pages are filled one after the other and a page holds whatever comes; in a continuous
+book each price has one page, whose number is the price. There a bid stands at its effective price, so that
+what waits is what a seller can get.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+from msgspec import structs
+
+from pallets.energy_trading import market_errors as errors
+from pallets.energy_trading.levels import compute_effective_bid
+from pallets.energy_trading.market_store import MarketStore
+from pallets.energy_trading.market_types import (
+    BOOK_ORDERS_MAX,
+    OPEN_ORDERS_MAX,
+    PAGE_ORDERS,
+    Book,
+    MarketKind,
+    NewOrder,
+    Order,
+    Phase,
+    Position,
+    PriceLevel,
+    SlotKey,
+    Terms,
+)
+from pallets.energy_trading.orders import Side
+from runtime.primitives.types import AccountId
+
+
+def rank_ticks(terms: Terms, side: Side, limit: int) -> int:
+    """Return the price at which an order stands in its book; below zero where wheeling alone exceeds it."""
+    if side is Side.BUY and terms.kind is MarketKind.Continuous:
+        return compute_effective_bid(limit, terms.rules())
+    return limit
+
+
+def is_idle(position: Position) -> bool:
+    """Tell whether nothing is left of a position."""
+    return position.open_orders == 0 and position.traded_wh == 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBooks:
+    """Orders in and out of the books of one market instance."""
+
+    store: MarketStore
+
+    def add(self, who: AccountId, new: NewOrder, book: Book, order_id: int, filled: int = 0) -> Book:
+        """Let an order wait as the youngest and return the book with it, not yet stored.
+
+        Raises BookFull and LimitExceededOpenOrders.
+        """
+        store = self.store
+        if book.orders >= BOOK_ORDERS_MAX:
+            raise store.error(errors.BookFull)
+        listed = store.open_orders.get(who)
+        if len(listed) >= OPEN_ORDERS_MAX:
+            raise store.error(errors.LimitExceededOpenOrders)
+        zone, slot, side = new.zone, new.slot, new.side
+        ticks = rank_ticks(book.terms, side, new.limit)
+        number = self._page_for(book, new, ticks)
+        ids = store.pages.get((zone, slot, side, number))
+        store.pages.put((zone, slot, side, number), (*ids, order_id))
+        store.orders.put(
+            order_id, Order(who, zone, slot, side, new.qty, new.limit, filled, new.flags, number)
+        )
+        store.open_orders.put(who, (*listed, order_id))
+        self._raise_level((zone, slot), side, ticks, new.qty)
+        if side is Side.BUY:
+            return structs.replace(book, orders=book.orders + 1, bid_page=number)
+        return structs.replace(book, orders=book.orders + 1, offer_page=number)
+
+    def remove(self, order_id: int, order: Order, book: Book) -> Book:
+        """Take an order out of an open book and return the book without it, not yet stored."""
+        place = (order.zone, order.slot, order.side, order.page)
+        self.store.pages.put(place, tuple(one for one in self.store.pages.get(place) if one != order_id))
+        if not self.store.pages.get(place):
+            self.store.pages.remove(place)
+        self.lower(order, book.terms, order.qty, is_gone=True)
+        self.forget(order_id, order.who)
+        return structs.replace(book, orders=book.orders - 1)
+
+    def forget(self, order_id: int, who: AccountId) -> None:
+        """Remove an order whose page and level are dealt with elsewhere."""
+        store = self.store
+        store.orders.remove(order_id)
+        listed = tuple(one for one in store.open_orders.get(who) if one != order_id)
+        if listed:
+            store.open_orders.put(who, listed)
+        else:
+            store.open_orders.remove(who)
+
+    def lower(self, order: Order, terms: Terms, qty: int, *, is_gone: bool) -> None:
+        """Take so many Wh of an order off its price, and the order itself if it goes."""
+        place = (order.zone, order.slot, order.side)
+        levels = self.store.levels.get(place)
+        ticks = rank_ticks(terms, order.side, order.limit)
+        at = _find(levels, order.side, ticks)
+        level = levels[at]
+        assert level.ticks == ticks, "every order that waits has its price"
+        rest = PriceLevel(ticks, level.qty - qty, level.orders - is_gone)
+        kept = (*levels[:at], rest, *levels[at + 1 :]) if rest.orders else (*levels[:at], *levels[at + 1 :])
+        if kept:
+            self.store.levels.put(place, kept)
+        else:
+            self.store.levels.remove(place)
+
+    def drop_levels(self, key: SlotKey) -> None:
+        """Forget the sums of a book whose orders will change no more."""
+        for side in Side:
+            self.store.levels.remove((*key, side))
+
+    def put_position(self, key: SlotKey, who: AccountId, position: Position, book: Book) -> Book:
+        """Store a position, or remove one of which nothing is left; return the book with the new count."""
+        store = self.store
+        was_there = store.positions.contains(key, who)
+        if is_idle(position):
+            store.positions.remove(key, who)
+            return structs.replace(book, positions=book.positions - 1) if was_there else book
+        store.positions.put(key, who, position)
+        return book if was_there else structs.replace(book, positions=book.positions + 1)
+
+    def open_book(self, key: SlotKey, terms: Terms) -> Book:
+        """Return the book of a slot; a new one is queued for its gate, but not yet stored."""
+        book = self.store.books.get(key)
+        if book is not None:
+            return book
+        zone, slot = key
+        self.queue_gate(zone, slot)
+        return Book(terms, Phase.Open, 0, 0, 0, 0, 0, 0, 0)
+
+    def queue_gate(self, zone: int, slot: int) -> None:
+        """Let a slot's gate be closed when its time comes."""
+        slots = self.store.gate_queue.get(zone)
+        at = bisect_left(slots, slot)
+        assert slots[at : at + 1] != (slot,), "a slot has one gate"
+        self.store.gate_queue.put(zone, (*slots[:at], slot, *slots[at:]))
+
+    def _page_for(self, book: Book, new: NewOrder, ticks: int) -> int:
+        store = self.store
+        if book.terms.kind is MarketKind.Continuous:
+            if len(store.pages.get((new.zone, new.slot, new.side, ticks))) >= PAGE_ORDERS:
+                raise store.error(errors.BookFull)
+            return ticks
+        number = book.bid_page if new.side is Side.BUY else book.offer_page
+        is_full = len(store.pages.get((new.zone, new.slot, new.side, number))) >= PAGE_ORDERS
+        return number + is_full
+
+    def _raise_level(self, key: SlotKey, side: Side, ticks: int, qty: int) -> None:
+        place = (*key, side)
+        levels = self.store.levels.get(place)
+        at = _find(levels, side, ticks)
+        if at < len(levels) and levels[at].ticks == ticks:
+            level = levels[at]
+            grown = PriceLevel(ticks, level.qty + qty, level.orders + 1)
+            self.store.levels.put(place, (*levels[:at], grown, *levels[at + 1 :]))
+        else:
+            self.store.levels.put(place, (*levels[:at], PriceLevel(ticks, qty, 1), *levels[at:]))
+
+
+def _find(levels: tuple[PriceLevel, ...], side: Side, ticks: int) -> int:
+    """Return where a price stands, or would, among levels from the best to the worst."""
+    if side is Side.BUY:
+        return bisect_left(levels, -ticks, key=lambda level: -level.ticks)
+    return bisect_left(levels, ticks, key=lambda level: level.ticks)

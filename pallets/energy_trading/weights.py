@@ -1,0 +1,26 @@
+"""Weights of the energy_trading pallets: placeholders until they are measured."""
+
+from typing import Final
+
+from runtime.frame.dispatch import Weight
+
+MARKET_LOOK: Final = Weight(100_000_000, 5_000)
+MARKET_CLOSE_GATE: Final = Weight(100_000_000, 5_000)
+MARKET_CLOSE_GATE_PER_LEVEL: Final = Weight(50_000_000, 1_000)
+MARKET_REGISTER_PARTICIPANT: Final = Weight(100_000_000, 5_000)
+MARKET_LEAVE: Final = Weight(100_000_000, 5_000)
+MARKET_SET_LIMITS: Final = Weight(100_000_000, 5_000)
+MARKET_SUBMIT_ORDER: Final = Weight(100_000_000, 5_000)
+MARKET_SUBMIT_ORDERS: Final = Weight(100_000_000, 5_000)
+MARKET_SUBMIT_ORDERS_PER_ORDER: Final = Weight(50_000_000, 1_000)
+MARKET_AMEND_ORDER: Final = Weight(100_000_000, 5_000)
+MARKET_CANCEL_ORDER: Final = Weight(100_000_000, 5_000)
+MARKET_CANCEL_ALL: Final = Weight(100_000_000, 5_000)
+MARKET_CANCEL_ALL_PER_ORDER: Final = Weight(50_000_000, 1_000)
+MARKET_CLAIM: Final = Weight(100_000_000, 5_000)
+MARKET_STEP_CLEARING: Final = Weight(100_000_000, 5_000)
+MARKET_STEP_CLEARING_PER_ORDER: Final = Weight(50_000_000, 1_000)
+MARKET_HALT_MARKET: Final = Weight(100_000_000, 5_000)
+MARKET_RESUME_MARKET: Final = Weight(100_000_000, 5_000)
+MARKET_SET_MARKET: Final = Weight(100_000_000, 5_000)
+MARKET_COLLECT_FEES: Final = Weight(100_000_000, 5_000)
