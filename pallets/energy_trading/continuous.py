@@ -148,6 +148,7 @@ def _add_trade(clearing: Clearing | None, trade: Trade) -> Clearing:
     price, qty = trade.price_ticks, trade.qty_wh
     value = compute_value(qty, price)
     if clearing is None:
-        return Clearing(price, price, price, qty, value, 0, 0, 0)
+        return Clearing(price, price, price, qty, qty, value, 0, 0, 0)
     low, high = min(clearing.low, price), max(clearing.high, price)
-    return Clearing(price, low, high, clearing.volume + qty, clearing.value + value, 0, 0, 0)
+    volume = clearing.volume + qty
+    return Clearing(price, low, high, volume, volume, clearing.value + value, 0, 0, 0)

@@ -23,6 +23,7 @@ from pallets.energy_trading import market_errors as errors
 from pallets.energy_trading import market_events as events
 from pallets.energy_trading import weights
 from pallets.energy_trading.continuous import ContinuousTrading
+from pallets.energy_trading.coupling import Couplings
 from pallets.energy_trading.escrow import Escrow
 from pallets.energy_trading.halts import Halts
 from pallets.energy_trading.market_check import check_market
@@ -30,11 +31,13 @@ from pallets.energy_trading.market_config import MarketConfig
 from pallets.energy_trading.market_store import MarketStore
 from pallets.energy_trading.market_types import (
     BOOK_ORDERS_MAX,
+    HORIZON_MAX,
     OPEN_ORDERS_MAX,
     ROW_PAGE,
     ZONES_MAX,
     Book,
     Clearing,
+    Coupling,
     DayStats,
     HoldReason,
     Limits,
@@ -59,6 +62,7 @@ from pallets.energy_trading.market_types import (
     Zones,
     is_workable,
 )
+from pallets.energy_trading.market_types import Couplings as CouplingQueue
 from pallets.energy_trading.market_types import (
     Market as ZoneMarket,
 )
@@ -69,6 +73,7 @@ from pallets.energy_trading.orders import Side
 from pallets.energy_trading.positions import Positions
 from pallets.energy_trading.slot_life import SlotLife
 from pallets.energy_trading.trade_rows import TradeRows
+from pallets.energy_trading.units import compute_slot
 from runtime.frame.call import call
 from runtime.frame.dispatch import (
     DispatchError,
@@ -88,6 +93,9 @@ BATCH_MAX = 64
 CANCEL_MAX = OPEN_ORDERS_MAX
 STEP_ORDERS = ROW_PAGE
 """Orders that one `step_clearing` deals with."""
+
+STEPS_MIN = 64
+"""Steps of an auction of several zones that every block takes, so that it ends."""
 
 Orders: TypeAlias = tuple[NewOrder, ...]
 
@@ -147,6 +155,13 @@ class Market(Pallet[MarketConfig]):
         TWOX_64_CONCAT, default=DayStats(), docs="A zone's trade by Thai day, counted from 1970."
     )
 
+    couplings: Map[SlotKey, Coupling | None] = storage(
+        TWOX_64_CONCAT, docs="Auctions of several zones, by the first of them and slot."
+    )
+    coupling_queue: Value[CouplingQueue] = storage(
+        default=(), docs="Auctions of several zones that wait for their prices."
+    )
+
     def __init__(self, binding: Binding, config: MarketConfig) -> None:
         super().__init__(binding, config)
         self.store = MarketStore(
@@ -171,11 +186,14 @@ class Market(Pallet[MarketConfig]):
             self.work_queue,
             self.unclaimed,
             self.stats,
+            self.couplings,
+            self.coupling_queue,
         )
         books, escrow, rows = OrderBooks(self.store), Escrow(self.store), TradeRows(self.store)
         self.escrow = escrow
         self.desk = OrderDesk(self.store, books, escrow, ContinuousTrading(self.store, books, escrow, rows))
-        self.life = SlotLife(self.store, books, escrow, OrderWork(self.store, books, escrow, rows))
+        work, couplings = OrderWork(self.store, books, escrow, rows), Couplings(self.store, escrow)
+        self.life = SlotLife(self.store, books, escrow, work, couplings)
         self.halts = Halts(self.store, self.life, self.halt_votes)
         self.book = Positions(self.store)
 
@@ -222,7 +240,7 @@ class Market(Pallet[MarketConfig]):
         used = weights.MARKET_LOOK
         for zone in self.zones.get():
             used = self._close_gates(zone, used)
-        return used
+        return self._price_groups(used)
 
     def on_idle(self, number: int, remaining: Weight) -> Weight:
         """Fill and refund orders of closed books, zone after zone, as weight allows."""
@@ -404,6 +422,13 @@ class Market(Pallet[MarketConfig]):
         """Return how far a slot of a zone has come."""
         return self.life.phase_of((zone, slot))
 
+    def is_gate_open(self, zone: int, slot: int) -> bool:
+        """Tell whether orders of a slot may still change, no further ahead than a market may open."""
+        market = self.markets.get(zone)
+        current = compute_slot(self.config.clock.now_ms(), self.config.slot_ms)
+        is_near = slot <= current + HORIZON_MAX
+        return market is not None and is_near and self.store.is_before_gate((zone, slot), market)
+
     def halt_for_emergency(self, zone: int) -> None:
         """Halt a market for the grid's sake; nothing happens where there is none or it is halted."""
         self.halts.halt_for_emergency(zone)
@@ -436,9 +461,22 @@ class Market(Pallet[MarketConfig]):
             is_first = used == weights.MARKET_LOOK
             if not is_first and not used.plus(cost).fits(self.config.hook_weight):
                 break
-            self.life.close_gate(key)
+            if not self.life.close_gate(key):
+                break
             used = used.plus(cost)
         return used
+
+    def _price_groups(self, used: Weight) -> Weight:
+        """Go on with the first auction of several zones that waits, as far as weight allows."""
+        queue = self.coupling_queue.get()
+        if not queue:
+            return used
+        per_level = weights.MARKET_PRICE_ZONES_PER_LEVEL.times(self.life.couplings.count_levels(queue[0]))
+        used = used.plus(weights.MARKET_PRICE_ZONES).plus(per_level)
+        room = self.config.hook_weight.minus(used)
+        steps = max(STEPS_MIN, _times(room, weights.MARKET_PRICE_ZONES_PER_STEP))
+        self.life.price_group(queue[0], steps)
+        return used.plus(weights.MARKET_PRICE_ZONES_PER_STEP.times(steps))
 
     def _work(self, zone: int, limit: Weight, used: Weight) -> Weight:
         for slot in self.work_queue.get(zone):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from pallets.energy_trading.market_types import Limits, SlotKey
+from pallets.energy_trading.market_types import Limits, SlotKey, Wire
 from runtime.frame.dispatch import Origin, Weight
 from runtime.frame.fungible import Reservable
 from runtime.frame.fungibles import HoldableAsset
@@ -49,6 +49,14 @@ class ZoneSource(Protocol):
 
     def wheeling_pot(self, zone: int) -> AccountId:
         """Return the pot that gets a zone's wheeling."""
+        ...
+
+    def wires_of(self, slot: int) -> Sequence[Wire]:
+        """Return the lines between zones in service that take energy in a slot."""
+        ...
+
+    def note_flows(self, slot: int, flows: Sequence[tuple[Wire, int]], rent: int) -> None:
+        """Hear what an auction sends over lines, in Wh, and which rent it pays into the fund."""
         ...
 
 
@@ -97,6 +105,7 @@ class MarketConfig:
     listeners: Callable[[], Sequence[SlotListener]]
     market_pot: AccountId
     treasury_pot: AccountId
+    grid_fund: AccountId
     slot_ms: int
     default_limits: Limits
     registration_deposit: int

@@ -10,6 +10,7 @@ from pallets.energy_trading.market_types import (
     RowPage,
     SlotId,
     ZoneId,
+    Zones,
 )
 from pallets.energy_trading.orders import Side
 from runtime.frame.event import Event
@@ -182,3 +183,12 @@ class SlotArchived(Event, index=20):
 
     zone: ZoneId
     slot: SlotId
+
+
+class ZonesCleared(Event, index=21):
+    """Zones that were cleared together are done; their lines paid this congestion rent to the grid's fund."""
+
+    slot: SlotId
+    zones: Zones
+    welfare: u128
+    rent: u128

@@ -15,6 +15,8 @@ from pallets.energy_trading.market_config import MarketConfig
 from pallets.energy_trading.market_types import (
     Book,
     Clearing,
+    Coupling,
+    Couplings,
     DayStats,
     Market,
     Order,
@@ -71,6 +73,8 @@ class MarketStore:
     work_queue: Map[ZoneId, Slots]
     unclaimed: Map[AccountId, u128]
     stats: Map[tuple[ZoneId, u32], DayStats]
+    couplings: Map[SlotKey, Coupling | None]
+    coupling_queue: Value[Couplings]
 
     def get_market(self, zone: int) -> Market:
         """Return a zone's market; UnknownMarket when there is none."""

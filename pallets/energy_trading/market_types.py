@@ -12,7 +12,7 @@ from typing import Annotated, Final, TypeAlias
 from pallets.energy_trading.fills import Rationing
 from pallets.energy_trading.levels import Rules
 from pallets.energy_trading.orders import Bands, Side
-from runtime.primitives.scale import MaxLen, Struct, enum_path, u8, u16, u32, u64, u128
+from runtime.primitives.scale import MaxLen, Struct, enum_path, i128, u8, u16, u32, u64, u128
 from runtime.primitives.types import AccountId, Hash
 
 ZONES_MAX: Final = 32
@@ -193,7 +193,8 @@ class Book(Struct, path="pallet_market::Book"):
     """What is kept of a slot of a zone as a whole.
 
     `orders` are active, `positions` accounts have a position, `bid_page` and `offer_page` take the next
-    order. `energy` is paid by buyers and credited to nobody yet; `fees` and `wheeling` wait in the pot.
+    order. `energy` is what buyers paid less what sellers are owed, below zero where more was sold than
+    bought; `fees` and `wheeling` wait in the pot. `lead` is the first of zones that are cleared together.
     """
 
     terms: Terms
@@ -202,9 +203,10 @@ class Book(Struct, path="pallet_market::Book"):
     positions: u32
     bid_page: u32
     offer_page: u32
-    energy: u128
+    energy: i128
     fees: u128
     wheeling: u128
+    lead: ZoneId | None = None
 
 
 class Position(Struct, path="pallet_market::Position"):
@@ -241,13 +243,15 @@ RowPage: TypeAlias = Annotated[tuple[Row, ...], MaxLen(ROW_PAGE)]
 class Clearing(Struct, path="pallet_market::Clearing"):
     """The result of an auction: `low` to `high` are the prices that clear it, `welfare` is in ticks · Wh.
 
-    Of a continuous book they are the last, the least and the greatest price so far.
+    `volume` was bought, `sold` is another only where zones are cleared together, whose welfare is the
+    coupling's. Of a continuous book the prices are the last, the least and the greatest so far.
     """
 
     price: u32
     low: u32
     high: u32
     volume: u64
+    sold: u64
     value: u128
     welfare: u128
     bids: u32
@@ -294,6 +298,40 @@ class Progress(Struct, path="pallet_market::Progress"):
     left_over: u64 = 0
     rows: u32 = 0
     peaks: Peaks = ()
+
+
+class Wire(Struct, path="pallet_market::Wire"):
+    """A line between two zones: Wh that fit into the slot, and wheeling in ticks."""
+
+    source: ZoneId
+    target: ZoneId
+    capacity: u64
+    wheeling: u32
+
+
+WIRES_MAX: Final = 128
+Amounts: TypeAlias = Annotated[tuple[u64, ...], MaxLen(ZONES_MAX)]
+
+
+class Coupling(Struct, path="pallet_market::Coupling"):
+    """Zones that are cleared together in one slot, in ascending order, and how far their auction has come:
+    Wh accepted in each zone and sent over each line, accepted triples. In the end, welfare and congestion
+    rent."""
+
+    zones: Zones
+    wires: Annotated[tuple[Wire, ...], MaxLen(WIRES_MAX)]
+    bought: Amounts
+    sold: Amounts
+    flows: Annotated[tuple[u64, ...], MaxLen(WIRES_MAX)]
+    steps: u32
+    is_done: bool
+    welfare: u128
+    rent: u128
+
+
+COUPLINGS_MAX: Final = 64
+"""Auctions of several zones that wait for their prices."""
+Couplings: TypeAlias = Annotated[tuple[SlotKey, ...], MaxLen(COUPLINGS_MAX)]
 
 
 class DayStats(Struct, path="pallet_market::DayStats"):

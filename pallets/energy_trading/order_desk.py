@@ -17,6 +17,7 @@ from pallets.energy_trading import market_errors as errors
 from pallets.energy_trading import market_events as events
 from pallets.energy_trading import orders as rules
 from pallets.energy_trading.continuous import ContinuousTrading
+from pallets.energy_trading.coupling import make_terms
 from pallets.energy_trading.escrow import Escrow
 from pallets.energy_trading.market_config import TRADE
 from pallets.energy_trading.market_store import MarketStore
@@ -29,7 +30,6 @@ from pallets.energy_trading.market_types import (
     Order,
     Participant,
     Position,
-    Terms,
 )
 from pallets.energy_trading.order_books import OrderBooks, rank_ticks
 from pallets.energy_trading.orders import Side
@@ -77,7 +77,7 @@ class OrderDesk:
         if new.flags & ~FLAGS_KNOWN:
             raise store.error(errors.UnknownFlags)
         self._ensure_within_bands(market, participant, new.qty, new.limit)
-        book = self.books.open_book(key, self._terms(market, new.zone))
+        book = self.books.open_book(key, make_terms(store, new.zone))
         position = self._ensure_position(who, participant, new, book)
         value = compute_value(new.qty, new.limit)
         self._count_ordered(who, participant, value)
@@ -183,16 +183,6 @@ class OrderDesk:
         return self.store.day_of(self.store.config.clock.now_ms())
 
     # --- changes
-
-    def _terms(self, market: Market, zone: int) -> Terms:
-        parameters = market.parameters
-        return Terms(
-            parameters.kind,
-            parameters.rationing,
-            parameters.k_permille,
-            parameters.fee_bps,
-            self.store.config.zones.wheeling_of(zone),
-        )
 
     def _enter(
         self, who: AccountId, new: NewOrder, book: Book, position: Position, order_id: int, filled: int

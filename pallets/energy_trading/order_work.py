@@ -56,9 +56,11 @@ def side_of(stage: Stage) -> Side:
 
 
 def start_side(progress: Progress, side: Side, rationing: Rationing) -> Progress:
-    """Return the progress before the first page of a side."""
+    """Return the progress before the first page of a side; without a margin its orders are returned."""
     margin = progress.bids if side is Side.BUY else progress.offers
-    assert margin is not None, "what is filled has a margin"
+    if margin is None:
+        stage = Stage.ReturnBids if side is Side.BUY else Stage.ReturnOffers
+        return structs.replace(progress, stage=stage, page=0, place=0)
     cursor = start_filling(Margin(side, *_ends(margin)), rationing)
     stages = (
         (Stage.MeasureBids, Stage.FillBids) if side is Side.BUY else (Stage.MeasureOffers, Stage.FillOffers)
@@ -150,10 +152,8 @@ class OrderWork:
                 progress = structs.replace(progress, stage=Stage.FillBids, page=0)
             case Stage.MeasureOffers:
                 progress = structs.replace(progress, stage=Stage.FillOffers, page=0)
-            case Stage.FillBids:
+            case Stage.FillBids | Stage.ReturnBids:
                 progress = start_side(progress, Side.SELL, rationing)
-            case Stage.ReturnBids:
-                progress = structs.replace(progress, stage=Stage.ReturnOffers, page=0)
             case _:
                 progress = structs.replace(progress, stage=Stage.Finish)
         self.store.progress.put(key, progress)

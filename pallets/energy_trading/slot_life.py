@@ -19,27 +19,29 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from pallets.energy_trading import market_events as events
-from pallets.energy_trading.clearing import Clearing as Found
 from pallets.energy_trading.clearing import compute_clearing
+from pallets.energy_trading.coupling import Couplings, make_terms, to_levels
 from pallets.energy_trading.escrow import Escrow
-from pallets.energy_trading.levels import Level, Margin
+from pallets.energy_trading.levels import Margin
 from pallets.energy_trading.market_store import MarketStore
 from pallets.energy_trading.market_types import (
+    COUPLINGS_MAX,
     Book,
     Clearing,
     Market,
     MarketKind,
     Phase,
-    PriceLevels,
     Progress,
     SideMargin,
     SlotKey,
     Stage,
+    Wire,
 )
 from pallets.energy_trading.order_books import OrderBooks
 from pallets.energy_trading.order_work import OrderWork, start_side
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.units import compute_slot, compute_value
+from pallets.energy_trading.zonal import ZoneClearing
 from runtime.primitives.row_tree import fold_peaks
 
 
@@ -51,6 +53,7 @@ class SlotLife:
     books: OrderBooks
     escrow: Escrow
     orders: OrderWork
+    couplings: Couplings
 
     def phase_of(self, key: SlotKey) -> Phase:
         """Return how far a slot of a zone has come."""
@@ -93,42 +96,91 @@ class SlotLife:
 
     # --- gate and price
 
-    def close_gate(self, key: SlotKey) -> None:
-        """Close the gate of an open book and find the price of an auction; fills and refunds follow."""
-        store, (zone, slot) = self.store, key
-        book = store.books.get(key)
+    def close_gate(self, key: SlotKey) -> bool:
+        """Close the gate of an open book and find the price of an auction; fills and refunds follow.
+
+        Where zones are cleared together, the gates of all are closed at the last one's, and the price follows
+        in steps. Tells whether the gate could be closed.
+        """
+        book = self.store.books.get(key)
         assert book is not None, "a queued gate has a book"
-        bids, offers = (store.levels.get((*key, side)) for side in Side)
-        sums = [sum(level.qty for level in levels) for levels in (bids, offers)]
-        store.deposit(events.GateClosed(zone, slot, *sums))
         if book.terms.kind is MarketKind.Continuous:
-            progress = store.progress.get(key) or Progress(Stage.ReturnBids)
+            progress = self.store.progress.get(key) or Progress(Stage.ReturnBids)
+            self._close(key, structs.replace(book, phase=Phase.Clearing))
+            self.store.progress.put(key, progress)
+            return True
+        group, wires = self.couplings.find_group(key)
+        if len(group) > 1:
+            return self._close_group(group, wires, key[1])
+        self._close(key, structs.replace(book, phase=Phase.Clearing))
+        bids, offers = (self.store.levels.get((*key, side)) for side in Side)
+        found = compute_clearing(to_levels(bids), to_levels(offers), book.terms.rules())
+        if found is None:
+            self._begin_fills(key, book, None, 0)
         else:
-            progress = self._price(key, book, bids, offers)
-            self.books.drop_levels(key)
-        store.progress.put(key, progress)
-        store.books.put(key, structs.replace(book, phase=Phase.Clearing))
+            price, low, high, volume, welfare, bid_margin, offer_margin = found
+            zone = ZoneClearing(price, low, high, bid_margin, offer_margin, volume, volume)
+            self._begin_fills(key, book, zone, welfare)
+        return True
+
+    def _close_group(self, group: tuple[int, ...], wires: tuple[Wire, ...], slot: int) -> bool:
+        """Close the gates of zones that are cleared together, if all are due, and queue their auction."""
+        markets = [self.store.get_market(zone) for zone in group]
+        if not all(self.is_due((zone, slot), market) for zone, market in zip(group, markets, strict=True)):
+            return False
+        if len(self.store.coupling_queue.get()) >= COUPLINGS_MAX:
+            return False
+        for zone in group:
+            key = (zone, slot)
+            book = self.books.open_book(key, make_terms(self.store, zone))
+            self._close(key, structs.replace(book, phase=Phase.GateClosed, lead=group[0]))
+        self.couplings.start(group, wires, slot)
+        return True
+
+    def _close(self, key: SlotKey, book: Book) -> None:
+        """Tell what is wanted and offered, and queue the work on the orders."""
+        store, (zone, slot) = self.store, key
+        bids, offers = (sum(level.qty for level in store.levels.get((*key, side))) for side in Side)
+        store.deposit(events.GateClosed(zone, slot, bids, offers))
+        store.books.put(key, book)
         store.gate_queue.put(zone, tuple(one for one in store.gate_queue.get(zone) if one != slot))
         store.work_queue.put(zone, (*store.work_queue.get(zone), slot))
 
-    def _price(self, key: SlotKey, book: Book, bids: PriceLevels, offers: PriceLevels) -> Progress:
-        """Find an auction's price and tell it; return what is to be done with the orders."""
-        store, rules = self.store, book.terms.rules()
-        found = compute_clearing(_to_levels(bids), _to_levels(offers), rules)
-        counts = [sum(level.orders for level in levels) for levels in (bids, offers)]
+    def price_group(self, key: SlotKey, steps_max: int) -> None:
+        """Go on with an auction of several zones; begin to fill them once it has its prices."""
+        found = self.couplings.step(key, steps_max)
         if found is None:
-            store.deposit(events.NoCross(*key))
-            return Progress(Stage.ReturnBids)
-        self.publish(key, found, (counts[0], counts[1]))
-        progress = Progress(Stage.FillBids, bids=_to_stored(found.bids), offers=_to_stored(found.offers))
-        return start_side(progress, Side.BUY, book.terms.rationing)
+            return
+        lead = self.store.books.get(key)
+        assert lead is not None, "a zone of an auction has a book"
+        for zone, result in zip(self.couplings.zones_of(key, lead), found.zones, strict=True):
+            book = self.store.books.get((zone, key[1]))
+            assert book is not None, "a zone of an auction has a book"
+            self.store.books.put((zone, key[1]), structs.replace(book, phase=Phase.Clearing))
+            self._begin_fills((zone, key[1]), book, result, 0)
 
-    def publish(self, key: SlotKey, found: Found, counts: tuple[int, int]) -> None:
-        """Store and tell the result of an auction."""
-        price, low, high, volume, welfare, _, _ = found
-        value = compute_value(volume, price)
-        self.store.clearings.put(key, Clearing(price, low, high, volume, value, welfare, *counts))
-        self.store.deposit(events.SlotCleared(*key, price, low, high, volume, sum(counts), welfare))
+    def _begin_fills(self, key: SlotKey, book: Book, found: ZoneClearing | None, welfare: int) -> None:
+        """Store and tell a zone's result, and begin to fill, or without a price to return, its orders."""
+        store = self.store
+        if found is None or found.price is None:
+            store.deposit(events.NoCross(*key))
+            store.progress.put(key, Progress(Stage.ReturnBids))
+        else:
+            self._publish(key, found, welfare)
+            progress = Progress(Stage.FillBids, bids=_to_stored(found.bids), offers=_to_stored(found.offers))
+            store.progress.put(key, start_side(progress, Side.BUY, book.terms.rationing))
+        self.books.drop_levels(key)
+
+    def _publish(self, key: SlotKey, found: ZoneClearing, welfare: int) -> None:
+        price, low, high, _, _, bought, sold = found
+        assert price is not None, "a zone that trades has a price"
+        assert low is not None, "a price lies in an interval"
+        assert high is not None, "a price lies in an interval"
+        counts = [sum(level.orders for level in self.store.levels.get((*key, side))) for side in Side]
+        value = compute_value(bought, price)
+        clearing = Clearing(price, low, high, bought, sold, value, welfare, counts[0], counts[1])
+        self.store.clearings.put(key, clearing)
+        self.store.deposit(events.SlotCleared(*key, price, low, high, bought, sum(counts), welfare))
 
     # --- work
 
@@ -142,9 +194,21 @@ class SlotLife:
         if done < orders_max:
             progress = self.store.progress.get(key)
             if progress is not None and progress.stage is Stage.Finish:
-                self._finish(key, progress)
-                done += 1
+                done += self._finish_group(key, book)
         return done
+
+    def _finish_group(self, key: SlotKey, book: Book) -> int:
+        """Finish a book, or all that are cleared together once the last is filled; return how many."""
+        keys = [(zone, key[1]) for zone in self.couplings.zones_of(key, book)]
+        progress = [self.store.progress.get(one) for one in keys]
+        if any(one is None or one.stage is not Stage.Finish for one in progress):
+            return 0
+        for one, reached in zip(keys, progress, strict=True):
+            assert reached is not None, "just looked at"
+            self._finish(one, reached)
+        if book.lead is not None:
+            self.couplings.pay_lines((book.lead, key[1]))
+        return len(keys)
 
     def _finish(self, key: SlotKey, progress: Progress) -> None:
         """End the work on a book: it is cleared, or halted, or, before its gate, as if newly opened."""
@@ -153,7 +217,7 @@ class SlotLife:
         assert book is not None, "a book with work is stored"
         assert market is not None, "a book has a market"
         assert book.orders == 0, "every order was dealt with"
-        assert book.energy == 0, "sellers are owed what buyers paid"
+        assert book.lead is not None or book.energy == 0, "sellers are owed what buyers paid"
         store.work_queue.put(zone, tuple(one for one in store.work_queue.get(zone) if one != slot))
         is_halting = book.phase is Phase.Halting
         if is_halting:
@@ -232,17 +296,29 @@ class SlotLife:
         store.work_queue.put(zone, (*store.work_queue.get(zone), *waiting))
 
     def _halt_work(self, key: SlotKey) -> None:
-        """Turn the work on a book round, unless its orders are only being returned."""
+        """Turn the work on a book round, and on all that are cleared together with it; an auction that only
+        returns its orders goes on."""
+        book = self.store.books.get(key)
+        assert book is not None, "a book with work is stored"
+        keys = [(zone, key[1]) for zone in self.couplings.zones_of(key, book)]
+        if book.lead is not None:
+            self.couplings.dissolve((book.lead, key[1]))
+        for one in keys:
+            self._turn_round(one)
+
+    def _turn_round(self, key: SlotKey) -> None:
         store = self.store
         book, progress = store.books.get(key), store.progress.get(key)
         assert book is not None, "a book with work is stored"
-        assert progress is not None, "a book with work has come somewhere"
         if book.phase is Phase.Halting or book.terms.kind is MarketKind.Continuous:
             return
-        if store.clearings.take(key) is None:
+        if book.lead is None and not store.clearings.contains(key):
             return
-        store.books.put(key, structs.replace(book, phase=Phase.Halting))
-        store.progress.put(key, Progress(Stage.Unwind, rows=progress.rows))
+        store.clearings.remove(key)
+        rows = 0 if progress is None else progress.rows
+        self.books.drop_levels(key)
+        store.books.put(key, structs.replace(book, phase=Phase.Halting, lead=None))
+        store.progress.put(key, Progress(Stage.Unwind, rows=rows))
 
     # --- after delivery
 
@@ -258,9 +334,7 @@ class SlotLife:
         store.deposit(events.SlotSettled(zone, slot, book.fees, book.wheeling))
 
 
-def _to_levels(levels: PriceLevels) -> list[Level]:
-    return [Level(level.ticks, level.qty) for level in levels]
-
-
-def _to_stored(margin: Margin) -> SideMargin:
+def _to_stored(margin: Margin | None) -> SideMargin | None:
+    if margin is None:
+        return None
     return SideMargin(margin.low, margin.high, margin.accepted, margin.total)

@@ -4,7 +4,7 @@ What the market asks of zones, permissions, collateral and regulators is answere
 test may change. A slot is ten blocks of a second; its gate closes three blocks before it begins.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from genesis.consortium import (
@@ -22,6 +22,8 @@ from pallets.core.system_types import make_limits
 from pallets.core.timestamp import Timestamp, TimestampConfig
 from pallets.core.upgrades import Upgrades, UpgradesConfig
 from pallets.energy_trading.fills import Rationing
+from pallets.energy_trading.grid import Grid, GridConfig
+from pallets.energy_trading.grid_types import Line, OperatorKind, Zone, ZoneStatus
 from pallets.energy_trading.market import Market
 from pallets.energy_trading.market_config import MarketConfig
 from pallets.energy_trading.market_types import (
@@ -29,6 +31,7 @@ from pallets.energy_trading.market_types import (
     MarketKind,
     MarketParameters,
     SlotKey,
+    Wire,
 )
 from pallets.token.balances import Balances, BalancesConfig
 from runtime.frame.account import pot_account
@@ -48,6 +51,7 @@ OPERATOR = account("//Operator")
 REGULATORS = tuple(account(f"//Regulator{number}") for number in range(4))
 OFFICER = account("//Officer")
 MARKET_POT, TREASURY_POT = pot_account(b"market__"), pot_account(b"treasury")
+GRID_FUND = pot_account(b"gridfund")
 WATT_EACH = 10**9 * UNIT
 WIDE = Limits(10**9, 10**9, 10**30)
 PARAMETERS = MarketParameters(
@@ -79,6 +83,11 @@ class World:
     forbidden: dict[AccountId, None] = field(default_factory=dict)
     uncovered: dict[AccountId, int] = field(default_factory=dict)
     cleared: list[SlotKey] = field(default_factory=list)
+    wires: tuple[Wire, ...] = ()
+    flows: dict[int, tuple[list[int], int]] = field(default_factory=dict)
+    load: int | None = None
+    uses_grid: bool = False
+    """Whether the market asks the grid pallet for zones and lines."""
 
     def operator_of(self, zone: int) -> AccountId | None:
         return self.operators.get(zone)
@@ -101,6 +110,16 @@ class World:
     def is_regulator(self, who: AccountId) -> bool:
         return who in REGULATORS
 
+    def wires_of(self, slot: int) -> tuple[Wire, ...]:
+        assert slot > 0
+        return self.wires
+
+    def note_flows(self, slot: int, flows: Sequence[tuple[Wire, int]], rent: int) -> None:
+        self.flows[slot] = ([flow for _, flow in flows], rent)
+
+    def share_permille(self) -> int | None:
+        return self.load
+
     def on_cleared(self, zone: int, slot: int) -> None:
         self.cleared.append((zone, slot))
 
@@ -115,6 +134,7 @@ class EnergyChain:
     balances: Balances
     session: Session
     watt: Watt
+    grid: Grid
     market: Market
     world: World
 
@@ -149,13 +169,20 @@ def compose_energy(state: State, world: World, hook_weight: Weight | None = None
     balances = build.add(
         Balances, index=10, name="Balances", config=BalancesConfig(EXISTENTIAL_DEPOSIT, system)
     )
+    clock = NowSource(timestamp)
     watt = build.add(Watt, index=20, name="Watt", config=None)
+    grid = build.add(
+        Grid,
+        index=27,
+        name="Grid",
+        config=GridConfig(watt, clock, world, lambda: market, ensure_root, GRID_FUND, load_blocks=2),
+    )
     config = MarketConfig(
         asset=watt,
         currency=balances,
-        clock=NowSource(timestamp),
+        clock=clock,
         permissions=world,
-        zones=world,
+        zones=grid if world.uses_grid else world,
         collateral=world,
         regulators=world,
         governance=ensure_root,
@@ -163,6 +190,7 @@ def compose_energy(state: State, world: World, hook_weight: Weight | None = None
         listeners=lambda: (world,),
         market_pot=MARKET_POT,
         treasury_pot=TREASURY_POT,
+        grid_fund=GRID_FUND,
         slot_ms=SLOT_MS,
         default_limits=WIDE,
         registration_deposit=UNIT,
@@ -172,7 +200,7 @@ def compose_energy(state: State, world: World, hook_weight: Weight | None = None
     market = build.add(Market, index=28, name="Market", config=config)
     runtime = build.build(version, system, system.extensions())
     return EnergyChain(
-        RuntimeApi(runtime, session, ()), system, timestamp, balances, session, watt, market, world
+        RuntimeApi(runtime, session, ()), system, timestamp, balances, session, watt, grid, market, world
     )
 
 
@@ -186,8 +214,14 @@ def write_energy_genesis(
     chain.system.genesis()
     chain.balances.genesis(tuple((who, 1_000 * UNIT) for who in (*traders, OPERATOR, *REGULATORS)))
     chain.session.genesis(((ALICE, SessionKeys(bytes(32))),))
-    pots = (MARKET_POT, TREASURY_POT, *(world.wheeling_pot(zone) for zone in world.operators))
+    pots = (MARKET_POT, TREASURY_POT, GRID_FUND, *(world.wheeling_pot(zone) for zone in world.operators))
     chain.watt.genesis(tuple((who, WATT_EACH) for who in traders) + tuple((pot, MINIMUM) for pot in pots))
+    zones = [
+        (zone, Zone(OperatorKind.PEA, who, world.wheeling[zone], 0, ZoneStatus.InService))
+        for zone, who in world.operators.items()
+    ]
+    lines = [((wire.source, wire.target), Line(wire.capacity, wire.wheeling)) for wire in world.wires]
+    chain.grid.genesis(tuple(zones), tuple(lines))
     chain.market.genesis(tuple(parameters))
     for who in traders:
         chain.market.register_participant(Signed(who))

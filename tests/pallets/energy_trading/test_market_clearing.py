@@ -466,7 +466,7 @@ def test_open_book_keeps_its_rules_when_the_market_gets_others(energy: Energy) -
     pass_gate(energy, slot)
     energy.next_block()
     found = energy.pallets.market.clearings.get((ZONE, slot))
-    assert found == Clearing(150, 100, 200, 100, 100 * 150 * VALUE, 100 * 100, 1, 1)
+    assert found == Clearing(150, 100, 200, 100, 100, 100 * 150 * VALUE, 100 * 100, 1, 1)
 
 
 def test_fees_are_collected_by_governance_up_to_what_there_is(energy: Energy) -> None:

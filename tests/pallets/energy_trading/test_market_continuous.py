@@ -190,7 +190,7 @@ def test_gate_ends_what_waits_and_keeps_what_traded() -> None:
     assert market.phase_of(ZONE, slot) is Phase.Cleared
     assert not list(market.orders.items())
     assert energy.pallets.watt.free.get(CHARLIE) == WATT_EACH
-    assert market.clearings.get((ZONE, slot)) == Clearing(100, 100, 100, 4, 400 * VALUE, 0, 0, 0)
+    assert market.clearings.get((ZONE, slot)) == Clearing(100, 100, 100, 4, 4, 400 * VALUE, 0, 0, 0)
     assert market.count(ZONE, slot) == 2
     day = (slot * SLOT_MS + 7 * 3_600_000) // 86_400_000
     assert market.stats.get((ZONE, day)) == DayStats(1, 4, 400 * VALUE, 100, 100, 0, 4 * VALUE, 0)
@@ -213,7 +213,7 @@ def test_halt_cancels_what_waits_and_trades_stand() -> None:
     place(energy, BOB, BUY, 5, 200, slot)
     pass_gate(energy, slot)
     energy.next_block()
-    assert market.clearings.get((ZONE, slot)) == Clearing(99, 99, 100, 9, (400 + 495) * VALUE, 0, 0, 0)
+    assert market.clearings.get((ZONE, slot)) == Clearing(99, 99, 100, 9, 9, (400 + 495) * VALUE, 0, 0, 0)
     energy.close_block()
 
 
