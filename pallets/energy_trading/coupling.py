@@ -91,8 +91,8 @@ class Couplings:
         places = [(zone, key[1], side) for zone in coupling.zones for side in Side]
         return sum(len(self.store.levels.get(place)) for place in places)
 
-    def step(self, key: SlotKey, steps_max: int) -> ZonalClearing | None:
-        """Go so many steps on; return the result once there is none left."""
+    def step(self, key: SlotKey, steps_max: int) -> tuple[ZonalClearing | None, int]:
+        """Go so many steps on; return the result once there is none left, and the steps taken."""
         coupling = self._get(key)
         books = [self._to_zone_book((zone, key[1])) for zone in coupling.zones]
         lines = [
@@ -125,7 +125,7 @@ class Couplings:
         )
         if found is not None:
             self.drop_from_queue(key)
-        return found
+        return found, cursor.steps - coupling.steps
 
     def pay_lines(self, key: SlotKey) -> None:
         """Pay wheeling to the operators where lines begin and the rent to the fund, once all zones are

@@ -49,6 +49,13 @@ class Escrow:
             config = self.store.config
             config.asset.transfer_on_hold(self.store.escrow, who, config.market_pot, amount)
 
+    def pay_in(self, who: AccountId, amount: int) -> None:
+        """Move free balance into the pot; InsufficientFunds where there is too little above the minimum."""
+        config = self.store.config
+        if amount > config.asset.reducible_balance(who, Preservation.PRESERVE):
+            raise self.store.error(errors.InsufficientFunds)
+        config.asset.transfer(who, config.market_pot, amount, Preservation.PRESERVE)
+
     def refund(self, who: AccountId, amount: int) -> None:
         """Pay an account back out of the pot, or write down that it may claim it."""
         if not amount:

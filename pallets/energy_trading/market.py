@@ -22,6 +22,8 @@ from msgspec import structs
 from pallets.energy_trading import market_errors as errors
 from pallets.energy_trading import market_events as events
 from pallets.energy_trading import weights
+from pallets.energy_trading.bilateral import BilateralDesk
+from pallets.energy_trading.block_work import BlockWork
 from pallets.energy_trading.continuous import ContinuousTrading
 from pallets.energy_trading.coupling import Couplings
 from pallets.energy_trading.escrow import Escrow
@@ -31,12 +33,16 @@ from pallets.energy_trading.market_config import MarketConfig
 from pallets.energy_trading.market_store import MarketStore
 from pallets.energy_trading.market_types import (
     BOOK_ORDERS_MAX,
+    CONTRACT_SLOTS_MAX,
     HORIZON_MAX,
     OPEN_ORDERS_MAX,
     ROW_PAGE,
     ZONES_MAX,
+    Bilateral,
     Book,
     Clearing,
+    ContractId,
+    Contracts,
     Coupling,
     DayStats,
     HoldReason,
@@ -73,10 +79,8 @@ from pallets.energy_trading.orders import Side
 from pallets.energy_trading.positions import Positions
 from pallets.energy_trading.slot_life import SlotLife
 from pallets.energy_trading.trade_rows import TradeRows
-from pallets.energy_trading.units import compute_slot
 from runtime.frame.call import call
 from runtime.frame.dispatch import (
-    DispatchError,
     Origin,
     Pays,
     PostDispatchInfo,
@@ -93,9 +97,6 @@ BATCH_MAX = 64
 CANCEL_MAX = OPEN_ORDERS_MAX
 STEP_ORDERS = ROW_PAGE
 """Orders that one `step_clearing` deals with."""
-
-STEPS_MIN = 64
-"""Steps of an auction of several zones that every block takes, so that it ends."""
 
 Orders: TypeAlias = tuple[NewOrder, ...]
 
@@ -155,6 +156,16 @@ class Market(Pallet[MarketConfig]):
         TWOX_64_CONCAT, default=DayStats(), docs="A zone's trade by Thai day, counted from 1970."
     )
 
+    archive_cursor: Map[ZoneId, SlotId] = storage(
+        TWOX_64_CONCAT, default=0, docs="The next slot of a zone to be archived."
+    )
+    next_contract_id: Value[ContractId] = storage(default=0, docs="The number of the next contract.")
+    bilaterals: Map[ContractId, Bilateral | None] = storage(
+        TWOX_64_CONCAT, docs="Contracts between two accounts, proposed or accepted."
+    )
+    contracts: Map[AccountId, Contracts] = storage(
+        BLAKE2_128_CONCAT, default=(), docs="The contracts that an account has proposed."
+    )
     couplings: Map[SlotKey, Coupling | None] = storage(
         TWOX_64_CONCAT, docs="Auctions of several zones, by the first of them and slot."
     )
@@ -186,6 +197,9 @@ class Market(Pallet[MarketConfig]):
             self.work_queue,
             self.unclaimed,
             self.stats,
+            self.next_contract_id,
+            self.bilaterals,
+            self.contracts,
             self.couplings,
             self.coupling_queue,
         )
@@ -193,9 +207,13 @@ class Market(Pallet[MarketConfig]):
         self.escrow = escrow
         self.desk = OrderDesk(self.store, books, escrow, ContinuousTrading(self.store, books, escrow, rows))
         work, couplings = OrderWork(self.store, books, escrow, rows), Couplings(self.store, escrow)
-        self.life = SlotLife(self.store, books, escrow, work, couplings)
-        self.halts = Halts(self.store, self.life, self.halt_votes)
         self.book = Positions(self.store)
+        self.life = SlotLife(self.store, books, escrow, work, couplings, rows, self.book)
+        self.work = BlockWork(
+            self.state, self.store, self.life, self.zones, self.work_cursor, self.archive_cursor
+        )
+        self.bilateral = BilateralDesk(self.store, books, escrow, self.desk)
+        self.halts = Halts(self.store, self.life, self.halt_votes)
 
     @constant
     def slot_ms(self) -> u32:
@@ -237,23 +255,12 @@ class Market(Pallet[MarketConfig]):
     def on_initialize(self, number: int) -> Weight:
         """Close the gates that are due and find their prices, at least one and then as weight allows."""
         del number
-        used = weights.MARKET_LOOK
-        for zone in self.zones.get():
-            used = self._close_gates(zone, used)
-        return self._price_groups(used)
+        return self.work.begin()
 
     def on_idle(self, number: int, remaining: Weight) -> Weight:
-        """Fill and refund orders of closed books, zone after zone, as weight allows."""
+        """Fill and refund orders of closed books and archive old slots, as weight allows."""
         del number
-        zones = self.zones.get()
-        limit = remaining.least(self.config.hook_weight)
-        used = weights.MARKET_LOOK
-        first = self.work_cursor.get()
-        for place in range(len(zones)):
-            used = self._work(zones[(first + place) % len(zones)], limit, used)
-        if any(self.work_queue.get(zone) for zone in zones):
-            self.work_cursor.put((first + 1) % len(zones))
-        return used
+        return self.work.go_on(remaining.least(self.config.hook_weight))
 
     # --- calls: who trades
 
@@ -395,6 +402,52 @@ class Market(Pallet[MarketConfig]):
         self.escrow.collect(to, amount)
         self.deposit(events.FeesCollected(to, amount))
 
+    # --- calls: contracts
+
+    @call(14, weight=weights.MARKET_PROPOSE_BILATERAL)
+    def propose_bilateral(
+        self,
+        origin: Origin,
+        partner: AccountId,
+        zone: ZoneId,
+        slots: tuple[SlotId, SlotId],
+        side: Side,
+        qty: u64,
+        price: u32,
+    ) -> None:
+        """Propose a contract to a partner: so many Wh in each slot from the first to the last, at a price.
+
+        `side` is the sender's. The buyer pays fee and wheeling besides the price.
+        """
+        who = ensure_signed(origin)
+        seller, buyer = (partner, who) if side is Side.BUY else (who, partner)
+        self.bilateral.propose(Bilateral(seller, buyer, zone, *slots, qty, price, who, is_active=False))
+
+    @call(
+        15,
+        weight=weights.MARKET_ACCEPT_BILATERAL.plus(
+            weights.MARKET_ACCEPT_BILATERAL_PER_SLOT.times(CONTRACT_SLOTS_MAX)
+        ),
+    )
+    def accept_bilateral(self, origin: Origin, contract: ContractId) -> PostDispatchInfo:
+        """Accept a contract that was proposed to the sender; the buyer pays for all its slots now."""
+        slots = self.bilateral.accept(ensure_signed(origin), contract)
+        per_slot = weights.MARKET_ACCEPT_BILATERAL_PER_SLOT.times(slots)
+        return PostDispatchInfo(weights.MARKET_ACCEPT_BILATERAL.plus(per_slot))
+
+    @call(
+        16,
+        weight=weights.MARKET_TERMINATE_BILATERAL.plus(
+            weights.MARKET_TERMINATE_BILATERAL_PER_SLOT.times(CONTRACT_SLOTS_MAX)
+        ),
+    )
+    def terminate_bilateral(self, origin: Origin, contract: ContractId) -> PostDispatchInfo:
+        """Withdraw, reject or end a contract of the sender: for slots whose gates are open the buyer is
+        refunded."""
+        slots = self.bilateral.terminate(ensure_signed(origin), contract)
+        per_slot = weights.MARKET_TERMINATE_BILATERAL_PER_SLOT.times(slots)
+        return PostDispatchInfo(weights.MARKET_TERMINATE_BILATERAL.plus(per_slot))
+
     # --- what others ask for
 
     def iterate(self, zone: int, slot: int, after: AccountId | None, limit: int) -> list[SlotPosition]:
@@ -425,8 +478,7 @@ class Market(Pallet[MarketConfig]):
     def is_gate_open(self, zone: int, slot: int) -> bool:
         """Tell whether orders of a slot may still change, no further ahead than a market may open."""
         market = self.markets.get(zone)
-        current = compute_slot(self.config.clock.now_ms(), self.config.slot_ms)
-        is_near = slot <= current + HORIZON_MAX
+        is_near = slot <= self.store.current_slot() + HORIZON_MAX
         return market is not None and is_near and self.store.is_before_gate((zone, slot), market)
 
     def halt_for_emergency(self, zone: int) -> None:
@@ -449,57 +501,5 @@ class Market(Pallet[MarketConfig]):
             found = ZoneMarket(parameters)
         self.markets.put(zone, structs.replace(found, parameters=parameters))
 
-    def _close_gates(self, zone: int, used: Weight) -> Weight:
-        market = self.markets.get(zone)
-        assert market is not None, "a listed zone has a market"
-        for slot in self.gate_queue.get(zone):
-            key = (zone, slot)
-            if not self.life.is_due(key, market):
-                break
-            per_level = weights.MARKET_CLOSE_GATE_PER_LEVEL.times(self.life.count_levels(key))
-            cost = weights.MARKET_CLOSE_GATE.plus(per_level)
-            is_first = used == weights.MARKET_LOOK
-            if not is_first and not used.plus(cost).fits(self.config.hook_weight):
-                break
-            if not self.life.close_gate(key):
-                break
-            used = used.plus(cost)
-        return used
-
-    def _price_groups(self, used: Weight) -> Weight:
-        """Go on with the first auction of several zones that waits, as far as weight allows."""
-        queue = self.coupling_queue.get()
-        if not queue:
-            return used
-        per_level = weights.MARKET_PRICE_ZONES_PER_LEVEL.times(self.life.couplings.count_levels(queue[0]))
-        used = used.plus(weights.MARKET_PRICE_ZONES).plus(per_level)
-        room = self.config.hook_weight.minus(used)
-        steps = max(STEPS_MIN, _times(room, weights.MARKET_PRICE_ZONES_PER_STEP))
-        self.life.price_group(queue[0], steps)
-        return used.plus(weights.MARKET_PRICE_ZONES_PER_STEP.times(steps))
-
-    def _work(self, zone: int, limit: Weight, used: Weight) -> Weight:
-        for slot in self.work_queue.get(zone):
-            room = limit.minus(used.plus(weights.MARKET_STEP_CLEARING))
-            orders_max = _times(room, weights.MARKET_STEP_CLEARING_PER_ORDER)
-            if orders_max == 0:
-                break
-            mark = self.state.mark()
-            try:
-                done = self.life.work((zone, slot), orders_max)
-            except DispatchError:
-                # The asset refuses for now, as while it is frozen as a whole: the work waits.
-                self.state.rollback(mark)
-                done = orders_max
-            per_order = weights.MARKET_STEP_CLEARING_PER_ORDER.times(done)
-            used = used.plus(weights.MARKET_STEP_CLEARING).plus(per_order)
-        return used
-
     def _registration(self) -> Reason:
         return Reason(self.index, HoldReason.Registration)
-
-
-def _times(room: Weight, each: Weight) -> int:
-    """Return how often a weight fits into another."""
-    by_time = room.ref_time // max(1, each.ref_time)
-    return min(by_time, room.proof_size // max(1, each.proof_size))

@@ -43,6 +43,7 @@ def check_market(store: MarketStore, zones: tuple[int, ...]) -> None:
     listed = sum(1 for _ in store.positions.items())
     assert listed == sum(book.positions for _, book in store.books.items() if book is not None)
     _check_queues(store, zones)
+    _check_contracts(store)
     pot = store.config.asset.reducible_balance(store.config.market_pot, Preservation.PRESERVE)
     assert pot >= owed, f"the pot has {pot} for {owed} that it owes"
 
@@ -77,6 +78,8 @@ def _check_book(store: MarketStore, key: SlotKey, book: Book, orders: dict[int, 
     assert len(own) == book.orders <= BOOK_ORDERS_MAX, f"{key}: {len(own)} orders, {book.orders} counted"
     positions = [(who, one) for who, one in store.positions.items_of(key) if one is not None]
     assert len(positions) == book.positions, f"{key}: positions are miscounted"
+    if book.phase is Phase.Archived:
+        return 0
     _check_positions(key, positions, own)
     _check_levels(store, key, book, own)
     bought = sum(one.traded_wh for _, one in positions if one.side is Side.BUY)
@@ -141,3 +144,11 @@ def _check_queues(store: MarketStore, zones: tuple[int, ...]) -> None:
         assert sorted(gates) == sorted(slot for slot, phase in own.items() if phase is Phase.Open)
         busy = [slot for slot, phase in own.items() if phase in BUSY]
         assert sorted(work) == sorted(busy)
+
+
+def _check_contracts(store: MarketStore) -> None:
+    """Contracts are listed by who proposed them, and numbered below the next."""
+    listed = sorted((number, who) for who, numbers in store.contracts.items() for number in numbers)
+    stored = [(number, one.proposer) for number, one in store.bilaterals.items() if one is not None]
+    assert sorted(stored) == listed, "a contract is listed once"
+    assert all(number < store.next_contract_id.get() for number, _ in stored)

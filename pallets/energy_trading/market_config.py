@@ -59,6 +59,10 @@ class ZoneSource(Protocol):
         """Hear what an auction sends over lines, in Wh, and which rent it pays into the fund."""
         ...
 
+    def forget_slot(self, slot: int) -> None:
+        """Hear that a slot is archived in some zone."""
+        ...
+
 
 class Collateral(Protocol):
     """Whether sellers are good for what they offer."""

@@ -133,3 +133,15 @@ class StillOpen(PalletError, index=31):
 
 class TooManyMatches(PalletError, index=32):
     """The order would trade with more others than one call may; submit it in parts."""
+
+
+class UnknownContract(PalletError, index=33):
+    """There is no contract with this number."""
+
+
+class BadContract(PalletError, index=34):
+    """A contract is with another account, from a slot to the same or a later one, and not over too many."""
+
+
+class TooManyContracts(PalletError, index=35):
+    """The account has proposed as many contracts as it may; terminate one that is over."""

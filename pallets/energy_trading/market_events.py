@@ -4,6 +4,7 @@ Energy is in Wh, prices in ticks of 0.0001 THB per kWh, money in units of 10‚Åª¬
 """
 
 from pallets.energy_trading.market_types import (
+    ContractId,
     Limits,
     MarketParameters,
     OrderId,
@@ -192,3 +193,25 @@ class ZonesCleared(Event, index=21):
     zones: Zones
     welfare: u128
     rent: u128
+
+
+class BilateralProposed(Event, index=22):
+    """An account proposed a contract to a partner."""
+
+    contract: ContractId
+    proposer: AccountId
+    partner: AccountId
+
+
+class BilateralAccepted(Event, index=23):
+    """A contract was accepted: the buyer paid for all its slots, the seller is owed the energy's value."""
+
+    contract: ContractId
+    paid: u128
+
+
+class BilateralTerminated(Event, index=24):
+    """A contract was withdrawn, rejected or ended; for slots that were still open the buyer was refunded."""
+
+    contract: ContractId
+    refunded: u128

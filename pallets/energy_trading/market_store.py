@@ -13,8 +13,11 @@ from typing import Final
 from pallets.energy_trading import market_errors as errors
 from pallets.energy_trading.market_config import MarketConfig
 from pallets.energy_trading.market_types import (
+    Bilateral,
     Book,
     Clearing,
+    ContractId,
+    Contracts,
     Coupling,
     Couplings,
     DayStats,
@@ -73,6 +76,9 @@ class MarketStore:
     work_queue: Map[ZoneId, Slots]
     unclaimed: Map[AccountId, u128]
     stats: Map[tuple[ZoneId, u32], DayStats]
+    next_contract_id: Value[ContractId]
+    bilaterals: Map[ContractId, Bilateral | None]
+    contracts: Map[AccountId, Contracts]
     couplings: Map[SlotKey, Coupling | None]
     coupling_queue: Value[Couplings]
 
@@ -92,6 +98,10 @@ class MarketStore:
             raise self.error(errors.NotOwner)
         return order
 
+    def current_slot(self) -> int:
+        """Return the slot that is running."""
+        return compute_slot(self.config.clock.now_ms(), self.config.slot_ms)
+
     def start_of(self, slot: int) -> int:
         """Return the moment when a slot begins, in milliseconds."""
         return slot_start_ms(slot, self.config.slot_ms)
@@ -110,9 +120,12 @@ class MarketStore:
         if market.is_halted:
             raise self.error(errors.MarketHalted)
         self.ensure_before_gate(key, market)
-        current = compute_slot(self.config.clock.now_ms(), self.config.slot_ms)
-        if key[1] > current + market.parameters.horizon:
+        if key[1] > self.current_slot() + market.parameters.horizon:
             raise self.error(errors.TooFarAhead)
+
+    def is_gate_past(self, key: SlotKey, market: Market) -> bool:
+        """Tell whether the time of a slot's gate has come."""
+        return self.gate_of(*key, market) <= self.config.clock.now_ms()
 
     def is_before_gate(self, key: SlotKey, market: Market) -> bool:
         """Tell whether orders of a slot may still change."""
@@ -124,11 +137,9 @@ class MarketStore:
 
     def ensure_before_gate(self, key: SlotKey, market: Market) -> None:
         """Raise SlotNotOpen, GateClosed or NotActive unless orders of a slot may still change."""
-        zone, slot = key
-        now = self.config.clock.now_ms()
-        if self.start_of(slot) <= now:
+        if self.start_of(key[1]) <= self.config.clock.now_ms():
             raise self.error(errors.SlotNotOpen)
-        if self.gate_of(zone, slot, market) <= now:
+        if self.is_gate_past(key, market):
             raise self.error(errors.GateClosed)
         book = self.books.get(key)
         if book is not None and book.phase is not Phase.Open:

@@ -300,6 +300,41 @@ class Progress(Struct, path="pallet_market::Progress"):
     peaks: Peaks = ()
 
 
+CONTRACT_SLOTS_MAX: Final = 96
+"""Slots of one contract: a day of quarter hours."""
+CONTRACTS_MAX: Final = 32
+"""Contracts that one account has proposed."""
+ContractId: TypeAlias = u32
+Contracts: TypeAlias = Annotated[tuple[ContractId, ...], MaxLen(CONTRACTS_MAX)]
+
+
+class Bilateral(Struct, path="pallet_market::Bilateral"):
+    """A contract of two accounts: so many Wh in each slot from the first to the last, at a fixed price.
+
+    The buyer pays fee and wheeling besides. `proposer` is one of the two.
+    """
+
+    seller: AccountId
+    buyer: AccountId
+    zone: ZoneId
+    first: SlotId
+    last: SlotId
+    qty: u64
+    price: u32
+    proposer: AccountId
+    is_active: bool
+
+    @property
+    def partner(self) -> AccountId:
+        """The one that the contract was proposed to."""
+        return self.seller if self.proposer == self.buyer else self.buyer
+
+    @property
+    def slots(self) -> range:
+        """The slots of the contract."""
+        return range(self.first, self.last + 1)
+
+
 class Wire(Struct, path="pallet_market::Wire"):
     """A line between two zones: Wh that fit into the slot, and wheeling in ticks."""
 

@@ -76,11 +76,11 @@ class OrderDesk:
         store.ensure_open(key, market)
         if new.flags & ~FLAGS_KNOWN:
             raise store.error(errors.UnknownFlags)
-        self._ensure_within_bands(market, participant, new.qty, new.limit)
+        self.ensure_within_bands(market, participant, new.qty, new.limit)
         book = self.books.open_book(key, make_terms(store, new.zone))
-        position = self._ensure_position(who, participant, new, book)
+        position = self.ensure_position(who, participant, new, book)
         value = compute_value(new.qty, new.limit)
-        self._count_ordered(who, participant, value)
+        self.count_ordered(who, participant, value)
         if new.side is Side.BUY:
             self.escrow.hold(who, value)
         order_id = store.next_order_id.get()
@@ -98,7 +98,7 @@ class OrderDesk:
         market = store.get_market(order.zone)
         store.ensure_open(key, market)
         participant = self.ensure_trader(who)
-        self._ensure_within_bands(market, participant, qty, limit)
+        self.ensure_within_bands(market, participant, qty, limit)
         book = store.books.get(key)
         assert book is not None, "an order has a book"
         amended = structs.replace(order, qty=qty, limit=limit)
@@ -119,7 +119,7 @@ class OrderDesk:
         book = self.books.remove(order_id, order, book)
         store.books.put(key, self._shift(order, book, -1, -order.qty))
         self.escrow.release(who, money_of(order))
-        self._uncount_ordered(who, compute_value(order.qty, order.limit))
+        self.uncount_ordered(who, compute_value(order.qty, order.limit))
         store.deposit(events.OrderCancelled(order_id))
 
     def cancel_all(self, who: AccountId, zone: int, slot: int | None) -> int:
@@ -139,14 +139,15 @@ class OrderDesk:
 
     # --- checks
 
-    def _ensure_within_bands(self, market: Market, participant: Participant, qty: int, limit: int) -> None:
+    def ensure_within_bands(self, market: Market, participant: Participant, qty: int, limit: int) -> None:
+        """Raise QtyOutOfRange, PriceOutOfBand or TickSize unless an account may trade so in one order."""
         qty_max = min(market.parameters.qty_max, participant.limits.order_max)
         try:
             rules.ensure_order(market.parameters.bands(qty_max), qty, limit)
         except rules.OrderError as refusal:
             raise self.store.error(REFUSALS[type(refusal)]) from refusal
 
-    def _ensure_position(
+    def ensure_position(
         self, who: AccountId, participant: Participant, new: NewOrder, book: Book
     ) -> Position:
         """Return the account's position in the slot; SideLocked, LimitExceededPosition, PriceOutOfBand or
@@ -164,14 +165,15 @@ class OrderDesk:
             raise store.error(errors.PriceOutOfBand)
         return position
 
-    def _count_ordered(self, who: AccountId, participant: Participant, value: int) -> None:
+    def count_ordered(self, who: AccountId, participant: Participant, value: int) -> None:
+        """Count what an account orders today; LimitExceededDaily."""
         today = self._today()
         ordered = value + (participant.ordered if participant.day == today else 0)
         if ordered > participant.limits.daily_max:
             raise self.store.error(errors.LimitExceededDaily)
         self.store.participants.put(who, structs.replace(participant, day=today, ordered=ordered))
 
-    def _uncount_ordered(self, who: AccountId, value: int) -> None:
+    def uncount_ordered(self, who: AccountId, value: int) -> None:
         """Take a cancelled order off what was ordered today; what was ordered before counts no more."""
         participant = self.store.participants.get(who)
         assert participant is not None, "who has an open order is registered"
@@ -203,7 +205,7 @@ class OrderDesk:
         self.store.orders.put(order_id, amended)
         self.store.books.put((order.zone, order.slot), self._shift(order, book, 0, -less))
         self.escrow.release(order.who, money_of(order) - money_of(amended))
-        self._uncount_ordered(order.who, compute_value(less, order.limit))
+        self.uncount_ordered(order.who, compute_value(less, order.limit))
 
     def _replace(
         self, order_id: int, order: Order, amended: Order, book: Book, participant: Participant
@@ -211,11 +213,11 @@ class OrderDesk:
         who, key = order.who, (order.zone, order.slot)
         book = self._shift(order, self.books.remove(order_id, order, book), -1, -order.qty)
         new = NewOrder(order.zone, order.slot, order.side, amended.qty, amended.limit, order.flags)
-        self._uncount_ordered(who, compute_value(order.qty, order.limit))
+        self.uncount_ordered(who, compute_value(order.qty, order.limit))
         counted = self.store.participants.get(who)
         assert counted is not None, "who has an open order is registered"
-        position = self._ensure_position(who, participant, new, book)
-        self._count_ordered(who, counted, compute_value(new.qty, new.limit))
+        position = self.ensure_position(who, participant, new, book)
+        self.count_ordered(who, counted, compute_value(new.qty, new.limit))
         self.escrow.adjust(who, money_of(order), money_of(amended))
         self.store.books.put(key, self._enter(who, new, book, position, order_id, order.filled))
 

@@ -40,7 +40,9 @@ from pallets.energy_trading.market_types import (
 from pallets.energy_trading.order_books import OrderBooks
 from pallets.energy_trading.order_work import OrderWork, start_side
 from pallets.energy_trading.orders import Side
-from pallets.energy_trading.units import compute_slot, compute_value
+from pallets.energy_trading.positions import Positions
+from pallets.energy_trading.trade_rows import TradeRows
+from pallets.energy_trading.units import compute_value
 from pallets.energy_trading.zonal import ZoneClearing
 from runtime.primitives.row_tree import fold_peaks
 
@@ -54,12 +56,16 @@ class SlotLife:
     escrow: Escrow
     orders: OrderWork
     couplings: Couplings
+    rows: TradeRows
+    positions: Positions
 
     def phase_of(self, key: SlotKey) -> Phase:
         """Return how far a slot of a zone has come."""
         store, slot = self.store, key[1]
         book = store.books.get(key)
         now, start = store.config.clock.now_ms(), store.start_of(slot)
+        if book is None and store.trades_root.contains(key):
+            return Phase.Archived
         if book is not None and book.phase not in {Phase.Open, Phase.Cleared}:
             return book.phase
         if start <= now:
@@ -71,8 +77,8 @@ class SlotLife:
     def _phase_ahead(self, key: SlotKey) -> Phase:
         """Return the phase of a slot to come whose gate no work has followed."""
         zone, slot = key
-        market, now = self.store.markets.get(zone), self.store.config.clock.now_ms()
-        if market is None or slot > compute_slot(now, self.store.config.slot_ms) + market.parameters.horizon:
+        market = self.store.markets.get(zone)
+        if market is None or slot > self.store.current_slot() + market.parameters.horizon:
             return Phase.Future
         if market.is_halted:
             return Phase.Halted
@@ -84,11 +90,11 @@ class SlotLife:
         if book is not None:
             return book.phase in {Phase.Cleared, Phase.Settled, Phase.Archived, Phase.Halted}
         market = self.store.markets.get(key[0])
-        return market is None or self.store.gate_of(*key, market) <= self.store.config.clock.now_ms()
+        return market is None or self.store.is_gate_past(key, market)
 
     def is_due(self, key: SlotKey, market: Market) -> bool:
         """Tell whether the gate of a slot is to be closed now."""
-        return self.store.gate_of(*key, market) <= self.store.config.clock.now_ms()
+        return self.store.is_gate_past(key, market)
 
     def count_levels(self, key: SlotKey) -> int:
         """Return how many prices a book has, which is what its price costs."""
@@ -146,11 +152,12 @@ class SlotLife:
         store.gate_queue.put(zone, tuple(one for one in store.gate_queue.get(zone) if one != slot))
         store.work_queue.put(zone, (*store.work_queue.get(zone), slot))
 
-    def price_group(self, key: SlotKey, steps_max: int) -> None:
-        """Go on with an auction of several zones; begin to fill them once it has its prices."""
-        found = self.couplings.step(key, steps_max)
+    def price_group(self, key: SlotKey, steps_max: int) -> int:
+        """Go on with an auction of several zones, and begin to fill them once it has its prices; return the
+        steps taken."""
+        found, taken = self.couplings.step(key, steps_max)
         if found is None:
-            return
+            return taken
         lead = self.store.books.get(key)
         assert lead is not None, "a zone of an auction has a book"
         for zone, result in zip(self.couplings.zones_of(key, lead), found.zones, strict=True):
@@ -158,6 +165,7 @@ class SlotLife:
             assert book is not None, "a zone of an auction has a book"
             self.store.books.put((zone, key[1]), structs.replace(book, phase=Phase.Clearing))
             self._begin_fills((zone, key[1]), book, result, 0)
+        return taken
 
     def _begin_fills(self, key: SlotKey, book: Book, found: ZoneClearing | None, welfare: int) -> None:
         """Store and tell a zone's result, and begin to fill, or without a price to return, its orders."""
@@ -332,6 +340,40 @@ class SlotLife:
         self.escrow.pay_out(store.config.zones.wheeling_pot(zone), book.wheeling)
         store.books.put(key, structs.replace(book, phase=Phase.Settled, fees=0, wheeling=0))
         store.deposit(events.SlotSettled(zone, slot, book.fees, book.wheeling))
+
+    def is_old(self, slot: int) -> bool:
+        """Tell whether the rows of a slot need not be kept any more."""
+        config = self.store.config
+        return self.store.start_of(slot + 1) + config.archive_ms <= config.clock.now_ms()
+
+    def archive(self, key: SlotKey, entries_max: int) -> bool:
+        """Remove positions of an old slot, at most so many, and then its rows and its book; the result, the
+        root of the rows and the statistics stay. Tells whether nothing is left to be done.
+
+        What is not settled waits, and so does what a seller is still owed.
+        """
+        store = self.store
+        book = store.books.get(key)
+        if book is None:
+            return True
+        is_empty = book.positions == 0 and book.phase in {Phase.Cleared, Phase.Halted}
+        if not is_empty and book.phase not in {Phase.Settled, Phase.Archived}:
+            return False
+        page = self.positions.list_after(key, None, entries_max)
+        if any(position.receivable for position in page):
+            return False
+        for position in page:
+            store.positions.remove(key, position.who)
+        left = book.positions - len(page)
+        if left:
+            store.books.put(key, structs.replace(book, phase=Phase.Archived, positions=left))
+            return False
+        self.rows.drop(key)
+        store.books.remove(key)
+        store.couplings.remove(key)
+        store.config.zones.forget_slot(key[1])
+        store.deposit(events.SlotArchived(*key))
+        return True
 
 
 def _to_stored(margin: Margin | None) -> SideMargin | None:

@@ -53,6 +53,13 @@ class TradeRows:
             self.store.trades.remove((*key, number))
         return taken, structs.replace(progress, rows=progress.rows - len(taken), peaks=())
 
+    def drop(self, key: SlotKey) -> None:
+        """Remove all rows of a slot, whose root stays."""
+        number = 0
+        while self.store.trades.contains((*key, number)):
+            self.store.trades.remove((*key, number))
+            number += 1
+
 
 def compute_rows_root(store: MarketStore, key: SlotKey) -> Hash:
     """Return the root of all rows of a slot, from the rows themselves; linear in them."""

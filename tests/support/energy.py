@@ -45,6 +45,7 @@ from tests.support.watt_ledger import MINIMUM, Watt
 
 SLOT_MS = 10_000
 GATE_MS = 3_000
+ARCHIVE_MS = 30_000
 HORIZON = 4
 ZONE = 1
 OPERATOR = account("//Operator")
@@ -85,6 +86,7 @@ class World:
     cleared: list[SlotKey] = field(default_factory=list)
     wires: tuple[Wire, ...] = ()
     flows: dict[int, tuple[list[int], int]] = field(default_factory=dict)
+    forgotten: list[int] = field(default_factory=list)
     load: int | None = None
     uses_grid: bool = False
     """Whether the market asks the grid pallet for zones and lines."""
@@ -116,6 +118,9 @@ class World:
 
     def note_flows(self, slot: int, flows: Sequence[tuple[Wire, int]], rent: int) -> None:
         self.flows[slot] = ([flow for _, flow in flows], rent)
+
+    def forget_slot(self, slot: int) -> None:
+        self.forgotten.append(slot)
 
     def share_permille(self) -> int | None:
         return self.load
@@ -196,6 +201,7 @@ def compose_energy(state: State, world: World, hook_weight: Weight | None = None
         registration_deposit=UNIT,
         hook_weight=hook_weight or Weight(500_000_000_000, 1 << 63),
         gate_stagger_ms=0,
+        archive_ms=ARCHIVE_MS,
     )
     market = build.add(Market, index=28, name="Market", config=config)
     runtime = build.build(version, system, system.extensions())

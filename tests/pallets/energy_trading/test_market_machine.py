@@ -102,6 +102,22 @@ class MarketMachine(RuleBasedStateMachine):
         market, slot = self.energy.pallets.market, next_slot(self.energy, ahead)
         market.on_settled(ZONE, slot)
 
+    @rule(
+        who=WHO, partner=WHO, side=SIDE, first=st.integers(0, 3), more=st.integers(0, 2), qty=QTY, price=LIMIT
+    )
+    def propose(
+        self, who: bytes, partner: bytes, side: Side, first: int, more: int, qty: int, price: int
+    ) -> None:
+        slot = next_slot(self.energy, first)
+        self.act(who, "propose_bilateral", partner, ZONE, (slot, slot + more), side, qty, price)
+
+    @rule(place=st.integers(0, 9), who=WHO, is_end=st.booleans())
+    def answer(self, place: int, who: bytes, is_end: bool) -> None:
+        contracts = list(self.energy.pallets.market.bilaterals.items())
+        number, contract = contracts[place % len(contracts)] if contracts else (place, None)
+        partner = who if contract is None else contract.partner
+        self.act(partner, "terminate_bilateral" if is_end else "accept_bilateral", number)
+
     @rule(blocks=st.integers(1, 9))
     def pass_time(self, blocks: int) -> None:
         self.energy.next_block(blocks)

@@ -238,7 +238,7 @@ def test_halt_before_the_price_refunds_all_that_were_to_be_cleared_together() ->
 
 
 def test_auction_of_zones_goes_on_over_blocks_to_one_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pallets.energy_trading.market.STEPS_MIN", 1)
+    monkeypatch.setattr("pallets.energy_trading.block_work.STEPS_MIN", 1)
     wires = [Wire(1, 2, 100, 1), Wire(2, 1, 50, 3)]
     orders = [(1 + place % 2, Side(place % 3 % 2), 10 + place, 20 + place * 7 % 11) for place in range(20)]
     found = []
