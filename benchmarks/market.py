@@ -1,7 +1,9 @@
-"""Cost of the energy market's algorithms, without storage: clearing, zonal clearing and settlement.
+"""Cost of the energy market: clearing, zonal clearing and settlement without storage, clearing also with it.
 
 `python -m benchmarks.market [ORDERS…]` prints one JSON line for each call auction of so many orders (100,
-1,000, 10,000 and 50,000 unless told), for each network of zones and for each settlement. Times are CPU times
+1,000, 4,096, 10,000 and 50,000 unless told), for each network of zones and for each settlement; and one for
+each auction of up to 4,096 orders through the pallet: what placing an order costs, the block of the gate, and
+the fills with all payments, on values that are decoded already. Times are CPU times
 of this process, the least and the median of several runs on the same book. A call auction is measured on
 prices that are all different, where there are as many levels as orders, and on prices in steps of 0.01 THB;
 it covers the level sums, the price, and the fills of both sides in pages, in proportion at the margin. Every
@@ -15,11 +17,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from blake3 import blake3
+from msgspec import structs
 
 from benchmarks.measure import Meter, report
 from pallets.energy_trading.clearing import compute_clearing
 from pallets.energy_trading.fills import Rationing, fill_page, measure_page, start_filling
 from pallets.energy_trading.levels import Margin, Order, Rules, collect_levels
+from pallets.energy_trading.market_types import BOOK_ORDERS_MAX
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.zonal import Line, ZonalClearing, ZoneBook, clear_zones
 from pallets.settlement.imbalance import (
@@ -33,13 +37,17 @@ from pallets.settlement.imbalance import (
 from pallets.settlement.imbalance import (
     measure_page as measure_settlement_page,
 )
+from runtime.frame.dispatch import Weight
+from runtime.primitives.types import AccountId
+from tests.support.energy import PARAMETERS, ZONE, World, energy_chain, next_slot, pass_gate_time
 
-SIZES: Final = (100, 1_000, 10_000, 50_000)
+SIZES: Final = (100, 1_000, BOOK_ORDERS_MAX, 10_000, 50_000)
 NETWORKS: Final = ((4, 200), (8, 500), (8, 2_000), (16, 2_000))
 ACCOUNTS: Final = (1_000, 10_000)
 RUNS: Final = 7
 PAGE: Final = 128
 RULES: Final = Rules(k_permille=500, fee_bps=100, wheeling_ticks=5_000)
+NO_IDLE: Final = Weight(1, 0)
 TERMS: Final = Terms(22_000, 57_982, 50, 50, 1_000, has_netting=True)
 LOW, HIGH = 22_000, 58_000
 WHEELING: Final = (0, 500, 5_000, 10_700)
@@ -113,6 +121,52 @@ def bench_auction(orders: int, step: int) -> None:
     )
 
 
+def bench_stored_auction(orders: int, step: int) -> None:
+    """Clear a book of the market pallet, each order by an account of its own; the result is the pure one."""
+    meter = Meter()
+    random = Stream(orders)
+    bids, offers = (make_orders(random, orders // 2, step) for _ in Side)
+    expected = compute_clearing(collect_levels(Side.BUY, bids), collect_levels(Side.SELL, offers), RULES)
+    people = [AccountId(b"trader" + number.to_bytes(26, "big")) for number in range(orders)]
+    parameters = structs.replace(PARAMETERS, k_permille=RULES.k_permille, fee_bps=RULES.fee_bps)
+    world = World(wheeling={ZONE: RULES.wheeling_ticks})
+    chain = energy_chain(parameters, world, more=people, hook_weight=NO_IDLE)
+    slot, market = next_slot(chain, 3), chain.pallets.market
+    sides = [Side.BUY] * len(bids) + [Side.SELL] * len(offers)
+    calls = [
+        (who, chain.call("Market.submit_order", ZONE, slot, side, *order, 0))
+        for who, side, order in zip(people, sides, bids + offers, strict=True)
+    ]
+
+    def submit() -> None:
+        for who, call in calls:
+            chain.assert_ok(who, call)
+            chain.state.settle()
+
+    def fill() -> None:
+        while market.work_queue.get(ZONE):
+            market.life.work((ZONE, slot), PAGE)
+
+    submit_ms = measure_ms(submit, runs=1)["least"]
+    pass_gate_time(chain, slot)
+    chain.close_block()
+    gate_ms = measure_ms(chain.open_block, runs=1)["least"]
+    fill_ms = measure_ms(fill, runs=1)["least"]
+    found = market.clearings.get((ZONE, slot))
+    assert found is not None
+    assert expected is not None
+    assert (found.price, found.volume) == (expected.price, expected.volume_wh)
+    report(
+        "clearing_stored",
+        orders=orders,
+        submit_us=round(submit_ms * 1_000 / orders, 1),
+        gate_ms=gate_ms,
+        fill_ms=fill_ms,
+        clearing_ms=round(gate_ms + fill_ms, 3),
+        foreign_cores=meter.read().foreign_cores,
+    )
+
+
 def make_network(zones: int, orders: int) -> tuple[list[ZoneBook], list[Line]]:
     """Half of all possible lines, so that many are saturated; no two orders need have the same price."""
     random = Stream(zones * orders)
@@ -180,6 +234,8 @@ def main() -> None:
     for orders in sizes or SIZES:
         for step in (1, 100):
             bench_auction(orders, step)
+            if orders <= BOOK_ORDERS_MAX:
+                bench_stored_auction(orders, step)
     for zones, orders in NETWORKS[:1] if sizes else NETWORKS:
         bench_network(zones, orders)
     for accounts in sizes or ACCOUNTS:

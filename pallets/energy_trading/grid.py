@@ -75,8 +75,8 @@ class Markets(Protocol):
         """Tell whether orders of a slot may still change."""
         ...
 
-    def halt_for_emergency(self, zone: int) -> None:
-        """Halt a zone's market for the grid's sake; nothing happens where there is none or it is halted."""
+    def halt_for_emergency(self, zone: int) -> bool:
+        """Halt a zone's market for the grid's sake; False where there is none or it is halted already."""
         ...
 
 
@@ -213,9 +213,9 @@ class Grid(Pallet[GridConfig]):
             self.deposit(self.LoadChanged(level, share))
         if level is not AlertLevel.Emergency:
             return weights.GRID_WAIT
-        for zone in self.zone_ids.get():
-            self.config.market().halt_for_emergency(zone)
-        return weights.GRID_EMERGENCY
+        market = self.config.market()
+        halted = sum(market.halt_for_emergency(zone) for zone in self.zone_ids.get())
+        return weights.GRID_WAIT.plus(weights.GRID_RAISE_ALERT.times(halted))
 
     # --- calls
 

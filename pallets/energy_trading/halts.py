@@ -52,11 +52,13 @@ class Halts:
         if is_operators or self._vote(who, zone, is_halt=False):
             self._resume(zone, market)
 
-    def halt_for_emergency(self, zone: int) -> None:
-        """Halt a market for the grid's sake; nothing happens where there is none or it is halted."""
+    def halt_for_emergency(self, zone: int) -> bool:
+        """Halt a market for the grid's sake; False where there is none or it is halted already."""
         market = self.store.markets.get(zone)
-        if market is not None and not market.is_halted:
-            self._halt(zone, market, Halt.Emergency)
+        if market is None or market.is_halted:
+            return False
+        self._halt(zone, market, Halt.Emergency)
+        return True
 
     def _is_operator(self, who: AccountId, zone: int) -> bool:
         return self.store.config.zones.operator_of(zone) == who

@@ -481,9 +481,9 @@ class Market(Pallet[MarketConfig]):
         is_near = slot <= self.store.current_slot() + HORIZON_MAX
         return market is not None and is_near and self.store.is_before_gate((zone, slot), market)
 
-    def halt_for_emergency(self, zone: int) -> None:
-        """Halt a market for the grid's sake; nothing happens where there is none or it is halted."""
-        self.halts.halt_for_emergency(zone)
+    def halt_for_emergency(self, zone: int) -> bool:
+        """Halt a market for the grid's sake; False where there is none or it is halted already."""
+        return self.halts.halt_for_emergency(zone)
 
     def try_state(self) -> None:
         """AssertionError unless books, holds, positions and the pot agree."""
