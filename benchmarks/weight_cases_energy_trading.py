@@ -11,6 +11,7 @@ from benchmarks.weight_scene import Act, Cases, RecordingBackend, Scene
 from genesis.consortium import UNIT
 from pallets.energy_trading.block_work import ARCHIVE_ENTRIES
 from pallets.energy_trading.grid_types import (
+    CURTAILMENTS_MAX,
     SLOTS_AT_ONCE_MAX,
     AlertLevel,
     Line,
@@ -371,3 +372,22 @@ def claim_rent(scene: Scene) -> Act:
     chain = stage(scene)
     chain.pallets.watt.mint_into(GRID_FUND, UNIT)
     return act(scene, chain, ROOT, "Grid.claim_rent", ALICE, UNIT)
+
+
+def crowded_queue(chain: Energy, count: int) -> None:
+    for number in range(count):
+        chain.ok(OPERATOR, "Grid.curtail", 1, next_slot(chain, 20 + number), 500)
+
+
+@CASES.add("GRID_CURTAIL")
+def curtail(scene: Scene) -> Act:
+    chain = stage(scene)
+    crowded_queue(chain, CURTAILMENTS_MAX - 1)
+    return act(scene, chain, OPERATOR, "Grid.curtail", 1, next_slot(chain, 10), 500)
+
+
+@CASES.add("GRID_LIFT")
+def lift(scene: Scene) -> Act:
+    chain = stage(scene)
+    crowded_queue(chain, CURTAILMENTS_MAX)
+    return act(scene, chain, OPERATOR, "Grid.lift", 1, next_slot(chain, 20))

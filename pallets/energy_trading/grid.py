@@ -19,13 +19,18 @@ from typing import Protocol
 
 from pallets.energy_trading import weights
 from pallets.energy_trading.grid_types import (
+    AHEAD_MAX,
+    CURTAILMENTS_MAX,
     LINES_MAX,
     LOSS_MAX_PPM,
+    PERMILLE_MAX,
     SLOTS_AT_ONCE_MAX,
     WHEELING_MAX_TICKS,
     ZONES_MAX,
     Alert,
     AlertLevel,
+    Curtailment,
+    Curtailments,
     Flow,
     Flows,
     Line,
@@ -48,7 +53,7 @@ from runtime.frame.fungible import Preservation
 from runtime.frame.fungibles import Asset
 from runtime.frame.pallet import Pallet
 from runtime.frame.storage import TWOX_64_CONCAT, DoubleMap, Map, Value, storage
-from runtime.primitives.scale import u32, u64, u128
+from runtime.primitives.scale import u16, u32, u64, u128
 from runtime.primitives.types import AccountId
 
 
@@ -75,6 +80,10 @@ class Markets(Protocol):
         """Tell whether orders of a slot may still change."""
         ...
 
+    def curtail(self, zone: int, slot: int, permille: int) -> bool | None:
+        """Scale the positions of a cleared slot; None while it is not cleared, False where it cannot be."""
+        ...
+
     def halt_for_emergency(self, zone: int) -> bool:
         """Halt a zone's market for the grid's sake; False where there is none or it is halted already."""
         ...
@@ -93,6 +102,7 @@ class GridConfig:
     market: Callable[[], Markets]
     governance: Callable[[Origin], None]
     fund: AccountId
+    slot_ms: int
     load_blocks: int = 10
 
 
@@ -110,6 +120,9 @@ class Grid(Pallet[GridConfig]):
         TWOX_64_CONCAT, default=(), docs="What auctions of a slot send over lines."
     )
     alerts: Map[ZoneId, Alert | None] = storage(TWOX_64_CONCAT, docs="Alerts that operators raised.")
+    curtailments: Value[Curtailments] = storage(
+        default=(), docs="Slots that are to be curtailed when they begin, the earliest first."
+    )
     load_level: Value[AlertLevel] = storage(
         default=AlertLevel.Normal, docs="The level of the whole grid's load."
     )
@@ -164,6 +177,33 @@ class Grid(Pallet[GridConfig]):
         to: AccountId
         amount: u128
 
+    class CurtailmentOrdered(Event, index=8):
+        """A slot will be curtailed to so many permille when it begins."""
+
+        zone: ZoneId
+        slot: SlotId
+        permille: u16
+
+    class Curtailed(Event, index=9):
+        """The positions of a slot were scaled down to so many permille, and buyers got this back."""
+
+        zone: ZoneId
+        slot: SlotId
+        permille: u16
+        refunded: u128
+
+    class Lifted(Event, index=10):
+        """The curtailment of a slot was taken back."""
+
+        zone: ZoneId
+        slot: SlotId
+
+    class CurtailmentRefused(Event, index=11):
+        """A slot could not be curtailed: its zone was cleared together with others, or halted."""
+
+        zone: ZoneId
+        slot: SlotId
+
     class NotOperator(PalletError, index=0):
         """Only the operator of the zone can do this."""
 
@@ -191,6 +231,15 @@ class Grid(Pallet[GridConfig]):
     class InsufficientFunds(PalletError, index=8):
         """The grid's fund has less than this."""
 
+    class DeliveryBegun(PalletError, index=9):
+        """The slot has begun already, or is too far ahead."""
+
+    class AlreadyCurtailed(PalletError, index=10):
+        """The slot is to be curtailed already; lift that first."""
+
+    class NotCurtailed(PalletError, index=11):
+        """The slot is not to be curtailed."""
+
     def genesis(self, zones: tuple[tuple[int, Zone], ...], lines: tuple[tuple[Way, Line], ...] = ()) -> None:
         """Set the zones and lines that the chain starts with."""
         for number, zone in zones:
@@ -201,21 +250,23 @@ class Grid(Pallet[GridConfig]):
     # --- hooks
 
     def on_initialize(self, number: int) -> Weight:
-        """Look at the load of the grid now and then; an emergency halts every market."""
+        """Begin a curtailment that is due, and look at the load now and then; an emergency halts every
+        market."""
+        used = self._begin_curtailment()
         if number % self.config.load_blocks:
-            return weights.GRID_WAIT
+            return used
         share = self.config.load.share_permille()
         if share is None:
-            return weights.GRID_WAIT
+            return used
         level = level_of(share)
         if level is not self.load_level.get():
             self.load_level.put(level)
             self.deposit(self.LoadChanged(level, share))
         if level is not AlertLevel.Emergency:
-            return weights.GRID_WAIT
+            return used
         market = self.config.market()
         halted = sum(market.halt_for_emergency(zone) for zone in self.zone_ids.get())
-        return weights.GRID_WAIT.plus(weights.GRID_RAISE_ALERT.times(halted))
+        return used.plus(weights.GRID_RAISE_ALERT.times(halted))
 
     # --- calls
 
@@ -280,6 +331,37 @@ class Grid(Pallet[GridConfig]):
         self.alerts.remove(zone)
         self.deposit(self.AlertCleared(zone))
 
+    @call(6, weight=weights.GRID_CURTAIL)
+    def curtail(self, origin: Origin, zone: ZoneId, slot: SlotId, permille: u16) -> None:
+        """Scale all positions of a slot down to so many permille when it begins; buyers are refunded.
+
+        Only for the zone's operator, before the slot begins. Zones that are cleared together are not scaled.
+        """
+        self._ensure_operator(ensure_signed(origin), zone)
+        if permille > PERMILLE_MAX:
+            raise self.BadPermille
+        self._ensure_ahead(slot)
+        queue = self.curtailments.get()
+        if any((one.zone, one.slot) == (zone, slot) for one in queue):
+            raise self.AlreadyCurtailed
+        if len(queue) >= CURTAILMENTS_MAX:
+            raise self.TooMany
+        added = Curtailment(slot, zone, permille)
+        self.curtailments.put(tuple(sorted((*queue, added), key=lambda one: (one.slot, one.zone))))
+        self.deposit(self.CurtailmentOrdered(zone, slot, permille))
+
+    @call(7, weight=weights.GRID_LIFT)
+    def lift(self, origin: Origin, zone: ZoneId, slot: SlotId) -> None:
+        """Take the curtailment of a slot back before it begins. Only for the zone's operator."""
+        self._ensure_operator(ensure_signed(origin), zone)
+        self._ensure_ahead(slot)
+        queue = self.curtailments.get()
+        kept = tuple(one for one in queue if (one.zone, one.slot) != (zone, slot))
+        if len(kept) == len(queue):
+            raise self.NotCurtailed
+        self.curtailments.put(kept)
+        self.deposit(self.Lifted(zone, slot))
+
     @call(5, weight=weights.GRID_CLAIM_RENT)
     def claim_rent(self, origin: Origin, to: AccountId, amount: u128) -> None:
         """Pay congestion rent out of the grid's fund. By governance."""
@@ -333,6 +415,10 @@ class Grid(Pallet[GridConfig]):
             self.flow.put(slot, (*self.flow.get(slot), *more))
         self.deposit(self.CongestionRent(slot, rent))
 
+    def note_curtailed(self, zone: int, slot: int, permille: int, refunded: int) -> None:
+        """Tell that a slot is curtailed, and how much buyers got back."""
+        self.deposit(self.Curtailed(zone, slot, permille, refunded))
+
     def forget_slot(self, slot: int) -> None:
         """Remove the flows and capacities of a slot that is archived."""
         self.flow.remove(slot)
@@ -351,6 +437,27 @@ class Grid(Pallet[GridConfig]):
             assert len(dict.fromkeys(listed)) == len(listed), "a line is used by one auction of a slot"
 
     # --- helpers
+
+    def _begin_curtailment(self) -> Weight:
+        """Let the market scale the first slot that has begun; while that is not cleared, it waits."""
+        for order in self.curtailments.get():
+            if self.config.slot_ms * order.slot > self.config.clock.now_ms():
+                break
+            answer = self.config.market().curtail(order.zone, order.slot, order.permille)
+            if answer is None:
+                continue
+            self.curtailments.put(tuple(one for one in self.curtailments.get() if one != order))
+            if not answer:
+                self.deposit(self.CurtailmentRefused(order.zone, order.slot))
+            return weights.GRID_WAIT.plus(weights.GRID_CURTAIL)
+        return weights.GRID_WAIT
+
+    def _ensure_ahead(self, slot: int) -> None:
+        """Raise DeliveryBegun unless a slot is still to come, and not too far ahead."""
+        config = self.config
+        current = config.clock.now_ms() // config.slot_ms
+        if not current < slot <= current + AHEAD_MAX:
+            raise self.DeliveryBegun
 
     def _ensure_operator(self, who: AccountId, zone: int) -> None:
         found = self.zones.get(zone)

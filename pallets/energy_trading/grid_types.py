@@ -103,3 +103,21 @@ class Alert(Struct, path="pallet_grid::Alert"):
 
     level: AlertLevel
     since_ms: u64
+
+
+CURTAILMENTS_MAX: Final = 128
+"""Slots that wait to be curtailed."""
+AHEAD_MAX: Final = 192
+"""Slots ahead that may be curtailed: as many as a market opens."""
+PERMILLE_MAX: Final = 999
+
+
+class Curtailment(Struct, path="pallet_grid::Curtailment"):
+    """What an operator ordered for a slot: so many permille of every position stay."""
+
+    slot: SlotId
+    zone: ZoneId
+    permille: u16
+
+
+Curtailments: TypeAlias = Annotated[tuple[Curtailment, ...], MaxLen(CURTAILMENTS_MAX)]

@@ -26,6 +26,7 @@ from pallets.energy_trading.bilateral import BilateralDesk
 from pallets.energy_trading.block_work import BlockWork
 from pallets.energy_trading.continuous import ContinuousTrading
 from pallets.energy_trading.coupling import Couplings
+from pallets.energy_trading.curtailment import Curtailment
 from pallets.energy_trading.escrow import Escrow
 from pallets.energy_trading.halts import Halts
 from pallets.energy_trading.market_check import check_market
@@ -44,6 +45,7 @@ from pallets.energy_trading.market_types import (
     ContractId,
     Contracts,
     Coupling,
+    Curtailing,
     DayStats,
     HoldReason,
     Limits,
@@ -166,6 +168,9 @@ class Market(Pallet[MarketConfig]):
     contracts: Map[AccountId, Contracts] = storage(
         BLAKE2_128_CONCAT, default=(), docs="The contracts that an account has proposed."
     )
+    curtailing: Map[SlotKey, Curtailing | None] = storage(
+        TWOX_64_CONCAT, docs="How far the curtailment of slots has come."
+    )
     couplings: Map[SlotKey, Coupling | None] = storage(
         TWOX_64_CONCAT, docs="Auctions of several zones, by the first of them and slot."
     )
@@ -200,6 +205,7 @@ class Market(Pallet[MarketConfig]):
             self.next_contract_id,
             self.bilaterals,
             self.contracts,
+            self.curtailing,
             self.couplings,
             self.coupling_queue,
         )
@@ -208,7 +214,16 @@ class Market(Pallet[MarketConfig]):
         self.desk = OrderDesk(self.store, books, escrow, ContinuousTrading(self.store, books, escrow, rows))
         work, couplings = OrderWork(self.store, books, escrow, rows), Couplings(self.store, escrow)
         self.book = Positions(self.store)
-        self.life = SlotLife(self.store, books, escrow, work, couplings, rows, self.book)
+        self.life = SlotLife(
+            self.store,
+            books,
+            escrow,
+            work,
+            couplings,
+            rows,
+            self.book,
+            Curtailment(self.store, books, escrow, self.book),
+        )
         self.work = BlockWork(
             self.state, self.store, self.life, self.zones, self.work_cursor, self.archive_cursor
         )
@@ -480,6 +495,13 @@ class Market(Pallet[MarketConfig]):
         market = self.markets.get(zone)
         is_near = slot <= self.store.current_slot() + HORIZON_MAX
         return market is not None and is_near and self.store.is_before_gate((zone, slot), market)
+
+    def curtail(self, zone: int, slot: int, permille: int) -> bool | None:
+        """Scale the positions of a cleared slot down to so many permille, for the grid's sake.
+
+        None while the slot is not cleared, False where it was cleared together with other zones or halted.
+        """
+        return self.life.curtail((zone, slot), permille)
 
     def halt_for_emergency(self, zone: int) -> bool:
         """Halt a market for the grid's sake; False where there is none or it is halted already."""

@@ -25,7 +25,7 @@ from runtime.frame.fungible import Preservation
 from runtime.primitives.types import AccountId
 
 BEFORE = (Phase.Open, Phase.GateClosed)
-BUSY = (Phase.GateClosed, Phase.Clearing, Phase.Halting)
+BUSY = (Phase.GateClosed, Phase.Clearing, Phase.Halting, Phase.Curtailing)
 OVER = (Phase.Cleared, Phase.Settled, Phase.Halted)
 
 
@@ -88,17 +88,18 @@ def _check_book(store: MarketStore, key: SlotKey, book: Book, orders: dict[int, 
     due = sum(one.energy for _, one in positions if one.side is Side.SELL)
     assert paid - due == book.energy, f"{key}: what buyers paid is not what sellers are owed"
     progress = store.progress.get(key)
-    has_none = book.phase in OVER or book.phase is Phase.GateClosed
+    has_none = book.phase in (*OVER, Phase.GateClosed, Phase.Curtailing)
     assert (progress is None) == has_none or book.phase is Phase.Open
     if book.phase in OVER:
         assert book.orders == 0, f"{key}: orders after the end"
-        is_alone = book.lead is None
-        assert not is_alone or (bought, book.energy) == (sold, 0), f"{key}: {bought} Wh bought, {sold} sold"
+        if book.lead is None:
+            assert bought == sold, f"{key}: {bought} Wh bought, {sold} sold"
+            assert 0 <= book.energy < 10**11 * (1 + book.positions), f"{key}: {book.energy} belongs to nobody"
         assert store.trades_root.get(key) == compute_rows_root(store, key)
     if book.phase is not Phase.Settled:
         charges = sum(one.charges for _, one in positions)
         assert charges == book.fees + book.wheeling, f"{key}: fees and wheeling are not what buyers paid"
-    in_transit = 0 if book.phase in OVER else book.energy
+    in_transit = 0 if book.phase in OVER and book.lead is not None else book.energy
     return sum(receivable_of(one) for _, one in positions) + in_transit + book.fees + book.wheeling
 
 

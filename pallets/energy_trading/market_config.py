@@ -59,6 +59,10 @@ class ZoneSource(Protocol):
         """Hear what an auction sends over lines, in Wh, and which rent it pays into the fund."""
         ...
 
+    def note_curtailed(self, zone: int, slot: int, permille: int, refunded: int) -> None:
+        """Hear that a slot is curtailed, and how much buyers got back."""
+        ...
+
     def forget_slot(self, slot: int) -> None:
         """Hear that a slot is archived in some zone."""
         ...

@@ -20,6 +20,7 @@ from pallets.energy_trading.market_types import (
     Contracts,
     Coupling,
     Couplings,
+    Curtailing,
     DayStats,
     Market,
     Order,
@@ -79,6 +80,7 @@ class MarketStore:
     next_contract_id: Value[ContractId]
     bilaterals: Map[ContractId, Bilateral | None]
     contracts: Map[AccountId, Contracts]
+    curtailing: Map[SlotKey, Curtailing | None]
     couplings: Map[SlotKey, Coupling | None]
     coupling_queue: Value[Couplings]
 

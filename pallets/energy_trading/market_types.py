@@ -75,6 +75,7 @@ class Phase(IntEnum):
     Archived = 8
     Halting = 9
     Halted = 10
+    Curtailing = 11
 
 
 class NewOrder(Struct, path="pallet_market::NewOrder"):
@@ -367,6 +368,35 @@ class Coupling(Struct, path="pallet_market::Coupling"):
 COUPLINGS_MAX: Final = 64
 """Auctions of several zones that wait for their prices."""
 Couplings: TypeAlias = Annotated[tuple[SlotKey, ...], MaxLen(COUPLINGS_MAX)]
+
+
+@enum_path("pallet_market::CurtailStage")
+class CurtailStage(IntEnum):
+    """What is done with the positions of a slot that is curtailed, in this order."""
+
+    Count = 0
+    Measure = 1
+    Sellers = 2
+    WeighBuyers = 3
+    Buyers = 4
+
+
+class Curtailing(Struct, path="pallet_market::Curtailing"):
+    """How far a curtailment has come: the last position that was read, Wh bought in all, how far both sides
+    are shared, money that sellers lose, that buyers paid for it, and that buyers got back."""
+
+    permille: u16
+    stage: CurtailStage
+    after: AccountId | None = None
+    total: u64 = 0
+    buy_unmeasured: u64 = 0
+    buy_left: u64 = 0
+    buy_weigh_left: u64 = 0
+    sell_unmeasured: u64 = 0
+    sell_left: u64 = 0
+    lost: u128 = 0
+    weighed: u128 = 0
+    refunded: u128 = 0
 
 
 class DayStats(Struct, path="pallet_market::DayStats"):

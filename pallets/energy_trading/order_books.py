@@ -45,7 +45,8 @@ def rank_ticks(terms: Terms, side: Side, limit: int) -> int:
 
 def is_idle(position: Position) -> bool:
     """Tell whether nothing is left of a position."""
-    return position.open_orders == 0 and position.traded_wh == 0
+    has_money = position.energy or position.charges
+    return not has_money and position.open_orders == 0 and position.traded_wh == 0
 
 
 @dataclass(frozen=True, slots=True)

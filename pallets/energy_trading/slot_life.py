@@ -21,6 +21,7 @@ from msgspec import structs
 from pallets.energy_trading import market_events as events
 from pallets.energy_trading.clearing import compute_clearing
 from pallets.energy_trading.coupling import Couplings, make_terms, to_levels
+from pallets.energy_trading.curtailment import Curtailment
 from pallets.energy_trading.escrow import Escrow
 from pallets.energy_trading.levels import Margin
 from pallets.energy_trading.market_store import MarketStore
@@ -58,6 +59,7 @@ class SlotLife:
     couplings: Couplings
     rows: TradeRows
     positions: Positions
+    curtailment: Curtailment
 
     def phase_of(self, key: SlotKey) -> Phase:
         """Return how far a slot of a zone has come."""
@@ -196,6 +198,8 @@ class SlotLife:
         """Deal with up to so many orders of a closed or halted book; finish it when none is left. Returns how
         many were dealt with, finishing counting for one; an open book has nothing to be done."""
         book = self.store.books.get(key)
+        if book is not None and book.phase is Phase.Curtailing:
+            return self.curtailment.work(key, orders_max)
         if book is None or book.phase not in {Phase.Clearing, Phase.Halting}:
             return 0
         done = self.orders.work(key, orders_max)
@@ -318,7 +322,7 @@ class SlotLife:
         store = self.store
         book, progress = store.books.get(key), store.progress.get(key)
         assert book is not None, "a book with work is stored"
-        if book.phase is Phase.Halting or book.terms.kind is MarketKind.Continuous:
+        if book.phase in {Phase.Halting, Phase.Curtailing} or book.terms.kind is MarketKind.Continuous:
             return
         if book.lead is None and not store.clearings.contains(key):
             return
@@ -328,7 +332,23 @@ class SlotLife:
         store.books.put(key, structs.replace(book, phase=Phase.Halting, lead=None))
         store.progress.put(key, Progress(Stage.Unwind, rows=rows))
 
-    # --- after delivery
+    # --- delivery and after
+
+    def curtail(self, key: SlotKey, permille: int) -> bool | None:
+        """Begin to scale a cleared slot's positions; None while it is not cleared yet, False where it cannot
+        be: a zone that was cleared with others is not scaled alone."""
+        book = self.store.books.get(key)
+        if book is None:
+            if not self.is_cleared(key):
+                return None
+            self.store.config.zones.note_curtailed(*key, permille, 0)
+            return True
+        if book.lead is not None or book.phase is Phase.Halted:
+            return False
+        if book.phase is not Phase.Cleared:
+            return None
+        self.curtailment.start(key, book, permille)
+        return True
 
     def settle(self, key: SlotKey) -> None:
         """Pay out a settled slot's fees and wheeling."""
@@ -336,7 +356,8 @@ class SlotLife:
         book = store.books.get(key)
         if book is None or book.phase not in {Phase.Cleared, Phase.Halted}:
             return
-        self.escrow.pay_out(store.config.treasury_pot, book.fees)
+        dust = 0 if book.lead is not None else book.energy
+        self.escrow.pay_out(store.config.treasury_pot, book.fees + dust)
         self.escrow.pay_out(store.config.zones.wheeling_pot(zone), book.wheeling)
         store.books.put(key, structs.replace(book, phase=Phase.Settled, fees=0, wheeling=0))
         store.deposit(events.SlotSettled(zone, slot, book.fees, book.wheeling))

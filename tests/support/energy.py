@@ -86,6 +86,7 @@ class World:
     cleared: list[SlotKey] = field(default_factory=list)
     wires: tuple[Wire, ...] = ()
     flows: dict[int, tuple[list[int], int]] = field(default_factory=dict)
+    curtailed: list[tuple[int, int, int, int]] = field(default_factory=list)
     forgotten: list[int] = field(default_factory=list)
     load: int | None = None
     uses_grid: bool = False
@@ -118,6 +119,9 @@ class World:
 
     def note_flows(self, slot: int, flows: Sequence[tuple[Wire, int]], rent: int) -> None:
         self.flows[slot] = ([flow for _, flow in flows], rent)
+
+    def note_curtailed(self, zone: int, slot: int, permille: int, refunded: int) -> None:
+        self.curtailed.append((zone, slot, permille, refunded))
 
     def forget_slot(self, slot: int) -> None:
         self.forgotten.append(slot)
@@ -180,7 +184,7 @@ def compose_energy(state: State, world: World, hook_weight: Weight | None = None
         Grid,
         index=27,
         name="Grid",
-        config=GridConfig(watt, clock, world, lambda: market, ensure_root, GRID_FUND, load_blocks=2),
+        config=GridConfig(watt, clock, world, lambda: market, ensure_root, GRID_FUND, SLOT_MS, load_blocks=2),
     )
     config = MarketConfig(
         asset=watt,

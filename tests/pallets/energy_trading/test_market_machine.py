@@ -118,6 +118,12 @@ class MarketMachine(RuleBasedStateMachine):
         partner = who if contract is None else contract.partner
         self.act(partner, "terminate_bilateral" if is_end else "accept_bilateral", number)
 
+    @rule(ahead=st.integers(1, 3), permille=st.integers(0, 1_000), is_lift=st.booleans())
+    def curtail_or_lift(self, ahead: int, permille: int, is_lift: bool) -> None:
+        slot = next_slot(self.energy, ahead)
+        name, more = ("Grid.lift", ()) if is_lift else ("Grid.curtail", (permille,))
+        self.energy.dispatch(OPERATOR, self.energy.call(name, ZONE, slot, *more))
+
     @rule(blocks=st.integers(1, 9))
     def pass_time(self, blocks: int) -> None:
         self.energy.next_block(blocks)
