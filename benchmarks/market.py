@@ -10,6 +10,7 @@ it covers the level sums, the price, and the fills of both sides in pages, in pr
 result is checked: volumes agree, a zonal market is worth at least its zones apart, cash sums to zero.
 """
 
+import gc
 import statistics
 import sys
 import time
@@ -129,7 +130,7 @@ def bench_stored_auction(orders: int, step: int) -> None:
     expected = compute_clearing(collect_levels(Side.BUY, bids), collect_levels(Side.SELL, offers), RULES)
     people = [AccountId(b"trader" + number.to_bytes(26, "big")) for number in range(orders)]
     parameters = structs.replace(PARAMETERS, k_permille=RULES.k_permille, fee_bps=RULES.fee_bps)
-    world = World(wheeling={ZONE: RULES.wheeling_ticks})
+    world = World(wheeling={ZONE: RULES.wheeling_ticks}, uses_assets=True)
     chain = energy_chain(parameters, world, more=people, hook_weight=NO_IDLE)
     slot, market = next_slot(chain, 3), chain.pallets.market
     sides = [Side.BUY] * len(bids) + [Side.SELL] * len(offers)
@@ -230,6 +231,7 @@ def bench_settlement(accounts: int) -> None:
 
 
 def main() -> None:
+    gc.disable()  # as the node does while it runs
     sizes = [int(word) for word in sys.argv[1:]]
     for orders in sizes or SIZES:
         for step in (1, 100):

@@ -1,6 +1,6 @@
 """What the pallets of the energy market are measured on, in the dearest state that a weight must cover.
 
-The chain is the small one of the market's tests, whose ledger of WATT is simpler than the real one.
+The chain is the small one of the market's tests, over WATT as an asset with holds.
 """
 
 from typing import Any
@@ -36,6 +36,7 @@ from pallets.energy_trading.market_types import (
 )
 from pallets.energy_trading.orders import Side
 from runtime.frame.dispatch import ROOT, Origin, Weight
+from runtime.frame.fungible import Preservation
 from runtime.primitives.types import AccountId
 from tests.support.chain import ALICE, BOB, FERDIE, Chain
 from tests.support.energy import (
@@ -80,12 +81,22 @@ def ring(capacity: int, zones: int = ZONES_MAX) -> tuple[Wire, ...]:
 def stage(scene: Scene, zones: int = 1, traders: int = 0, wires: tuple[Wire, ...] = ()) -> Energy:
     """Put the market's chain on the scene, with so many zones and traders, and without idle time."""
     numbers = range(1, zones + 1)
-    world = World(dict.fromkeys(numbers, 5), dict.fromkeys(numbers, OPERATOR), wires=wires, uses_grid=True)
+    world = World(
+        dict.fromkeys(numbers, 5),
+        dict.fromkeys(numbers, OPERATOR),
+        wires=wires,
+        uses_grid=True,
+        uses_assets=True,
+    )
     scene.backend = RecordingBackend()
     people = [trader(number) for number in range(traders)]
     chain = energy_chain(WIDE, world, more=people, hook_weight=NO_IDLE, backend=scene.backend)
     scene.chain = chain  # type: ignore[assignment]  # another composition that is driven in the same way
     return chain
+
+
+def endow(chain: Energy, pot: AccountId) -> None:
+    chain.pallets.asset.transfer(BOB, pot, UNIT, Preservation.PRESERVE)
 
 
 def submit(chain: Energy, who: AccountId, slot: int, order: tuple[Side, int, int], zone: int = 1) -> None:
@@ -237,7 +248,7 @@ def cancel_all(scene: Scene, count: int) -> Act:
 @CASES.add("MARKET_CLAIM")
 def claim(scene: Scene) -> Act:
     chain = stage(scene)
-    chain.pallets.watt.mint_into(MARKET_POT, UNIT)
+    endow(chain, MARKET_POT)
     chain.pallets.market.unclaimed.put(ALICE, UNIT)
     return act(scene, chain, ALICE, "Market.claim")
 
@@ -314,7 +325,7 @@ def set_market(scene: Scene) -> Act:
 @CASES.add("MARKET_COLLECT_FEES")
 def collect_fees(scene: Scene) -> Act:
     chain = stage(scene)
-    chain.pallets.watt.mint_into(TREASURY_POT, UNIT)
+    endow(chain, TREASURY_POT)
     return act(scene, chain, ROOT, "Market.collect_fees", ALICE, UNIT)
 
 
@@ -370,7 +381,7 @@ def clear_alert(scene: Scene) -> Act:
 @CASES.add("GRID_CLAIM_RENT")
 def claim_rent(scene: Scene) -> Act:
     chain = stage(scene)
-    chain.pallets.watt.mint_into(GRID_FUND, UNIT)
+    endow(chain, GRID_FUND)
     return act(scene, chain, ROOT, "Grid.claim_rent", ALICE, UNIT)
 
 

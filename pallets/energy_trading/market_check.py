@@ -21,7 +21,6 @@ from pallets.energy_trading.order_desk import money_of
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.positions import receivable_of
 from pallets.energy_trading.trade_rows import compute_rows_root
-from runtime.frame.fungible import Preservation
 from runtime.primitives.types import AccountId
 
 BEFORE = (Phase.Open, Phase.GateClosed)
@@ -44,7 +43,8 @@ def check_market(store: MarketStore, zones: tuple[int, ...]) -> None:
     assert listed == sum(book.positions for _, book in store.books.items() if book is not None)
     _check_queues(store, zones)
     _check_contracts(store)
-    pot = store.config.asset.reducible_balance(store.config.market_pot, Preservation.PRESERVE)
+    asset = store.config.asset
+    pot = asset.total_balance(store.config.market_pot) - asset.minimum_balance()
     assert pot >= owed, f"the pot has {pot} for {owed} that it owes"
 
 

@@ -33,9 +33,14 @@ from pallets.energy_trading.market_types import (
     SlotKey,
     Wire,
 )
+from pallets.token.asset_holds import AssetHolds, AssetHoldsConfig
+from pallets.token.assets import Assets
+from pallets.token.assets_types import AssetsConfig, GenesisAsset
 from pallets.token.balances import Balances, BalancesConfig
+from pallets.token.one_asset import OneAsset
 from runtime.frame.account import pot_account
 from runtime.frame.dispatch import BadOrigin, Origin, Signed, Weight, ensure_root
+from runtime.frame.fungibles import HoldableAsset
 from runtime.frame.runtime import RuntimeBuilder
 from runtime.frame.runtime_api import RuntimeApi
 from runtime.frame.state import MemoryBackend, State
@@ -91,6 +96,8 @@ class World:
     load: int | None = None
     uses_grid: bool = False
     """Whether the market asks the grid pallet for zones and lines."""
+    uses_assets: bool = False
+    """Whether WATT is an asset of the Assets pallet, with holds, instead of the small ledger's."""
 
     def operator_of(self, zone: int) -> AccountId | None:
         return self.operators.get(zone)
@@ -143,6 +150,8 @@ class EnergyChain:
     balances: Balances
     session: Session
     watt: Watt
+    assets: Assets
+    asset: HoldableAsset
     grid: Grid
     market: Market
     world: World
@@ -180,14 +189,18 @@ def compose_energy(state: State, world: World, hook_weight: Weight | None = None
     )
     clock = NowSource(timestamp)
     watt = build.add(Watt, index=20, name="Watt", config=None)
+    assets, one_asset = _add_assets(build, system, balances)
+    asset = one_asset if world.uses_assets else watt
     grid = build.add(
         Grid,
         index=27,
         name="Grid",
-        config=GridConfig(watt, clock, world, lambda: market, ensure_root, GRID_FUND, SLOT_MS, load_blocks=2),
+        config=GridConfig(
+            asset, clock, world, lambda: market, ensure_root, GRID_FUND, SLOT_MS, load_blocks=2
+        ),
     )
     config = MarketConfig(
-        asset=watt,
+        asset=asset,
         currency=balances,
         clock=clock,
         permissions=world,
@@ -210,8 +223,30 @@ def compose_energy(state: State, world: World, hook_weight: Weight | None = None
     market = build.add(Market, index=28, name="Market", config=config)
     runtime = build.build(version, system, system.extensions())
     return EnergyChain(
-        RuntimeApi(runtime, session, ()), system, timestamp, balances, session, watt, grid, market, world
+        RuntimeApi(runtime, session, ()),
+        system,
+        timestamp,
+        balances,
+        session,
+        watt,
+        assets,
+        asset,
+        grid,
+        market,
+        world,
     )
+
+
+def _add_assets(build: RuntimeBuilder, system: System, balances: Balances) -> tuple[Assets, OneAsset]:
+    """Add the Assets pallet with its holds; return it and its asset 1."""
+    assets = build.add(
+        Assets,
+        index=12,
+        name="Assets",
+        config=AssetsConfig(balances, system, lambda: holds, 1, 1, 1, 1, 1),
+    )
+    holds = build.add(AssetHolds, index=21, name="AssetHolds", config=AssetHoldsConfig(assets.ledger))
+    return assets, OneAsset(1, assets, holds)
 
 
 def write_energy_genesis(
@@ -225,7 +260,14 @@ def write_energy_genesis(
     chain.balances.genesis(tuple((who, 1_000 * UNIT) for who in (*traders, OPERATOR, *REGULATORS)))
     chain.session.genesis(((ALICE, SessionKeys(bytes(32))),))
     pots = (MARKET_POT, TREASURY_POT, GRID_FUND, *(world.wheeling_pot(zone) for zone in world.operators))
-    chain.watt.genesis(tuple((who, WATT_EACH) for who in traders) + tuple((pot, MINIMUM) for pot in pots))
+    holders = (*((who, WATT_EACH) for who in traders), *((pot, MINIMUM) for pot in pots))
+    if world.uses_assets:
+        owner = pot_account(b"reserve_")
+        chain.assets.genesis(
+            (GenesisAsset(1, owner, True, MINIMUM, b"Watt", b"WATT", 12, holders=holders),)  # a record
+        )
+    else:
+        chain.watt.genesis(holders)
     zones = [
         (zone, Zone(OperatorKind.PEA, who, world.wheeling[zone], 0, ZoneStatus.InService))
         for zone, who in world.operators.items()
