@@ -1,5 +1,4 @@
 """The root over rows is the tree of RFC 6962, however it was built; proofs hold for their row alone."""
-"""The root over rows is the tree of RFC 6962, however it was built, and a proof holds for its row alone."""
 
 from hashlib import blake2b
 
