@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 LOCK := requirements-dev.lock
 STAMP := $(VENV)/.installed-$(shell cat $(LOCK) pyproject.toml 2>/dev/null | cksum | tr -d ' ')
-SOURCES := runtime pallets genesis node tests benchmarks
+SOURCES := runtime pallets genesis apps node tests benchmarks
 JOBS ?= 2
 ARGS ?=
 

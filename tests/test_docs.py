@@ -27,7 +27,7 @@ PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 
 PACKAGES = sorted(
     path
-    for package in ("runtime", "pallets", "genesis", "node")
+    for package in ("runtime", "pallets", "genesis", "apps", "node")
     for path in (ROOT / package).rglob("__init__.py")
 )
 PATH = re.compile(r"`((?:benchmarks|docs|genesis|node|pallets|runtime|tests|tools)/[\w/.-]*)`")

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = ROOT / "docs" / "writing-a-pallet.md"
 BLOCK = re.compile(r"^```python (\S+)(?: (imports|pallets))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COPIED = ("runtime", "pallets", "genesis", "node", "benchmarks", "typings", "tests/support")
+COPIED = ("runtime", "pallets", "genesis", "apps", "node", "benchmarks", "typings", "tests/support")
 FILES = ("pyproject.toml", "tests/__init__.py", "tests/pallets/__init__.py", "tests/pallets/conftest.py")
 PACKAGES = ("pallets/energy", "tests/pallets/energy", "pallets/metering", "tests/pallets/metering")
 LAST_IMPORT = "from pallets.token.assets import"

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("runtime", "pallets", "genesis", "node")
+PACKAGES = ("runtime", "pallets", "genesis", "apps", "node")
 
 # Contract → module (or package) that it must list once the module exists.
 PLAN = {
@@ -33,6 +33,8 @@ PLANTS = {
     "Node layers": {"node/storage/planted.py": "import node.rpc"},
     "Only the composition root knows pallets and compositions": {"node/rpc/planted.py": "import pallets"},
     "Deterministic and sans-IO code": {"pallets/core/planted.py": "import time"},
+    "Separate programs are clients": {"apps/planted.py": "import runtime.frame.event"},
+    "Only the command line starts separate programs": {"node/cli_planted.py": "import apps.clock"},
     "Domains do not import each other": {
         "pallets/core/planted.py": "import pallets.token.types",
         "pallets/token/types.py": "",

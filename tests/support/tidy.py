@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-PACKAGES = ("runtime", "pallets", "genesis", "node", "tests", "benchmarks")
+PACKAGES = ("runtime", "pallets", "genesis", "apps", "node", "tests", "benchmarks")
 DETERMINISTIC = ("runtime/", "pallets/", "node/consensus/")
 MODULE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 60
