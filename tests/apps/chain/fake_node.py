@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, Self
 
 from aiohttp import WSMsgType, web
 
@@ -18,6 +18,36 @@ class Raw(Exception):  # no error: the text that a method answers with
 
 class Silence(Exception):  # no error either
     """Raised by an answer: send nothing."""
+
+
+class Fail(Exception):
+    """Raised by an answer: an error of JSON-RPC."""
+
+    def __init__(self, code: int, message: str = "no") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Then(NamedTuple):
+    """Returned by an answer: send the result, and do something afterwards."""
+
+    result: Any
+    action: Callable[[], Awaitable[None]]
+
+
+class QuickClock:
+    """A clock whose sleeps take no time, and are written down."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self.passed = 0.0
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0.001)
 
 
 class Hangup(Exception):  # nor this
@@ -72,20 +102,31 @@ class FakeNode:
 
     async def _reply(self, socket: web.WebSocketResponse, call: dict[str, Any]) -> None:
         self.calls.append((call["method"], call["params"]))
+        answer: Any = None
+        error: dict[str, Any] | None = None
         try:
-            answer = {"result": self.answer(call["method"], call["params"])}
+            answer = self.answer(call["method"], call["params"])
         except Raw as raw:
             for text in raw.args:
                 await socket.send_str(text)
+            return
         except Silence:
             return
         except Hangup:
             await socket.close()
-        except LookupError as error:
-            failure = {"code": -32601, "message": "Method not found", "data": str(error)}
-            await socket.send_str(json.dumps({"jsonrpc": "2.0", "id": call["id"], "error": failure}))
-        else:
-            await socket.send_str(json.dumps({"jsonrpc": "2.0", "id": call["id"], **answer}))
+            return
+        except LookupError as missing:
+            error = {"code": -32601, "message": "Method not found", "data": str(missing)}
+        except Fail as fail:
+            error = {"code": fail.code, "message": str(fail)}
+        outcome = (
+            {"result": answer[0] if isinstance(answer, Then) else answer}
+            if error is None
+            else {"error": error}
+        )
+        await socket.send_str(json.dumps({"jsonrpc": "2.0", "id": call["id"], **outcome}))
+        if isinstance(answer, Then):
+            await answer.action()
 
 
 async def until(condition: Callable[[], bool]) -> None:

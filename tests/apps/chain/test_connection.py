@@ -18,24 +18,9 @@ from apps.chain.errors import (
     RpcFailure,
     SubscriptionOverflow,
 )
-from tests.apps.chain.fake_node import Answer, FakeNode, Hangup, Raw, Silence, until
+from tests.apps.chain.fake_node import Answer, FakeNode, Hangup, QuickClock, Raw, Silence, until
 
 pytestmark = pytest.mark.net
-
-
-class QuickClock:
-    """A clock whose sleeps take no time, and are written down."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-        self.passed = 0.0
-
-    def monotonic(self) -> float:
-        return self.passed
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        await asyncio.sleep(0.001)
 
 
 @asynccontextmanager

@@ -1,0 +1,151 @@
+"""A call takes effect once or not at all, whatever happens to the connection and the node's pool."""
+
+import asyncio
+
+import pytest
+
+from apps.chain.client import Chain
+from apps.chain.errors import ConnectionLost, Expired, Refused, RpcFailure, Superseded
+from apps.chain.sender import Sender
+from apps.chain.values import Encoded
+from tests.apps.chain.fake_node import until
+from tests.apps.chain.ledger import Ledger, connected_to
+from tests.support.chain import keypair
+
+pytestmark = pytest.mark.net
+
+ALICE_KEY = keypair("//Alice")
+
+
+def remark(chain: Chain, text: bytes = b"hi") -> Encoded:
+    return chain.call("System", "remark", remark=text)
+
+
+async def test_a_call_ends_in_a_finalized_block() -> None:
+    ledger = Ledger()
+    async with connected_to(ledger) as chain:
+        outcome = await Sender(chain, ALICE_KEY).send(remark(chain))
+    assert outcome.is_success
+    assert (outcome.block.number, outcome.extrinsic) == (2, 0)
+    assert [event.name for event in outcome.events] == ["ExtrinsicSuccess"]
+
+
+async def test_a_call_that_fails_has_its_error_by_name() -> None:
+    ledger = Ledger("forget")
+    async with connected_to(ledger) as chain:
+        sending = asyncio.gather(Sender(chain, ALICE_KEY).send(remark(chain)))
+        await until(lambda: bool(ledger.submitted))
+        ledger.failing.update(ledger.submitted)
+        (outcome,) = await sending
+    assert outcome.failure is not None
+    assert str(outcome.failure) == "Balances.InsufficientBalance"
+    assert outcome.failure.docs
+
+
+async def test_many_calls_of_one_account_have_nonces_in_order() -> None:
+    ledger = Ledger()
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY, in_flight_max=8)
+        outcomes = await asyncio.gather(*(sender.send(remark(chain, b"%d" % n)) for n in range(30)))
+    assert sorted(outcome.block.number for outcome in outcomes) == list(range(2, 32))
+    assert len(set(ledger.submitted)) == 30
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        ("forget",),
+        ("forget", "forget", "forget"),
+        ("call_invalid", 1012),
+        (1016, 1021, -32006),
+        ("forget", 1010, 1013, 1014),
+        ("call_invalid", "forget", 1012),
+    ],
+    ids=str,
+)
+async def test_the_same_bytes_are_submitted_until_they_come_in(script: tuple[str | int, ...]) -> None:
+    ledger = Ledger(*script)
+    async with connected_to(ledger) as chain:
+        outcome = await Sender(chain, ALICE_KEY).send(remark(chain))
+    assert outcome.is_success
+    assert len(ledger.submitted) == len(script) + 1
+    assert len(set(ledger.submitted)) == 1
+
+
+async def test_what_came_in_unheard_is_found_and_not_sent_again() -> None:
+    ledger = Ledger("include_and_hang_up")
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY)
+        first = await sender.send(remark(chain))
+        second = await sender.send(remark(chain))
+    assert (first.block.number, second.block.number) == (2, 3)
+    assert len(ledger.submitted) == 2
+
+
+@pytest.mark.parametrize("code", [1001, 1010, 1011, 1012, 1014, -32602])
+async def test_what_no_node_has_taken_is_refused_and_its_nonce_used_again(code: int) -> None:
+    ledger = Ledger(code)
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY)
+        with pytest.raises(Refused) as caught:
+            await sender.send(remark(chain))
+        assert isinstance(caught.value.failure, RpcFailure)
+        assert caught.value.failure.code == code
+        assert (await sender.send(remark(chain))).is_success
+
+
+async def test_a_transaction_whose_era_has_passed_expires_and_its_nonce_is_used_again() -> None:
+    ledger = Ledger("pass_by")
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY)
+        with pytest.raises(Expired):
+            await sender.send(remark(chain))
+        assert (await sender.send(remark(chain))).is_success
+
+
+async def test_a_transaction_is_not_given_up_before_its_era_has_passed() -> None:
+    ledger = Ledger("call_invalid", *[1012] * 20)
+    async with connected_to(ledger) as chain:
+        ledger.blocks += [[] for _ in range(62)]
+        assert (await Sender(chain, ALICE_KEY).send(remark(chain))).is_success
+
+
+async def test_a_nonce_that_another_transaction_took_is_reported_and_passed_over() -> None:
+    ledger = Ledger("supersede")
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY)
+        with pytest.raises(Superseded):
+            await sender.send(remark(chain))
+        assert (await sender.send(remark(chain))).is_success
+    assert [len(block) for block in ledger.blocks] == [0, 0, 1, 1]
+
+
+async def test_a_call_that_is_not_waited_for_takes_effect_and_leaves_no_gap() -> None:
+    ledger = Ledger("forget", "forget")
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY)
+        sending = asyncio.gather(sender.send(remark(chain, b"unheard")))
+        await until(lambda: bool(ledger.submitted))
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert (await sender.send(remark(chain))).is_success
+        await until(lambda: len(ledger.blocks) == 4)
+    assert len(set(ledger.submitted)) == 2
+
+
+async def test_who_waits_when_the_chain_is_left_is_told() -> None:
+    ledger = Ledger("hold")
+    async with connected_to(ledger) as chain:
+        sending = asyncio.gather(Sender(chain, ALICE_KEY).send(remark(chain)), return_exceptions=True)
+        await until(lambda: bool(ledger.submitted))
+    assert [type(one) for one in await sending] == [ConnectionLost]
+
+
+async def test_no_more_calls_than_the_limit_are_under_way() -> None:
+    ledger = Ledger(*["forget"] * 4)
+    async with connected_to(ledger, in_flight_max=64) as chain:
+        sender = Sender(chain, ALICE_KEY, in_flight_max=2)
+        await asyncio.gather(*(sender.send(remark(chain, b"%d" % n)) for n in range(4)))
+    first_two = list(dict.fromkeys(ledger.submitted))[:2]
+    assert set(ledger.submitted[:4]) == set(first_two)
