@@ -30,7 +30,7 @@ PACKAGES = sorted(
     for package in ("runtime", "pallets", "genesis", "apps", "node")
     for path in (ROOT / package).rglob("__init__.py")
 )
-PATH = re.compile(r"`((?:benchmarks|docs|genesis|node|pallets|runtime|tests|tools)/[\w/.-]*)`")
+PATH = re.compile(r"`((?:apps|benchmarks|docs|genesis|node|pallets|runtime|tests|tools)/[\w/.-]*)`")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

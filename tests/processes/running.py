@@ -90,9 +90,10 @@ class RunningNode:
         metrics_port: int | None = None,
         module: Sequence[str] = ("node",),
         chain: Sequence[str] = DEV,
+        port: int | None = None,
     ) -> None:
         """Start the node and wait until it answers; `module` may name another that runs it."""
-        self.port = free_port()
+        self.port = free_port() if port is None else port
         self.base = base
         metrics = ["--no-prometheus"] if metrics_port is None else ["--prometheus-port", str(metrics_port)]
         command = build_command(base, self.port, *metrics, *flags, module=module, chain=chain)

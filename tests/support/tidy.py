@@ -25,6 +25,7 @@ BOUNDARIES = {
     "node/rpc/dispatch.py": "a failing method answers with an internal error",
     "tests/sim/simulation.py": "whatever an engine raises is what a run has found",
     "tests/wallets/clients/harness.py": "whatever a wallet library raises is the scenario's answer",
+    "tests/wallets/clients/substrate_interface/registry.py": "whatever scalecodec raises is a refusal",
     "tests/wallets/clients/substrate_interface/scale.py": "whatever scalecodec raises is a refusal",
     "node/rpc/server.py": "a failing page answers 500",
 }

@@ -62,6 +62,8 @@ class AnyValue:
         self.types = types
         self.rng = rng
         self.depth = 0
+        self.without: dict[str, str] = {}
+        """The variant of an enum, by the last name of its path, that is not drawn."""
 
     def draw(self, type_id: int) -> Value:
         """Draw a value of a type."""
@@ -103,7 +105,8 @@ class AnyValue:
                 )
             case VariantDef(variants=variants):
                 narrow = [one for one in variants if not one.fields] if self.depth > DEPTH_MAX else []
-                variant = rng.choice(narrow or variants)
+                unwanted = self.without.get(of.path[-1])
+                variant = rng.choice([one for one in narrow or variants if one.name != unwanted])
                 return Variant(variant.name, self._fields(variant.fields))
             case BitSequenceDef():
                 return tuple(rng.random() < 0.5 for _ in range(rng.randrange(70)))
