@@ -11,14 +11,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from apps.chain.client import Chain
+from apps.chain.client import PERIOD, Chain
 from apps.chain.connection import ConnectionSettings
 from apps.chain.runtime import Runtime, Version
 from apps.chain.values import Value, Variant
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.scale import codec
-from tests.apps.chain.described import described, raw_metadata
-from tests.apps.chain.fake_node import Fail, FakeNode, QuickClock, Then
+from tests.apps.chain.described import consortium, described, raw_metadata
+from tests.apps.chain.fake_node import Fail, FakeNode, Hangup, QuickClock, Then
 from tests.support.chain import ALICE
 
 RUNTIME = Runtime(described(), Version(1, 1))
@@ -49,6 +49,7 @@ class Ledger:
         self.upgraded_at: int | None = None
         self.replies: dict[str, Any] = {}
         self.missing: set[str] = set()
+        self.hang_ups: set[str] = set()
         self.submitted: list[str] = []
         self.node = FakeNode(self.answer)
         self.used = 0
@@ -56,6 +57,9 @@ class Ledger:
     def answer(self, method: str, params: list[Any]) -> Any:
         """Answer a method as a node does."""
         name = method.partition("_")[2]
+        if name in self.hang_ups:
+            self.hang_ups.discard(name)
+            raise Hangup
         if name in self.replies:
             return self.replies[name]
         if name in self.missing or not hasattr(self, f"on_{name}"):
@@ -150,16 +154,28 @@ class Ledger:
         await self.say("ready")
 
     async def supersede(self, extrinsic: str) -> None:
-        """Include another one of the same nonce."""
-        self.add(extrinsic + "00")
+        """Include three others, of its nonce and the next two."""
+        for number in range(3):
+            self.add(f"{extrinsic}{number:02}")
         await self.say({"usurped": block_hash(0)})
 
-    async def pass_by(self, extrinsic: str) -> None:
-        """Make so many empty blocks that its era ends."""
-        self.blocks += [[] for _ in range(64)]
+    async def leave_one_block(self, extrinsic: str) -> None:
+        """Make empty blocks until one is left in its era, which begins with block 1."""
+        self.blocks += [[] for _ in range(PERIOD - len(self.blocks))]
+        await self.say("dropped")
+
+    async def leave_no_block(self, extrinsic: str) -> None:
+        """Make empty blocks until its era ends."""
+        self.blocks += [[] for _ in range(PERIOD + 1 - len(self.blocks))]
         await self.say("dropped")
 
     # --- parts
+
+    def nonces(self) -> list[int]:
+        """Return the nonces of the different transactions in the order of their first submission."""
+        decode = consortium().api.decode_extrinsic
+        found = [decode(bytes.fromhex(one[2:])) for one in dict.fromkeys(self.submitted)]
+        return [next(part for part in one.extra if isinstance(part, int)) for one in found]
 
     def add(self, extrinsic: str) -> None:
         """Put a transaction into a block of its own."""

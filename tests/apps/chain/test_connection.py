@@ -241,7 +241,7 @@ async def test_binary_messages_end_the_connection() -> None:
     async with connected(echo) as (node, connection, _):
         waiting = asyncio.gather(connection.request("silence"), return_exceptions=True)
         await until(lambda: node.count("silence") == 1)
-        await node.sockets[-1].send_bytes(b"{}")
+        await node.sockets[-1].send_bytes(b'{"jsonrpc":"2.0","id":1,"result":7}')
         assert [type(one) for one in await waiting] == [ProtocolFault]
 
 

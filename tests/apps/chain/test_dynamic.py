@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from apps.chain.dynamic import DEPTH_MAX, NEST_MAX, TypeCodecs
 from apps.chain.errors import MetadataError
 from apps.chain.metadata import BitSequenceDef
-from apps.chain.values import EMPTY_ITEMS_MAX, Encoded, Value, Variant
+from apps.chain.values import (
+    EMPTY_ITEMS_MAX,
+    Cursor,
+    Encoded,
+    TypeCodec,
+    Value,
+    Variant,
+    array,
+    sequence,
+)
 from runtime.primitives.scale import Codec, DecodeError, EncodeError, codec, compile_codec, encode_compact
 from runtime.primitives.shape import Shape, shape_of
 from runtime.primitives.ss58 import encode_address
@@ -337,6 +346,20 @@ def test_lengths_are_checked_before_anything_is_read() -> None:
     assert codecs.decode(1, b"\x04" + bytes(8)) == (0,)
 
 
+def test_nothing_is_read_of_a_sequence_or_array_that_cannot_be_whole() -> None:
+    read: list[int] = []
+
+    def decode(cursor: Cursor) -> Value:
+        read.append(cursor.pos)
+        return cursor.take(8)
+
+    item = TypeCodec(bytes, decode, 8)
+    for whole, data in ((sequence(item), b"\x0c" + bytes(23)), (array(item, 3), bytes(23))):
+        with pytest.raises(DecodeError, match="early"):
+            whole.decode(Cursor(data))
+        assert read == []
+
+
 def test_a_sequence_of_nothing_has_a_limit() -> None:
     codecs = codecs_of(TupleDef(()), SequenceDef(0))
     assert len(codecs.decode(1, encode_compact(EMPTY_ITEMS_MAX))) == EMPTY_ITEMS_MAX
@@ -349,6 +372,8 @@ def test_a_value_that_holds_itself_has_a_limit() -> None:
     assert lists.encode(0, lists.decode(0, b"\4" * DEPTH_MAX + b"\0")) == b"\4" * DEPTH_MAX + b"\0"
     with pytest.raises(DecodeError, match="deeply"):
         lists.decode(0, b"\4" * (DEPTH_MAX + 1) + b"\0")
+    side_by_side = 2 * DEPTH_MAX
+    assert lists.decode(0, encode_compact(side_by_side) + bytes(side_by_side)) == ((),) * side_by_side
     deep: Value = ()
     for _ in range(10_000):
         deep = (deep,)

@@ -12,7 +12,7 @@ from apps.chain.errors import MetadataError
 from apps.chain.metadata import MAGIC, METADATA_BYTES_MAX, StorageHasher, decode_metadata
 from runtime.frame import metadata as frame
 from runtime.primitives.scale import Codec, Struct, codec
-from runtime.primitives.type_info import Field, Type, Variant, VariantDef
+from runtime.primitives.type_info import Field, Type, TypeParameter, Variant, VariantDef
 from tests.apps.chain.described import consortium, described, raw_metadata
 
 V14 = codec(frame.MetadataV14)
@@ -141,9 +141,42 @@ def test_unknown_type_ids_are_refused_wherever_they_stand() -> None:
     for change in changes:
         with pytest.raises(MetadataError, match="is used, and there are"):
             decode_metadata(remade(change))
-    for changes_ in ({"calls": count}, {"constants": (frame.ConstantMetadata("C", count, b"", ()),)}):
+    plain, keyed = frame.PlainEntry(count), frame.MapEntry((2,), count, 0)
+    entries = [frame.StorageEntry("E", frame.Modifier.Default, one, b"", ()) for one in (plain, keyed)]
+    pallets: list[dict[str, Any]] = [
+        {"calls": count},
+        {"constants": (frame.ConstantMetadata("C", count, b"", ()),)},
+        *({"storage": frame.StorageMetadata("System", (entry,))} for entry in entries),
+    ]
+    for changes_ in pallets:
         with pytest.raises(MetadataError, match="is used, and there are"):
             decode_metadata(change_pallet(0, **changes_))
+
+
+def test_unknown_types_of_the_extrinsic_and_of_parameters_are_refused_in_version_14() -> None:
+    count = len(described(14).types)
+
+    def change_parameter(whole: Any) -> Any:
+        strange = Type((), (TypeParameter("T", count),), VariantDef(()))
+        last = with_fields(whole.types[-1], type=strange)
+        return with_fields(whole, types=(*whole.types[:-1], last))
+
+    changes: list[Callable[[Any], Any]] = [
+        change_parameter,
+        lambda w: with_fields(w, extrinsic=with_fields(w.extrinsic, type=count)),
+    ]
+    for change in changes:
+        with pytest.raises(MetadataError, match="is used, and there are"):
+            decode_metadata(remade(change, V14, 14))
+
+
+def test_two_extensions_of_one_name_are_refused() -> None:
+    def change(whole: Any) -> Any:
+        doubled = whole.extrinsic.extensions * 2
+        return with_fields(whole, extrinsic=with_fields(whole.extrinsic, extensions=doubled))
+
+    with pytest.raises(MetadataError, match="twice"):
+        decode_metadata(remade(change))
 
 
 @pytest.mark.parametrize("changes", [{"name": "Balances"}, {"index": 10}])

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from apps.chain.client import Chain
+from apps.chain.client import PERIOD, Chain
 from apps.chain.errors import ConnectionLost, Expired, Refused, RpcFailure, Superseded
 from apps.chain.sender import Sender
 from apps.chain.values import Encoded
@@ -60,6 +60,7 @@ async def test_many_calls_of_one_account_have_nonces_in_order() -> None:
         (1016, 1021, -32006),
         ("forget", 1010, 1013, 1014),
         ("call_invalid", "forget", 1012),
+        (1013, 1012, 1010),
     ],
     ids=str,
 )
@@ -92,32 +93,57 @@ async def test_what_no_node_has_taken_is_refused_and_its_nonce_used_again(code: 
         assert isinstance(caught.value.failure, RpcFailure)
         assert caught.value.failure.code == code
         assert (await sender.send(remark(chain))).is_success
+    assert ledger.nonces() == [0, 0]
 
 
 async def test_a_transaction_whose_era_has_passed_expires_and_its_nonce_is_used_again() -> None:
-    ledger = Ledger("pass_by")
+    ledger = Ledger("leave_no_block")
     async with connected_to(ledger) as chain:
         sender = Sender(chain, ALICE_KEY)
         with pytest.raises(Expired):
             await sender.send(remark(chain))
-        assert (await sender.send(remark(chain))).is_success
+        assert (await sender.send(remark(chain, b"later"))).is_success
+    assert ledger.nonces() == [0, 0]
 
 
 async def test_a_transaction_is_not_given_up_before_its_era_has_passed() -> None:
-    ledger = Ledger("call_invalid", *[1012] * 20)
+    ledger = Ledger("leave_one_block", 1012)
     async with connected_to(ledger) as chain:
-        ledger.blocks += [[] for _ in range(62)]
-        assert (await Sender(chain, ALICE_KEY).send(remark(chain))).is_success
+        outcome = await Sender(chain, ALICE_KEY).send(remark(chain))
+    assert outcome.block.number == PERIOD
+    assert ledger.nonces() == [0]
 
 
-async def test_a_nonce_that_another_transaction_took_is_reported_and_passed_over() -> None:
+async def test_a_nonce_that_another_transaction_took_is_reported_and_the_chain_asked_again() -> None:
     ledger = Ledger("supersede")
     async with connected_to(ledger) as chain:
         sender = Sender(chain, ALICE_KEY)
         with pytest.raises(Superseded):
             await sender.send(remark(chain))
         assert (await sender.send(remark(chain))).is_success
-    assert [len(block) for block in ledger.blocks] == [0, 0, 1, 1]
+    assert ledger.nonces() == [0, 3]
+
+
+@pytest.mark.parametrize("method", ["accountNextIndex", "getFinalizedHead", "getHeader"])
+async def test_a_connection_that_is_lost_while_signing_is_waited_for(method: str) -> None:
+    ledger = Ledger()
+    async with connected_to(ledger) as chain:
+        ledger.hang_ups.add(method)
+        assert (await Sender(chain, ALICE_KEY).send(remark(chain))).is_success
+    assert ledger.nonces() == [0]
+
+
+@pytest.mark.parametrize("method", ["getStorage", "getBlock", "getBlockHash", "getHeader"])
+async def test_a_connection_that_is_lost_while_looking_up_is_waited_for(method: str) -> None:
+    ledger = Ledger("include_and_hang_up", 1010, 1010)
+    async with connected_to(ledger) as chain:
+        sending = asyncio.gather(Sender(chain, ALICE_KEY).send(remark(chain)))
+        await until(lambda: bool(ledger.submitted))
+        ledger.hang_ups.add(method)
+        (outcome,) = await sending
+    assert outcome.is_success
+    assert not ledger.hang_ups
+    assert len(ledger.blocks) == 3
 
 
 async def test_a_call_that_is_not_waited_for_takes_effect_and_leaves_no_gap() -> None:
