@@ -1,10 +1,11 @@
 """A chain is read with the runtime of the block, upgrades are followed, and answers are not trusted."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from apps.chain.client import Chain
+from apps.chain.client import CONTENTS_MAX, Chain
 from apps.chain.connection import ConnectionSettings
 from apps.chain.errors import AnswerError, ConnectionLost, UnknownName
 from runtime.primitives.types import Hash
@@ -83,6 +84,26 @@ async def test_a_block_is_read_with_the_runtime_that_executed_it() -> None:
             asked.append(content.runtime.version.spec_version)
         assert asked == [1, 1, 2]
         assert (await chain.runtime_at(hash_at(3))).version.spec_version == 2
+
+
+async def test_a_block_that_many_ask_for_is_read_once() -> None:
+    ledger = Ledger()
+    ledger.add("0x01")
+    async with connected_to(ledger) as chain:
+        block = await chain.finalized()
+        outcomes = await asyncio.gather(*(chain.outcome(block, b"\1") for _ in range(20)))
+        assert {outcome.extrinsic for outcome in outcomes if outcome is not None} == {0}
+        assert await chain.outcome(block, b"\2") is None
+    assert ledger.node.count("chain_getBlock") == 1
+
+
+async def test_blocks_and_runtimes_are_remembered_within_limits() -> None:
+    ledger = Ledger()
+    ledger.blocks += [[] for _ in range(2 * CONTENTS_MAX)]
+    async with connected_to(ledger) as chain:
+        for number in range(len(ledger.blocks)):
+            await chain.events(hash_at(number))
+        assert len(chain._contents) == CONTENTS_MAX
 
 
 async def test_metadata_14_is_taken_where_there_is_no_other() -> None:
