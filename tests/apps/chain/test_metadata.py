@@ -57,7 +57,7 @@ def test_every_pallet_is_told_with_its_parts(version: int) -> None:
 
 @pytest.mark.parametrize("version", [14, 15])
 def test_extensions_come_in_order(version: int) -> None:
-    names = [one.identifier for one in consortium().runtime.extensions]
+    names = [one.identifier for one in consortium().runtime.extensions if one.is_listed]
     assert [one.identifier for one in described(version).extensions] == names
     assert described(version).extrinsic_version == 4
 
