@@ -13,7 +13,7 @@ anything at all. Invariants:
   `chunks_max`; entries and bytes in all are bounded, though only a chain's own size could exceed them;
 * justice: a peer suffers only for what an honest one does not do; so each has to show the whole way to a
   block by itself, and is not judged by what another has shown;
-* end: while nothing comes for `patience_ms`, or blocks vanish again and again, it gives up.
+* end: while nothing but scraps comes for `patience_ms`, or blocks vanish again and again, it gives up.
 
 Progress while an honest peer serves a block: whatever another failed is asked of it, and who failed is paused
 twice as long each time.
@@ -111,6 +111,7 @@ class SnapshotDownload:
     def __init__(self, proof: WarpProof, limits: SnapshotLimits, now_ms: int) -> None:
         """`proof` begins with the set that is trusted."""
         self._proof = proof
+        self._highest = proof.number
         self._guide: Peer | None = None
         self._is_off_trusted = False
         self._limits = limits
@@ -184,10 +185,11 @@ class SnapshotDownload:
         if not fragments:
             standing.pause(now_ms, DOUBTED)
             return []
+        offered: FollowedBlock | None = None
         for fragment in fragments:
             is_last = is_complete and fragment is fragments[-1]
             try:
-                self._follow(fragment, is_last=is_last)
+                followed = self._follow(fragment, is_last=is_last)
             except InvalidFragment:
                 self._guide = None
                 return self._blame(asked.peer, Offence.BAD_PROOF, now_ms)
@@ -195,11 +197,22 @@ class SnapshotDownload:
                 self._guide, self._is_off_trusted = None, True
                 standing.pause(now_ms, DOUBTED)
                 return []
-        self._progress_ms = now_ms
-        target = self._target
-        if target is not None and target.header.number + BEHIND_MAX < asked.claim:
-            self._target = None
+            offered = followed if is_last else None
+        if self._proof.number > self._highest:
+            self._highest, self._progress_ms = self._proof.number, now_ms
+        return [] if offered is None else self._on_offer(asked, standing, offered, now_ms)
+
+    def _on_offer(
+        self, asked: _AskedProof, standing: Standing, offered: FollowedBlock, now_ms: int
+    ) -> list[SnapshotEffect]:
+        """Take the block that a peer has shown the whole way to, if it is worth it."""
+        number = offered.header.number
+        if number + BEHIND_MAX < asked.claim:
             return self._blame(asked.peer, Offence.OLD_OFFER, now_ms)
+        if number < NUMBER_MIN:  # as an honest peer may that serves an earlier one to another
+            standing.pause(now_ms, DOUBTED)
+            return []
+        self._target, self._targets, self._progress_ms = offered, self._targets + 1, now_ms
         return []
 
     def _on_chunk(self, request: int, entries: Entries, proof: bytes, now_ms: int) -> list[SnapshotEffect]:
@@ -218,11 +231,11 @@ class SnapshotDownload:
         size = sum(len(key) + len(value) for key, value in entries)
         self._entries += len(entries)
         self._bytes += size
-        self._progress_ms = now_ms
         if behind is not None and len(entries) < asked.length and size < SHORT_BYTES:
             standing.pause(now_ms, 1)
         else:
             standing.redeem()
+            self._progress_ms = now_ms
         if not entries:
             return []
         self._storing += 1
@@ -278,8 +291,6 @@ class SnapshotDownload:
     def _find_hindrance(self, now_ms: int) -> str | None:
         """Return why no state can be had, None while it may be."""
         limits = self._limits
-        if self._target is not None and self._target.header.number < NUMBER_MIN:
-            return f"the chain has fewer than {NUMBER_MIN} blocks"
         if self._entries > limits.entries_max or self._bytes > limits.bytes_max:
             return "the state is larger than may be fetched"
         if self._targets > TARGETS_MAX:
@@ -287,7 +298,8 @@ class SnapshotDownload:
         if now_ms - self._progress_ms >= limits.patience_ms:
             return self._describe_silence()
         is_known = self._first_peer_ms is not None and now_ms - self._first_peer_ms >= GRACE_MS
-        is_short = self._has_believed_peer() and self._standings.compute_target() < NUMBER_MIN
+        is_anyone_believed = any(map(self._is_believed, self._standings.names()))
+        is_short = is_anyone_believed and self._standings.compute_target() < NUMBER_MIN
         if self._target is None and is_known and is_short:
             return f"the chain has fewer than {NUMBER_MIN} blocks"
         return None
@@ -298,11 +310,13 @@ class SnapshotDownload:
         return f"no peer has served anything for {self._limits.patience_ms // 1000} s"
 
     def _is_forsaken(self) -> bool:
-        """Tell whether every peer who could serve the block has refused to."""
+        """Tell whether every peer who could serve the block has refused to, or is doubted where others have:
+        whoever alone has it may have offered it in order to serve it a little at a time."""
         if self._target is None or self._asked:
             return False
         able = [peer for peer in self._standings.names() if self._is_able(peer)]
-        return bool(able) and all(peer in self._refused for peer in able)
+        left = [peer for peer in able if peer not in self._refused]
+        return len(left) < len(able) and not any(self._is_believed(peer) for peer in left)
 
     def _begin_anew(self) -> list[SnapshotEffect]:
         self._target, self._body = None, None
@@ -351,27 +365,25 @@ class SnapshotDownload:
 
     # --- leaves of the above
 
-    def _follow(self, fragment: Fragment, *, is_last: bool) -> None:
-        """Follow the authorities one header further, to the block to take when it is the last one."""
+    def _follow(self, fragment: Fragment, *, is_last: bool) -> FollowedBlock:
+        """Follow the authorities one header further; the last one is of the block that is offered."""
         found = self._proof.follow(fragment)
         if is_last and not self._proof.is_past_trusted:
             raise OffTrustedBlock("the block is below it")
         if found.announces_set:
             self._set_changes.append(found)
-        if is_last:
-            self._target = found
-            self._targets += 1
-        elif not found.announces_set:
+        elif not is_last:
             raise InvalidFragment("a header in the middle that announces nothing")
+        return found
 
     def _list_free(self, now_ms: int) -> list[tuple[Peer, Standing]]:
         """Return whom something can be asked; who says that it is furthest comes first among equals."""
         free = self._standings.iterate_free(now_ms)
         return sorted(free, key=lambda one: (one[1].faults, -one[1].claim))
 
-    def _has_believed_peer(self) -> bool:
-        standings = (self._standings.get(peer) for peer in self._standings.names())
-        return any(one is not None and one.is_believed for one in standings)
+    def _is_believed(self, peer: Peer) -> bool:
+        standing = self._standings.get(peer)
+        return standing is not None and standing.is_believed
 
     def _is_able(self, peer: Peer) -> bool:
         standing, target = self._standings.get(peer), self._target

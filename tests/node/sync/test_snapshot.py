@@ -34,39 +34,10 @@ from node.sync.snapshot_effects import (
 from node.sync.standing import PAUSE_MS
 from node.sync.warp import Fragment
 from runtime.primitives.block import hash_header
+from tests.support.fetching import LIMITS, NUMBER, SIZE, Fetching, served
 from tests.support.states import BODY, SETS, Served, begin, make_fragment, make_header, served_at
 
-LIMITS = SnapshotLimits(parallel_max=3, chunk_entries=20, chunks_max=4, patience_ms=30_000)
-NUMBER = 48
-SIZE = 300
-
-
-def served() -> Served:
-    return served_at(NUMBER, SIZE)
-
-
-class Fetching:
-    """A download with a clock of the test, and what it has stored."""
-
-    def __init__(self, limits: SnapshotLimits = LIMITS) -> None:
-        self.download = SnapshotDownload(begin(), limits, 0)
-        self.now_ms = 0
-        self.stored: dict[bytes, bytes] = {}
-
-    def give(self, *events: SnapshotInput) -> list[SnapshotEffect]:
-        effects: list[SnapshotEffect] = []
-        for event in events:
-            effects += self.download.handle(event, self.now_ms)
-        return effects
-
-    def wait(self, ms: int) -> list[SnapshotEffect]:
-        self.now_ms += ms
-        return self.give(Tick())
-
-    def find(self, final: int = 50, *peers: str) -> list[SnapshotEffect]:
-        """Let peers come and the first serve the proof."""
-        self.give(*(PeerSaid(peer, final) for peer in peers or ("a",)))
-        return self.give(ProofServed(0, served().fragments, True))
+FIRST, SECOND, LAST = served().fragments
 
 
 def test_proof_is_asked_of_one_peer_and_then_everything_of_all() -> None:
@@ -182,9 +153,6 @@ def fragments_above(start: int, block: Served) -> list[Fragment]:
     """Return what leads from a block to another."""
     numbers = (5, 9, block.header.number)
     return [one for one, number in zip(block.fragments, numbers, strict=True) if number > start]
-
-
-FIRST, SECOND, LAST = served().fragments
 
 
 @pytest.mark.parametrize(
@@ -383,14 +351,6 @@ def test_short_chain_is_given_up_once_others_might_have_come(final: int, is_shor
     assert bool(effects) is is_short
     if is_short:
         assert effects == [GiveUp(f"the chain has fewer than {NUMBER_MIN} blocks")]
-
-
-def test_block_too_low_to_be_worth_it_is_given_up() -> None:
-    for number, is_taken in ((NUMBER_MIN - 1, False), (NUMBER_MIN, True)):
-        made = Fetching()
-        made.give(PeerSaid("a", 50))
-        effects = made.give(ProofServed(0, (make_fragment(make_header(number), SETS[0]),), True))
-        assert isinstance(effects[-1], AskBody if is_taken else GiveUp)
 
 
 def test_liar_alone_is_no_reason_to_call_the_chain_short() -> None:
