@@ -49,12 +49,14 @@ BEHIND_MAX: Final = 256
 IDLE_S: Final = 60.0
 """After which a prepared state that nobody asks for is let go."""
 LIFE_S: Final = 3600.0
-"""After which it gives way to another one although it is asked for."""
+"""After which it gives way to another one although it is asked for. So it does once it has not been offered
+for as many blocks as it was, but not within `IDLE_S`: who asks for the oldest keeps no newer one away."""
 PREPARING_S: Final = 1.0
 """How long an answer waits for the preparation; later the asker is told to come again."""
 READERS_MAX: Final = 8
-"""Peers whose chunks are read or wait for it; more are told to come again. Chunks are read one by one, and
-between two of them there is as long a rest as the first took: half the time stays for everything else."""
+"""Peers whose chunk, one each, is read or waits for it; more are told to come again. Chunks are read one by
+one, and between two of them there is as long a rest as the first took: half the time stays for everything
+else."""
 LOOK_S: Final = 5.0
 
 log = structlog.get_logger("sync")
@@ -62,15 +64,19 @@ log = structlog.get_logger("sync")
 
 @dataclass(slots=True)
 class _Held:
-    """A state that is prepared, or on the way; `snapshot` stays None where that came to nothing."""
+    """A state that is prepared, or on the way; `snapshot` stays None where that came to nothing.
+
+    It gives way once the last final block is `final_max`.
+    """
 
     number: int
     hash: bytes
+    final_max: int
     opened_s: float
     used_s: float
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     snapshot: StateSnapshot | None = None
-    readers: int = 0
+    readers: dict[PeerId, None] = field(default_factory=dict)
 
 
 class StateServer:
@@ -92,6 +98,7 @@ class StateServer:
         self._held: _Held | None = None
         self._reading = asyncio.Lock()
         self._rested_s = 0.0
+        self._lowest = 1
         network.on_request(WarpRequest, self._serve_proof)
         network.on_request(StateRequest, self._serve_state)
 
@@ -113,7 +120,7 @@ class StateServer:
     def let_go_unused(self) -> None:
         """Let the prepared state go if nobody has asked for it for a while."""
         held = self._held
-        if held is not None and not self._is_in_use(held) and not held.readers:
+        if held is not None and not self._is_in_use(held):
             self._let_go()
 
     async def _look_after(self) -> None:
@@ -149,12 +156,12 @@ class StateServer:
         if held is not None and held.number > above and held.number >= final - BEHIND_MAX:
             return held.number
         rounded = final - final % OFFER_STEP
-        return rounded if rounded > above and rounded >= self._chain.store.oldest_state() else final
+        lowest = max(self._lowest, self._chain.store.oldest_state())
+        return rounded if rounded > above and rounded >= lowest else final
 
     # --- states
 
     async def _serve_state(self, peer: PeerId, request: StateRequest) -> StateResponse | Refusal:
-        del peer
         held = self._find_held(request.block_hash)
         if isinstance(held, RefusalCode):
             return Refusal(held)
@@ -164,15 +171,17 @@ class StateServer:
                 await held.is_ready.wait()
         except TimeoutError:
             return Refusal(RefusalCode.BUSY)
-        if held.snapshot is None:
+        if held.snapshot is None or held.snapshot.is_closed:
             return Refusal(RefusalCode.UNKNOWN)
-        if held.readers >= READERS_MAX:
+        if peer in held.readers or len(held.readers) >= READERS_MAX:
             return Refusal(RefusalCode.BUSY)
-        held.readers += 1
+        held.readers[peer] = None
         try:
             chunk = await self._read(held.snapshot, request)
         finally:
-            held.readers -= 1
+            del held.readers[peer]
+            if held is not self._held and not held.readers:
+                held.snapshot.close()
         if not _is_sendable(chunk):
             log.error("state_not_sendable", number=held.number, reason="a key or a value is too long")
             return Refusal(RefusalCode.FAILED)
@@ -198,20 +207,29 @@ class StateServer:
             return held
         store, final = self._chain.store, self._chain.finalized.number
         number = store.number_by_hash(block_hash)
-        lowest = max(1, final - BEHIND_MAX, store.oldest_state())
+        lowest = max(self._lowest, final - BEHIND_MAX, store.oldest_state())
         if number is None or not lowest <= number <= final:
             return RefusalCode.UNKNOWN
-        if held is not None and (held.readers or self._is_in_use(held)):
+        if held is not None and self._is_in_use(held) and not self._gives_way(held):
             return RefusalCode.BUSY
         self._let_go()
         now_s = self._clock.monotonic()
-        self._held = held = _Held(number, block_hash, now_s, now_s)
+        offered_until = number + BEHIND_MAX
+        final_max = offered_until + (offered_until - final)
+        self._held = held = _Held(number, block_hash, final_max, now_s, now_s)
         self._tasks.start(self._prepare(held))
         return held
 
     def _is_in_use(self, held: _Held) -> bool:
+        """Tell whether somebody has asked for a state lately, or waits for what he asked for."""
         now_s = self._clock.monotonic()
-        return now_s - held.used_s < IDLE_S and now_s - held.opened_s < LIFE_S
+        is_used = bool(held.readers) or now_s - held.used_s < IDLE_S
+        return is_used and now_s - held.opened_s < LIFE_S
+
+    def _gives_way(self, held: _Held) -> bool:
+        """Tell whether a state that is in use has been for long enough."""
+        is_old = self._clock.monotonic() - held.opened_s >= IDLE_S
+        return is_old and held.is_ready.is_set() and self._chain.finalized.number >= held.final_max
 
     async def _prepare(self, held: _Held) -> None:
         """Prepare a state in slices; what it needs of the chain stays as it was, whatever the chain does."""
@@ -227,6 +245,8 @@ class StateServer:
             snapshot = StateSnapshot(state, tree, header.state_root)
             await turns.run(snapshot.prepare_steps())
         except (StateDiscarded, UnknownBlock, Unpreparable) as error:
+            if isinstance(error, Unpreparable):
+                self._lowest = max(self._lowest, held.number + 1)
             log.info("state_not_prepared", number=held.number, reason=str(error))
         else:
             if self._held is held:
@@ -242,9 +262,11 @@ class StateServer:
             held.is_ready.set()
 
     def _let_go(self) -> None:
+        """Hold a state no more; whoever reads it still is the last."""
         held, self._held = self._held, None
         if held is not None and held.snapshot is not None:
-            held.snapshot.close()
+            if not held.readers:
+                held.snapshot.close()
             log.debug("state_let_go", number=held.number)
 
 

@@ -13,6 +13,7 @@ from node.chain.chain import Chain
 from node.chain.snapshot import StateSnapshot
 from node.driver import state_server
 from node.driver.state_server import BEHIND_MAX, IDLE_S, LIFE_S, OFFER_STEP, READERS_MAX
+from node.network.identity import PeerId
 from node.network.messages import (
     FRAGMENTS_MAX,
     STATE_ENTRIES_MAX,
@@ -184,17 +185,61 @@ async def test_unused_state_is_let_go() -> None:
         assert node.states.prepared is None
 
 
-async def test_state_that_somebody_reads_is_not_let_go() -> None:
+async def test_state_that_somebody_reads_is_not_let_go_before_the_hour() -> None:
     async with serving(20) as (node, clock):
         await ask_state(node, 16)
         held = node.states._held
         assert held is not None
-        held.readers = 1
+        assert held.snapshot is not None
+        held.readers[PeerId("reader")] = None
         clock.advance(int(IDLE_S * 1000))
         node.states.let_go_unused()
         assert await ask_state(node, 17) == BUSY
         assert node.states.prepared == 16
-        held.readers = 0
+        clock.advance(int(LIFE_S * 1000))
+        assert isinstance(await ask_state(node, 17), StateResponse), "readers without end are no reason"
+        assert not held.snapshot.is_closed, "he may read to the end"
+        assert await ask_state(node, 16) == BUSY
+
+
+async def test_last_reader_of_a_state_that_was_let_go_closes_it() -> None:
+    async with serving(20) as (node, clock):
+        await ask_state(node, 16)
+        held = node.states._held
+        assert held is not None
+        assert held.snapshot is not None
+        async with node.states._reading, asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(ask_state(node, 16))
+            await node.wait(lambda: bool(held.readers))
+            clock.advance(int(LIFE_S * 1000))
+            node.states.let_go_unused()
+            assert node.states.prepared is None
+            assert not held.snapshot.is_closed
+            node.states._reading.release()
+            assert isinstance(await reading, StateResponse)
+            await node.states._reading.acquire()
+        assert held.snapshot.is_closed
+
+
+async def test_old_state_is_kept_from_newer_ones_no_longer_than_it_was_offered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(state_server, "BEHIND_MAX", 6)
+    for behind, blocks in ((6, 0), (4, 4), (0, 12)):
+        async with serving(20) as (node, clock):
+            number = 20 - behind
+            assert isinstance(await ask_state(node, number), StateResponse)
+            await grow_changing(node.chain, max(0, blocks - 1))
+            clock.advance(int(IDLE_S * 1000) - 1)
+            assert isinstance(await ask_state(node, number), StateResponse)
+            if blocks:
+                clock.advance(1)
+                assert await ask_state(node, 20 + blocks - 1) == BUSY
+                await grow_changing(node.chain, 1)
+            else:
+                assert await ask_state(node, 20) == BUSY, "it is prepared for a minute at least"
+                clock.advance(1)
+            assert isinstance(await ask_state(node, 20 + blocks), StateResponse)
 
 
 async def test_state_that_is_not_kept_takes_no_others_place() -> None:
@@ -250,6 +295,34 @@ async def test_asker_is_told_to_come_again_while_a_state_is_prepared(
         assert isinstance(await ask_state(node, 16), StateResponse)
 
 
+async def test_old_state_does_not_give_way_while_it_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    SlowSnapshot.gate = asyncio.Event()
+    monkeypatch.setattr(state_server, "StateSnapshot", SlowSnapshot)
+    monkeypatch.setattr(state_server, "PREPARING_S", 0.05)
+    monkeypatch.setattr(state_server, "BEHIND_MAX", 4)
+    async with serving(20) as (node, clock):
+        monkeypatch.setattr(state_server, "Turns", TurningTurns)
+        assert await ask_state(node, 16) == BUSY
+        clock.advance(int(IDLE_S * 1000) - 1)
+        assert await ask_state(node, 16) == BUSY
+        clock.advance(1)
+        assert await ask_state(node, 20) == BUSY
+        assert node.states.prepared == 16
+        SlowSnapshot.gate.set()
+        await node.wait(lambda: node.states._held is not None and node.states._held.is_ready.is_set())
+        assert isinstance(await ask_state(node, 20), StateResponse)
+
+
+async def test_state_that_was_closed_before_its_asker_had_his_turn_is_refused() -> None:
+    async with serving(20) as (node, _):
+        await ask_state(node, 16)
+        held = node.states._held
+        assert held is not None
+        assert held.snapshot is not None
+        held.snapshot.close()
+        assert await ask_state(node, 16) == UNKNOWN
+
+
 class TurningTurns(Turns):
     """Pauses after every step, for the clock of these tests stands still."""
 
@@ -262,8 +335,13 @@ async def test_state_that_cannot_be_prepared_is_unknown_and_blocks_no_other(
 ) -> None:
     async with serving(20) as (node, _):
         monkeypatch.setattr(snapshot, "REPLACED_MAX", 0)
+        assert (await node.ask(WarpRequest(0))).fragments == fragments_of(node.chain, 16)
         assert await ask_state(node, 16) == UNKNOWN
         assert node.states.prepared is None
+        monkeypatch.undo()
+        assert await ask_state(node, 16) == UNKNOWN, "it is not tried again, nor is an older one"
+        assert await ask_state(node, 15) == UNKNOWN
+        assert (await node.ask(WarpRequest(0))).fragments == fragments_of(node.chain, 20)
         assert isinstance(await ask_state(node, 20), StateResponse), "nothing has changed since"
 
 
@@ -314,8 +392,18 @@ async def test_more_readers_than_can_be_served_are_told_to_come_again() -> None:
         await ask_state(node, 16)
         held = node.states._held
         assert held is not None
-        held.readers = READERS_MAX - 1
+        held.readers |= {PeerId(f"reader {place}"): None for place in range(READERS_MAX - 1)}
         assert isinstance(await ask_state(node, 16), StateResponse)
-        held.readers = READERS_MAX
+        held.readers[PeerId("another")] = None
         assert await ask_state(node, 16) == BUSY
-        held.readers = 0
+
+
+async def test_peer_takes_one_place_among_the_readers() -> None:
+    async with serving(20) as (node, _):
+        await ask_state(node, 16)
+        held = node.states._held
+        assert held is not None
+        held.readers[PeerId("somebody")] = None
+        assert await ask_state(node, 16) == BUSY
+        held.readers.clear()
+        assert isinstance(await ask_state(node, 16), StateResponse)
