@@ -309,12 +309,11 @@ class Chain:
         """
         if block_hash == self.head.hash:
             return self.tree
+        self.view(block_hash).close()  # whose faults come before a long walk
         tree = exhaust(self.tree_steps(block_hash))
-        if block_hash == self._branches.root.hash or block_hash in self._branches:
-            return tree
         number = self.store.number_by_hash(block_hash)
-        if number is None or self.store.hash_by_number(number) != block_hash:
-            raise UnknownBlock(block_hash.hex())
+        if number is None or block_hash == self._branches.root.hash or block_hash in self._branches:
+            return tree
         for later in range(self.finalized.number, number, -1):
             tree.update(self.store.undo(later))
         return tree

@@ -182,9 +182,16 @@ def borrow_chain(values: dict[str, Any], *, may_create: bool = False) -> Iterato
     start_logs(config)
     path = config.get_chain_path(load_spec(config.chain).id) / "db"
     if not may_create and not holds_chain(path):
-        raise ConfigError(f"{path} does not exist: this chain has no database yet")
+        raise ConfigError(describe_absence(path))
     with open_chain(config) as lent:
         yield lent
+
+
+def describe_absence(path: Path) -> str:
+    """Return why there is no chain at the path of a database."""
+    if path.is_dir():
+        return f"{path} holds no chain yet: a state was being fetched from peers; start the node to go on"
+    return f"{path} does not exist: this chain has no database yet"
 
 
 def load_block(chain: Chain, number: int) -> SignedBlock:
@@ -251,6 +258,8 @@ async def import_all(
             ahead_max_ms=ahead_max_ms,
         )
         for done, block in enumerate(blocks, 1):
+            if block.header.number in chain.store.gap():
+                raise OperatorError(f"{describe_gap(chain, block.header.number)}; import those above it")
             imported += await import_one(importer, block, chain.finalized.number)
             advance(done)
     await chain.wait_stored(chain.head.hash)

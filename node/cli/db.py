@@ -15,8 +15,8 @@ import click
 import orjson
 
 from genesis.chain_spec import load_spec
-from node.chain.opening import is_body_right
-from node.cli.blocks import chain_options, progress_option
+from node.chain.opening import holds_chain, is_body_right
+from node.cli.blocks import chain_options, describe_absence, progress_option
 from node.cli.options import resolve_options
 from node.cli.progress import show_progress
 from node.cli.purge import format_size
@@ -50,7 +50,10 @@ def verify(*, no_progress: bool, **values: Any) -> None:
 
     Blocks are checked by hash, the state by its root; exit code 4 if anything is wrong.
     """
-    with open_database(find_database(values)) as kv:
+    path = find_database(values)
+    if not holds_chain(path):
+        raise ConfigError(describe_absence(path))
+    with open_database(path) as kv:
         store = BlockStore(kv)
         finalized = store.finalized()
         faults = 0
@@ -141,7 +144,7 @@ def find_database(values: dict[str, Any]) -> Path:
     config = resolve_options(values).config
     path = config.get_chain_path(load_spec(config.chain).id) / "db"
     if not path.is_dir():
-        raise ConfigError(f"{path} does not exist: this chain has no database yet")
+        raise ConfigError(describe_absence(path))
     return path
 
 

@@ -187,7 +187,7 @@ def test_node_killed_while_it_fetches_begins_anew(tmp_path: Path, nodes: Nodes) 
     assert not holds_chain(base / CHAIN)
     with LevelDbKeyValue(base / CHAIN, None, create=False) as kv:  # as if it had come so far
         kv.write([(Column.STATE + b"half", b"done")], sync=True)
-    assert "no database yet" in run_loam("chain-info", *LOCAL, "--base-path", str(base)).lines[-1]
+    assert "holds no chain yet" in run_loam("chain-info", *LOCAL, "--base-path", str(base)).lines[-1]
     asyncio.run(make_chain(tmp_path / "old"))
     old = nodes.start("old")
     new = nodes.start("new", old, sync="warp")

@@ -64,7 +64,7 @@ class ChainMethods:
     @method("chain_proveFinality", listed=False)  # wallets complain of methods that Substrate lacks
     def prove_finality(self, number: BlockNumber) -> dict[str, object] | None:
         """Certificate that covers a block, and the headers from that block up to the certified one, in SCALE;
-        null while it is not final.
+        null while it is not final, and for a block that this node never had.
         """
         headers: list[str] = []
         for each in range(number, min(number + PROOF_HEADERS_MAX, self._chain.finalized.number + 1)):

@@ -8,6 +8,7 @@ from genesis.chain_spec import load_spec
 from node.chain import snapshot as module
 from node.chain.branches import BlockInfo
 from node.chain.chain import Chain
+from node.chain.errors import UnknownBlock
 from node.chain.execution import exhaust
 from node.chain.opening import Genesis, holds_chain, open_store
 from node.chain.snapshot import Chunk, KeyIndex, StateSnapshot, Unpreparable
@@ -15,13 +16,14 @@ from node.storage.columns import META_MARKED, ChainFacts, Column
 from node.storage.filling import Filling, FirstBlock
 from node.storage.kv import CorruptionError
 from node.storage.leveldb import LevelDbKeyValue
+from node.storage.states import StateDiscarded
 from runtime.primitives.block import encode_header, hash_header
 from runtime.primitives.hashing import blake3_256
 from runtime.primitives.tree import LOWEST_PATH, verify_range
 from runtime.primitives.types import Hash
 from tests.support.chain import account
-from tests.support.node_chain import make_block, transfer
-from tests.support.warping import changing_chain, finalize, list_set_changes
+from tests.support.node_chain import make_block, open_chain, transfer
+from tests.support.warping import changing_chain, copy_at, finalize, list_set_changes
 
 ANY_SIZE = 1 << 30
 
@@ -179,3 +181,19 @@ async def test_database_holds_a_chain_once_it_is_filled_or_where_that_cannot_be_
         LevelDbKeyValue(path, None, create=False)
     assert holds_chain(path)
     chain.store.close()
+
+
+async def test_tree_of_a_block_before_the_first_is_refused_without_a_walk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chain = await changing_chain(12, (4,))
+    begun = open_chain(copy_at(chain, 9), spec=load_spec("local"))
+    assert begun.tree_at(info_at(chain, 9).hash).root == info_at(chain, 9).header.state_root
+    monkeypatch.setattr(begun, "tree_steps", None)
+    with pytest.raises(StateDiscarded):
+        begun.tree_at(chain.genesis_hash)
+    for number in (4, 8):  # one of them is a milestone
+        with pytest.raises(UnknownBlock):
+            begun.tree_at(info_at(chain, number).hash)
+    for opened in (chain, begun):
+        opened.store.close()

@@ -26,7 +26,9 @@ from node.cli.block_file import (
 from node.config import Config, ExitCode
 from node.driver.signer import GuardedSigner
 from node.service import open_chain
+from node.storage.filling import Filling, is_filled
 from node.storage.guard import CopiedKeys, GuardFile
+from node.storage.leveldb import LevelDbKeyValue
 from node.storage.lock import DirectoryLock
 from runtime.frame.by_hand import make_override_item
 from runtime.primitives.block import Digest, Header
@@ -38,6 +40,7 @@ from tests.node.cli.running import Loam, make_chain
 from tests.support.node_chain import AUTHORITY, snapshot
 from tests.support.node_chain import make_block as make_chain_block
 from tests.support.peers import grow
+from tests.support.warping import copy_at, grow_changing
 
 BLOCKS, FINALIZED = 6, 4
 
@@ -116,6 +119,37 @@ def test_commands_do_not_make_a_database(loam: Loam, tmp_path: Path) -> None:
     for command in map(str.split, lines.split("|")):
         assert "no database yet" in loam.fail(ExitCode.CONFIG, *command, *dev(tmp_path / "none"))
     assert not (tmp_path / "none").exists()
+
+
+def test_database_whose_state_is_still_being_fetched_is_no_chain_yet(loam: Loam, tmp_path: Path) -> None:
+    path = tmp_path / "chains" / "dev" / "db"
+    with LevelDbKeyValue(path, bytes(32), create=True) as kv:
+        Filling(kv).add([(b"half", b"done")])
+    for command in (["chain-info"], ["export-blocks", "/dev/null"], ["revert", "1"], ["db", "verify"]):
+        assert f"{path} holds no chain yet" in loam.fail(ExitCode.CONFIG, *command, *dev(tmp_path))
+    with LevelDbKeyValue(path, None, create=False) as kv:
+        assert not is_filled(kv)
+
+
+def test_blocks_before_the_first_are_not_imported(loam: Loam, tmp_path: Path) -> None:
+    with open_chain(Config(chain="local", base_path=str(tmp_path / "old"))) as (_, chain):
+        asyncio.run(grow_changing(chain, 6))
+        copied = copy_at(chain, 4)
+        genesis = chain.genesis_hash
+    path = tmp_path / "new" / "chains" / "local_testnet" / "db"
+    with LevelDbKeyValue(path, genesis, create=True) as kv:
+        kv.write(list(copied.iterate(b"\0", b"\xff")), sync=True)
+    old, new = (("--chain", "local", "-d", str(tmp_path / name)) for name in ("old", "new"))
+    for first in (1, 3, 4):
+        file = str(tmp_path / f"from-{first}")
+        loam.ok("export-blocks", file, "--from", str(first), *old)
+        if first < 4:
+            error = loam.fail(ExitCode.ERROR, "import-blocks", file, *new)
+            assert f"block {first} was never here" in error
+            assert "the blocks from 4 on" in error
+        else:
+            loam.ok("import-blocks", file, *new)
+    assert '"best_number": 6' in loam.ok("chain-info", *new)
 
 
 def test_running_node_is_not_disturbed(loam: Loam, base: Path) -> None:
