@@ -307,7 +307,7 @@ class SnapshotDownload:
     def _describe_silence(self) -> str:
         if self._is_off_trusted:
             return "no peer has shown a way through the trusted block"
-        return f"no peer has served anything for {self._limits.patience_ms // 1000} s"
+        return f"no peer has served anything new for {self._limits.patience_ms // 1000} s"
 
     def _is_forsaken(self) -> bool:
         """Tell whether every peer who could serve the block has refused to, or is doubted where others have:

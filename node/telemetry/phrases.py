@@ -74,6 +74,8 @@ def _syncing(fields: Fields) -> str:
 
 
 def _warping(fields: Fields) -> str:
+    if fields["number"] is None:
+        return f"Warping, looking for a recent block ({fields['peers']} peers)"
     goal = f"target=#{fields['number']} ({fields['peers']} peers)"
     rate = f"⬇ {fields['download_kib']} kiB/s"
     return f"Warping {fields['percent']} %, {goal}, {fields['entries']} entries, {rate}"

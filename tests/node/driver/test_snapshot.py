@@ -141,7 +141,7 @@ async def test_peer_that_does_not_answer_is_not_waited_for() -> None:
 async def test_without_a_state_it_ends_in_time() -> None:
     network = Peers(refuses=lambda _: None)
     given_up = await fetch(network, MemoryKeyValue(), SnapshotLimits(patience_ms=100))
-    assert given_up == GiveUp("no peer has served anything for 0 s")
+    assert given_up == GiveUp("no peer has served anything new for 0 s")
 
 
 async def test_failed_write_ends_it() -> None:

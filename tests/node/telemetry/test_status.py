@@ -29,6 +29,16 @@ def test_syncing_line_has_speed_and_target() -> None:
     )
 
 
+def test_line_of_a_state_that_comes_has_its_block_once_there_is_one() -> None:
+    fields = {"number": 64, "percent": 42, "entries": 9, "state_kib": 1, "download_kib": 2.0, "peers": 3}
+    assert render_line("state_downloading", fields) == (
+        "Warping 42 %, target=#64 (3 peers), 9 entries, ⬇ 2.0 kiB/s"
+    )
+    assert render_line("state_downloading", {**fields, "number": None}) == (
+        "Warping, looking for a recent block (3 peers)"
+    )
+
+
 def test_speed_is_never_negative_after_a_revert() -> None:
     now = IDLE._replace(best=3, sync_target=900)
     assert describe(now, IDLE, 5)[1]["bps"] == 0
