@@ -300,7 +300,7 @@ class SnapshotDownload:
         is_known = self._first_peer_ms is not None and now_ms - self._first_peer_ms >= GRACE_MS
         is_anyone_believed = any(map(self._is_believed, self._standings.names()))
         is_short = is_anyone_believed and self._standings.compute_target() < NUMBER_MIN
-        if self._target is None and is_known and is_short:
+        if self._target is None and is_known and is_short and self._proof.is_past_trusted:
             return f"the chain has fewer than {NUMBER_MIN} blocks"
         return None
 

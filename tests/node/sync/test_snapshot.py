@@ -149,6 +149,14 @@ def test_proof_goes_through_the_trusted_block_or_is_left_without_blame() -> None
         assert effects == [GiveUp("no peer has shown a way through the trusted block")]
 
 
+def test_chain_with_a_trusted_block_is_not_called_short_by_peers_below_it() -> None:
+    made = trusting(9, hash_header(make_header(9, SETS[2])))
+    made.give(PeerSaid("behind", NUMBER_MIN - 1))
+    assert made.wait(GRACE_MS) == []
+    assert made.give(PeerSaid("good", 50)) == [AskProof(0, "good", 0)]
+    assert AskBody(1, "good", served().hash) in made.give(ProofServed(0, served().fragments, True))
+
+
 def fragments_above(start: int, block: Served) -> list[Fragment]:
     """Return what leads from a block to another."""
     numbers = (5, 9, block.header.number)
