@@ -15,6 +15,7 @@ def test_every_call_has_its_weight_and_every_weight_its_call() -> None:
     assert check() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_case_works_and_gives_its_constants(case: Case) -> None:
     found = measure_case(case, COSTS, 1)

@@ -143,6 +143,7 @@ async def test_every_job_gets_its_own_answer(workers: int) -> None:
         assert len(verifier.pids) <= workers
 
 
+@pytest.mark.slow
 async def test_ten_thousand_jobs_in_batches_of_any_size() -> None:
     jobs, expected = mix(10_000)
     results = bytearray(len(jobs))

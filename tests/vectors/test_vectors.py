@@ -95,6 +95,7 @@ class TestWire:
         assert sum(map(len, tables)) == len(WIRE)
         assert all(NOT_RUN.values())
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("section", sorted(SECTIONS))
     def test_every_entry_is_a_case_and_damage_to_it_is_noticed(self, section: str) -> None:
         entries = WIRE[section]

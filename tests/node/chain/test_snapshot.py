@@ -69,6 +69,7 @@ async def busy_chain() -> Chain:
     return chain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 4, 6, 7])
 @pytest.mark.parametrize("count", [1, 7, 4096])
 async def test_chunks_are_the_whole_state_of_the_block(number: int, count: int) -> None:

@@ -97,6 +97,7 @@ def test_export_may_be_a_part_and_go_to_standard_output(loam: Loam, base: Path, 
     assert "parent is not known" in loam.fail(ExitCode.ERROR, "import-blocks", file, *dev(tmp_path / "other"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -166,6 +167,7 @@ def test_running_node_is_not_disturbed(loam: Loam, base: Path) -> None:
         lock.release()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [9, 45, 200, -1])
 def test_damaged_file_is_refused_and_nothing_wrong_is_stored(
     loam: Loam, base: Path, tmp_path: Path, place: int
@@ -233,11 +235,13 @@ def test_stored_block_is_checked_by_number_and_hash(loam: Loam, base: Path) -> N
     assert "is right" in loam.ok("check-block", str(shown["best_hash"]), *dev(base))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", ["0", "7", "99999999999", "-1", "0x12", "ab" * 32, "xyz", ""])
 def test_block_that_is_not_there_is_a_usage_error(loam: Loam, base: Path, block: str) -> None:
     loam.fail(ExitCode.USAGE, "check-block", *dev(base), "--", block)
 
 
+@pytest.mark.slow
 def test_revert_takes_back_unfinalized_blocks_only(loam: Loam, base: Path) -> None:
     assert "best block is #5" in loam.ok("revert", "1", "--finalized", *dev(base))
     assert (base / "chains" / "dev" / "guard").exists(), "nothing final went, so every vote counts"

@@ -128,12 +128,14 @@ async def test_second_signal_ends_a_node_that_hangs(monkeypatch: pytest.MonkeyPa
             signal.signal(number, handler)
 
 
+@pytest.mark.slow
 def test_validator_whose_key_is_not_the_authority_says_so(tmp_path: Path) -> None:
     with running(tmp_path / "log", "--dev", "--bob", "--rpc-port", "0", "--no-prometheus") as loam:
         assert "this one makes no block" in loam.wait_for("key_is_no_authority")
         assert loam.wait_for("Role").split()[-1] == "FULL"
 
 
+@pytest.mark.slow
 def test_logs_may_be_json_from_the_first_line(tmp_path: Path) -> None:
     flags = ("--dev", "--rpc-port", "0", "--no-prometheus", "--log-format", "json", "--seal", "manual")
     with running(tmp_path / "log", *flags) as loam:

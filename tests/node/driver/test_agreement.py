@@ -133,6 +133,7 @@ def _contains(chain: Chain, raw: bytes) -> bool:
     return False
 
 
+@pytest.mark.slow
 async def test_light_client_follows_a_change_of_the_set_by_digests_alone() -> None:
     async with LocalNetwork() as network:
         await network.reach(1)

@@ -271,6 +271,7 @@ def test_sealing_twice_gives_different_bytes() -> None:
     assert sealer.open(first) == sealer.open(second) == b"x"
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, len(SEALED) * 8 - 1))
 def test_every_flipped_bit_of_a_sealed_file_is_noticed(bit: int) -> None:

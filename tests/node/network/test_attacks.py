@@ -337,6 +337,7 @@ async def test_a_flood_is_a_ban(message: Message, allowed: int) -> None:
         assert not has_peer(target, stranger.peer)
 
 
+@pytest.mark.slow
 async def test_a_slow_reader_holds_up_nobody_and_is_dropped_in_the_end() -> None:
     async with attacked(stalled_s=1.0) as (made, target):
         stranger = await made.visit(target, 9)

@@ -223,6 +223,7 @@ async def test_arrays_within_the_size_limit_are_refused_by_count() -> None:
         assert answers == [-32010] * 8
 
 
+@pytest.mark.slow
 async def test_costliest_accepted_bodies_of_many_clients_take_turns() -> None:
     body = b'{"jsonrpc":"2.0","id":1,"method":"x","params":{%b}}' % b",".join(
         b'"k%d":1' % n for n in range(65_000)
@@ -420,6 +421,7 @@ async def test_long_batches_of_many_clients_do_not_hold_up_others() -> None:
         await asyncio.gather(*(over_websocket() for _ in range(3)), *(over_http() for _ in range(3)))
 
 
+@pytest.mark.slow
 async def test_messages_already_received_are_answered_in_turns_with_others() -> None:
     body = json.dumps(call("test_busy", 100_000)).encode()
     async with attacked() as scene, scene.http.ws_connect(scene.url) as socket:

@@ -61,6 +61,7 @@ async def test_blocks_are_made_by_interval_once_the_mode_is_batch(mode: str) -> 
         await wait_number(node, 2, step_ms=PERIOD_MS // 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["Manual", "manual"])
 @pytest.mark.parametrize("seal", [InstantSeal(), IntervalSeal(None)], ids=["instant", "interval"])
 async def test_no_block_is_made_by_itself_once_the_mode_is_manual(seal: Seal, mode: str) -> None:

@@ -47,6 +47,7 @@ def assert_whole(chain: Chain) -> None:
     assert chain.hash_at(chain.head.number + 1) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("finalized", [0, 2, 4, 6])
 @pytest.mark.parametrize("target", [0, 1, 3, 5, 6])
 async def test_chain_goes_back_and_on_from_any_block_whatever_is_final(target: int, finalized: int) -> None:
@@ -250,6 +251,7 @@ async def test_block_that_is_being_voted_for_is_final_before_it_is_taken_back() 
 # --- all at once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seal", [InstantSeal(), IntervalSeal(100)], ids=["instant", "interval"])
 async def test_chain_stays_whole_while_everything_is_done_to_it_at_once(seal: Seal) -> None:
     async with DevNode(seal=seal, builds=True) as node:
@@ -287,6 +289,7 @@ async def test_chain_stays_whole_while_everything_is_done_to_it_at_once(seal: Se
 # --- restart
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("target", "finalized"), [(1, 3), (3, 3), (4, 2), (2, 0), (0, 4)])
 async def test_chain_is_the_same_after_a_restart(target: int, finalized: int) -> None:
     kv = MemoryKeyValue()

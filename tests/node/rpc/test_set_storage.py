@@ -207,6 +207,7 @@ BAD_VALUES: list[object] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", BAD_VALUES, ids=range(len(BAD_VALUES)))
 async def test_values_that_no_item_can_hold_are_refused_and_change_nothing(values: object) -> None:
     async with DevNode() as node:

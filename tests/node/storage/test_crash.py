@@ -132,6 +132,7 @@ def test_disk_full_from_the_start_is_told(disk: Path) -> None:
     open_leveldb(disk / "db").close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", [r"/leveldb/\d+\.log", r"/head"], ids=["log", "head"])
 @pytest.mark.parametrize("lines", [1, 4, 17])
 def test_failed_sync_stops_the_node_at_once(lines: int, file: str, tmp_path: Path) -> None:

@@ -116,6 +116,7 @@ def read_all(path: Path, contents: dict[bytes, bytes]) -> bool:
     return is_whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "rounds"),
     [(flip, FLIPS), (truncate, CUTS), (zero_tail, CUTS), (garble, CUTS), (remove, 1)],
@@ -136,6 +137,7 @@ def test_damaged_file_is_never_served(
     assert refused > 0 or pattern == "head"  # its other slot is good
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [append_zeros, append_garbage])
 @pytest.mark.parametrize("pattern", FILES)
 def test_file_with_a_tail_is_refused_or_read_right(

@@ -100,7 +100,7 @@ class TwinMachine(RuleBasedStateMachine):
         return sorted(chosen, reverse=reverse)
 
 
-TestTwins = TwinMachine.TestCase
+TestTwins = pytest.mark.slow(TwinMachine.TestCase)
 TestTwins.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
 
 

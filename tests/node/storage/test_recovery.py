@@ -67,6 +67,7 @@ def recovered_height(path: Path) -> int:
         return BlockStore(kv).finalized().number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("permille", [1, 130, 480, 720, 930, 999])
 def test_flipped_bit_in_the_log_costs_only_what_follows(path: Path, permille: int) -> None:
     log = find_log(path)

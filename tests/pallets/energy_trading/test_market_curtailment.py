@@ -214,6 +214,7 @@ TRADES = st.lists(
 SIZES = st.lists(st.integers(1, 7), min_size=1, max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     TRADES,

@@ -181,6 +181,7 @@ def rows_of(energy: Energy, slot: int) -> Iterator[Row]:
         number += 1
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(ORDERS, TERMS, st.lists(st.integers(1, 9), min_size=1, max_size=5))
 def test_pages_of_any_size_give_the_same_state(
@@ -199,6 +200,7 @@ def test_pages_of_any_size_give_the_same_state(
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(ORDERS, TERMS)
 def test_clearing_is_balanced_within_limits_and_leaves_nobody_in_the_money(
@@ -229,6 +231,7 @@ def test_clearing_is_balanced_within_limits_and_leaves_nobody_in_the_money(
             assert not is_better or got == order.qty, "who is in the money is filled"
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(ORDERS, TERMS, st.integers(0, 40), st.integers(1, 9))
 def test_halt_at_any_moment_refunds_everything(

@@ -68,6 +68,7 @@ def rows_of(chain: Chain[EnergyChain], slot: int) -> list[Row]:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rationing", Rationing)
 @pytest.mark.parametrize("name", [name for name, entry in load_cases().items() if len(entry["orders"]) < 200])
 def test_auction_of_the_vectors_through_the_pallet(name: str, rationing: Rationing) -> None:

@@ -89,6 +89,7 @@ def load_cases() -> dict[str, Any]:
     return {entry["name"]: entry for entry in json.loads(FILE.read_text())["cases"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", load_cases())
 def test_vectors_of_a_solver_through_the_pallet(name: str) -> None:
     entry = load_cases()[name]
@@ -210,6 +211,7 @@ def halt_and_check(energy: Energy, slot: int, zone: int) -> None:
     assert not market.coupling_queue.get()
 
 
+@pytest.mark.slow
 def test_halt_of_one_zone_refunds_all_that_are_cleared_with_it() -> None:
     energy = make(2, [Wire(1, 2, 100, 1)], traders=4, hook_weight=NO_IDLE)
     slot, market = next_slot(energy, 2), energy.pallets.market
@@ -290,6 +292,7 @@ def to_wires(lines: list[tuple[int, int, int, int]]) -> list[Wire]:
     return [wire for (source, target), wire in sorted(found.items()) if source != target]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(NETWORKS, st.lists(st.integers(1, 5), min_size=1, max_size=4))
 def test_coupled_auctions_conserve_energy_and_money_however_the_work_is_cut(

@@ -95,6 +95,7 @@ def test_order_of_answers_changes_neither_value_nor_strikes(
     assert roots[0] == roots[1]
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.lists(VALUES, min_size=3, max_size=6))
 def test_copy_of_the_median_does_not_move_it(values: list[int]) -> None:

@@ -96,6 +96,7 @@ def test_late_reading_is_settled_with_the_grid() -> None:
     chain.close_block()
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(WH, WH), min_size=2, max_size=4), st.integers(0, 2_000))
 def test_late_readings_of_all_slots_cost_what_timely_ones_would_have(

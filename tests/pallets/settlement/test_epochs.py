@@ -221,6 +221,7 @@ def net_in_pages(chain: EnergyChain, sizes: list[int]) -> bytes:
     return chain.root()
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(Households, st.integers(0, 500), st.lists(st.integers(1, 4), min_size=1, max_size=3))
 def test_pages_of_any_size_give_the_same_state_and_money_is_kept(

@@ -279,6 +279,7 @@ def settle_in_pages(chain: EnergyChain, homes: list[Home], sizes: list[int]) -> 
     return chain.root()
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(HOMES, st.lists(st.integers(1, 5), min_size=1, max_size=4))
 def test_pages_of_any_size_give_the_same_state_and_cash_sums_to_zero(
