@@ -6,14 +6,17 @@ PY := $(BIN)/python
 LOCK := requirements-dev.lock
 STAMP := $(VENV)/.installed-$(shell cat $(LOCK) pyproject.toml 2>/dev/null | cksum | tr -d ' ')
 SOURCES := runtime pallets genesis apps node tests benchmarks
+PROGRAM := runtime pallets genesis apps node
 JOBS ?= 2
+# Of all tests many wait, for blocks and for programs of others.
+TEST_JOBS ?= 3
 ARGS ?=
 
 # The tests start some hundred interpreters, and each would compile the program anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv devnet dev test check check-rest lint lint-mypy lint-pyright lint-rest fast sim sim-full wallet-clients bench lock clean
+.PHONY: help venv devnet dev test check check-pyright check-rest lint lint-mypy lint-pyright lint-rest fast sim sim-full wallet-clients bench lock clean
 
 help:
 	@echo "make devnet          start a network of four validators; ARGS='-n 7 --full 1' passes flags on"
@@ -43,11 +46,15 @@ dev: venv
 	@$(PY) -m node --dev $(ARGS)
 
 test: venv
-	@$(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(PY) -m pytest -n $(TEST_JOBS) --dist loadgroup $(ARGS)
 
-# pyright takes most of the time of lint, on one processor: all else runs beside it.
+# pyright takes most of the time of lint, on one processor: all else runs beside it, and tests and benchmarks, which mypy
+# has read already, are left to `make lint`.
 check: venv
-	@$(MAKE) --no-print-directory -j 2 lint-pyright check-rest
+	@$(MAKE) --no-print-directory -j 2 check-pyright check-rest
+
+check-pyright:
+	@bash tools/run-pyright "$(BIN)" $(PROGRAM)
 
 check-rest:
 	@$(MAKE) --no-print-directory lint-rest lint-mypy fast

@@ -91,6 +91,7 @@ def test_guide_has_the_blocks_that_it_talks_of() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_pallet_of_the_guide_is_composed_and_passes_its_tests(tree: Path) -> None:
     out = run(tree, "pytest", "-v", "-p", "no:cacheprovider", *PACKAGES[1::2])
     assert "12 passed" in out

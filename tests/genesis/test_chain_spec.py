@@ -56,6 +56,7 @@ OFFICER = ["0x" + "11" * 32, ["Cases"]]
 HOLDERS = (*CONFIG, "assets", "accounts")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "place"),
     [

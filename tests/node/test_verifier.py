@@ -203,6 +203,7 @@ async def test_all_workers_killed_at_once_lose_no_job() -> None:
         assert verifier.deaths == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_job_that_kills_its_worker_is_invalid_and_harms_no_other(
     workers: int, monkeypatch: pytest.MonkeyPatch

@@ -49,6 +49,7 @@ def find_rule(seed: int, config: Config) -> str | None:
     return None
 
 
+@pytest.mark.slow
 def test_fifty_seeds_of_four_nodes() -> None:
     summary = run_mixed(1, 50, Config(), (*MIXED, "sets"))
     assert summary.delivered > 10_000
@@ -60,6 +61,7 @@ def test_each_profile_with_seven_nodes(profile: str) -> None:
     run_mixed(1, 2, Config(nodes=7), (profile,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ADVERSARIES)
 def test_each_kind_of_adversary(kind: str) -> None:
     run_mixed(1, 6, Config(nodes=5, adversaries=(kind,)))

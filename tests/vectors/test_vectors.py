@@ -109,6 +109,7 @@ class TestWire:
             failures = [failure for failure in run_plan(plan_wire({section: damaged})) if failure is not None]
             assert [failure.name for failure in failures] == [f"{section}[{index}]"]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("key", sorted(WIRE["signing"][0].keys() - {"name", "signature_deterministic"}))
     def test_every_field_of_a_signed_extrinsic_is_compared(self, key: str) -> None:
         for entry in WIRE["signing"]:

@@ -121,6 +121,7 @@ async def test_metadata_14_is_taken_where_there_is_no_other() -> None:
                 await chain.ask("AccountNonceApi", "account_nonce", ALICE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "answers"),
     [

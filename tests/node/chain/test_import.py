@@ -89,6 +89,7 @@ def test_known_block_is_not_imported_again() -> None:
     assert copy_block(pair.source, pair.second.info, pair.target) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -66,6 +66,7 @@ def running(log: Path, *flags: str) -> Iterator[Loam]:
         loam.process.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 def test_dev_node_announces_itself_and_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     with running(tmp_path / "log", "--dev", "--rpc-port", "0", "--prometheus-port", "0") as loam:
@@ -159,6 +160,7 @@ def test_second_node_on_the_same_base_path_has_its_exit_code(tmp_path: Path) -> 
         assert first.stop(signal.SIGTERM) == ExitCode.OK
 
 
+@pytest.mark.slow
 def test_taken_port_has_its_exit_code(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -345,6 +345,7 @@ def test_completion_knows_commands_and_flags() -> None:
     assert result.stdout == "plain,build-spec\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "answer"),
     [

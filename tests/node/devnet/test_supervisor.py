@@ -45,6 +45,7 @@ def test_node_that_ends_while_it_starts_fails_the_devnet_with_its_log(tmp_path: 
         assert failed.value.exit_code == ExitCode.DEVNET_FAILED
 
 
+@pytest.mark.slow
 def test_node_that_never_answers_fails_the_devnet(tmp_path: Path) -> None:
     with (
         fake_devnet(tmp_path, make_node(tmp_path, "Alice", "mute")) as devnet,

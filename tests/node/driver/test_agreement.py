@@ -109,6 +109,7 @@ async def test_restarted_validator_joins_again() -> None:
         network.ensure_agreed()
 
 
+@pytest.mark.slow
 async def test_transaction_is_included_and_final_everywhere() -> None:
     async with LocalNetwork() as network:
         await network.reach(1)

@@ -74,6 +74,7 @@ def bad_vote(data: BlockData) -> BlockData:
     return structs.replace(data, justification=data.justification[:-1] + b"\0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -165,6 +166,7 @@ def gone(_: RequestBody) -> ResponseBody | None:
     raise PeerGoneError("gone")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [too_late, too_busy, gone])
 async def test_peer_that_does_not_answer_is_left_alone_and_another_one_asked(answer: Any) -> None:
     chain = await source(5)

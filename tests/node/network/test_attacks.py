@@ -95,6 +95,7 @@ async def read_all(reader: asyncio.StreamReader) -> bytes:
             return b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -133,6 +134,7 @@ async def test_silence_before_the_handshake_is_cut(sent: bytes) -> None:
         assert len(target.peers()) == 1
 
 
+@pytest.mark.slow
 async def test_silence_in_the_handshake_is_cut() -> None:
     async with attacked(opening_s=0.3) as (made, target):
         silent = Stranger(await made.open(target), 9)
@@ -224,6 +226,7 @@ HOSTILE_FRAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plaintext", HOSTILE_FRAMES)
 async def test_sealed_nonsense_ends_the_connection_and_three_of_it_are_a_ban(plaintext: bytes) -> None:
     async with attacked() as (made, target):
@@ -368,6 +371,7 @@ async def test_a_slow_reader_holds_up_nobody_and_is_dropped_in_the_end() -> None
         reading.transport.abort()
 
 
+@pytest.mark.slow
 async def test_a_peer_that_goes_silent_is_dropped() -> None:
     async with attacked(ping_s=0.1, silence_s=1.0) as (made, target):
         stranger = await made.visit(target, 9)

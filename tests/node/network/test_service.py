@@ -269,6 +269,7 @@ async def test_requests_fail_when_the_peer_goes() -> None:
             await bob.request(stranger.peer, BlockRequest(HASH, 1), 20)
 
 
+@pytest.mark.slow
 async def test_more_requests_than_are_served_at_once_are_refused_as_busy() -> None:
     async with world() as made:
         bob = await made.start(2, prepare=serve_everything)
@@ -401,6 +402,7 @@ async def test_a_reserved_node_is_redialled_when_it_comes_back() -> None:
         assert [event for event, _ in heard.events] == ["connected", "disconnected", "connected"]
 
 
+@pytest.mark.slow
 async def test_dials_that_fail_wait_longer_and_longer() -> None:
     accepted = 0
 

@@ -457,5 +457,5 @@ class TaggedPool(RuleBasedStateMachine):
 
 NoncePool.TestCase.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
 TaggedPool.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
-TestNoncePool = NoncePool.TestCase
-TestTaggedPool = TaggedPool.TestCase
+TestNoncePool = pytest.mark.slow(NoncePool.TestCase)
+TestTaggedPool = pytest.mark.slow(TaggedPool.TestCase)

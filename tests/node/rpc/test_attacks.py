@@ -145,6 +145,7 @@ async def test_slow_request_bodies_are_dropped() -> None:
         assert (await is_dropped(reader)).startswith(b"HTTP/1.1 408")
 
 
+@pytest.mark.slow
 async def test_idle_kept_alive_connections_are_dropped() -> None:
     async with attacked(RpcConfig(port=0, deadlines=HURRIED)) as scene:
         reader, writer = await scene.open()

@@ -144,6 +144,7 @@ async def test_node_that_is_no_authority_has_no_mode() -> None:
         assert node.host.building.seal == ManualSeal()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["", "BATCH", "interval", 1, None, ["Batch"], {}])
 async def test_other_modes_are_refused_and_nothing_changes(mode: object) -> None:
     async with DevNode(builds=True) as node:

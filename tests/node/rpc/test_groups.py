@@ -37,6 +37,7 @@ async def send(node: DevNode, nonce: int, amount: int = 10**12) -> str:
     return sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "params"),
     [

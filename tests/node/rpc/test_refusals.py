@@ -185,6 +185,7 @@ async def make(node: DevNode, case: Refused) -> bytes:
     return case.make(node)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 async def test_refusal_has_its_code_message_and_data(name: str) -> None:
     async with DevNode() as node:
@@ -198,6 +199,7 @@ async def test_refusal_has_its_code_message_and_data(name: str) -> None:
         assert await node.block()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 async def test_runtime_api_and_dry_run_tell_the_same_verdict(name: str) -> None:
     async with DevNode() as node:

@@ -226,6 +226,7 @@ async def test_finality_by_itself_goes_on_above_what_was_voted_for() -> None:
         assert [one for one in logs if one["event"] == "vote_refused"] == []
 
 
+@pytest.mark.slow
 async def test_block_that_waits_for_its_vote_may_be_taken_back() -> None:
     async with DevNode(seal=InstantSeal()) as node:
         await node.block()

@@ -425,6 +425,7 @@ def run_world(seed: int) -> World:
     return world
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(30))
 def test_chain_is_caught_up_with_among_peers_that_fail_in_every_way(seed: int) -> None:
     world = run_world(seed)

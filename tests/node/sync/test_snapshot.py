@@ -515,6 +515,7 @@ class World:
                 return BodyServed(request, (b"other",) if kind == "body" else BODY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(60))
 def test_state_arrives_whole_whoever_lies_while_somebody_is_honest(seed: int) -> None:
     world = World(seed)

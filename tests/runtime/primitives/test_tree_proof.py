@@ -58,6 +58,7 @@ def test_proofs_are_those_of_the_definition_and_prove_what_is_held(content: dict
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", [POOL[0], CROWDED_KEYS[20], b"absent"])
 @pytest.mark.parametrize("count", [0, 1, 16, 17, 18, len(POOL), 1000])
 def test_every_changed_bit_is_refused(key: bytes, count: int) -> None:

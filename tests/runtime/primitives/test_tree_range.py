@@ -177,6 +177,7 @@ def test_any_bytes_give_a_typed_refusal(start: bytes, entries: list[Entry], proo
     assert get_fault(bytes(32), start, entries, proof) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "skipped", "entries_max"), [(1, 0, 1), (16, 3, 5), (17, 1, 3), (17, 4, 60), (40, 20, 7)]
 )
