@@ -6,8 +6,8 @@ are recomputed from the chain, and the root decides. A regulator accepts by nami
 The audit log. Each leaf is the SCALE of block number (u32), pallet index (u8) and event, of every event of
 those pallets that note theirs, in the order in which they were deposited; `AuditSealed` itself is none. A
 hash chain runs through all leaves since genesis, see `chain_hash`, and the leaves of a day have a Merkle
-root, see `merkle`, so that a row is proven with a few hashes. A day is sealed in the first block after it,
-before that block's own leaves; so the leaves of a day are the events between two `AuditSealed`.
+root, that of `row_tree`, so that a row is proven with a few hashes. A day is sealed in the first block after
+it, before that block's own leaves; so the leaves of a day are the events between two `AuditSealed`.
 
 Invariant (checked by `try_state`): peaks and leaves of the open day agree, sealed days lie before it, the
 number of all leaves is the sum of the days'.
@@ -23,7 +23,6 @@ from msgspec import structs
 from pallets.compliance import reports_errors as errors
 from pallets.compliance import reports_events as events
 from pallets.compliance import weights
-from pallets.compliance.merkle import append_leaf, fold_peaks, hash_leaf
 from pallets.compliance.office import Role, day_of
 from pallets.compliance.periods import end_of_period_ms, is_period
 from pallets.compliance.reports_types import (
@@ -45,6 +44,7 @@ from runtime.frame.pallet import Binding, Pallet
 from runtime.frame.storage import TWOX_64_CONCAT, DoubleMap, Map, Value, storage
 from runtime.primitives.arithmetic import U16_MAX, U64_MAX, checked_add
 from runtime.primitives.hashing import blake2_256
+from runtime.primitives.row_tree import append_leaf, fold_peaks, hash_row
 from runtime.primitives.scale import u64
 from runtime.primitives.types import ZERO_HASH, AccountId, Hash
 
@@ -145,7 +145,7 @@ class Reports(Pallet[ReportsConfig]):
     def note(self, pallet: int, event: Event) -> None:
         """Write down an event that a pallet deposits next."""
         number = self.config.blocks.current_number()
-        leaf = hash_leaf(encode_leaf(number, pallet, self.event_table.codec_of(pallet).encode(event)))
+        leaf = hash_row(encode_leaf(number, pallet, self.event_table.codec_of(pallet).encode(event)))
         today = self._open_day()
         peaks = append_leaf(today.peaks, today.leaves, leaf)
         self.audit_day.put(OpenDay(today.day, today.leaves + 1, peaks))

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Final, TypeAlias
 
-from pallets.compliance.merkle import PEAKS_MAX
 from pallets.compliance.office import Clock, Commitment, Officers
 from runtime.frame.block_numbers import BlockNumbers
 from runtime.primitives.scale import MaxLen, Struct, enum_path, u16, u32, u64
 from runtime.primitives.types import AccountId, Hash
+
+PEAKS_MAX: Final = 64
+"""Peaks of the largest tree that a u64 counts."""
 
 Day: TypeAlias = u32
 Period: TypeAlias = u32

@@ -24,8 +24,13 @@ def hash_row(row: bytes) -> Hash:
 
 def append_row(peaks: tuple[Hash, ...], length: int, row: bytes) -> tuple[Hash, ...]:
     """Return the peaks of a list with one more row; `length` is that before it."""
+    return append_leaf(peaks, length, hash_row(row))
+
+
+def append_leaf(peaks: tuple[Hash, ...], length: int, leaf: Hash) -> tuple[Hash, ...]:
+    """Return the peaks of a list with one more row, given by its leaf."""
     assert len(peaks) == length.bit_count(), "one peak for each bit of the length"
-    node = hash_row(row)
+    node = leaf
     kept = list(peaks)
     while length & 1:
         node = _hash_node(kept.pop(), node)

@@ -7,7 +7,6 @@ import pytest
 from pallets.compliance import reports_errors as errors
 from pallets.compliance import reports_events as events
 from pallets.compliance.compliance_types import NEVER, LicenceKind, Tier
-from pallets.compliance.merkle import EMPTY_ROOT, compute_root, hash_leaf, make_proof, verify_proof
 from pallets.compliance.office import DAY_MS, Purpose, Role, day_of, start_of_day_ms
 from pallets.compliance.periods import end_of_period_ms
 from pallets.compliance.privacy_types import RequestKind
@@ -22,6 +21,7 @@ from pallets.compliance.reports_types import (
 )
 from runtime.frame.dispatch import NOBODY, ROOT, BadOrigin, DispatchError, PalletError
 from runtime.frame.pallet import Pallet
+from runtime.primitives.row_tree import EMPTY_ROOT, compute_root, hash_row, prove_row, verify_row
 from runtime.primitives.shape import Blob, FixedBlob, Text, walk
 from runtime.primitives.types import ZERO_HASH, Hash
 from tests.support.chain import BLOCK_TIME_MS, FERDIE
@@ -188,7 +188,7 @@ class Auditor:
                 raw = self.table.codec_of(record.pallet).encode(record.event)
                 leaf = encode_leaf(chain.number, record.pallet, raw)
                 self.rows.append(leaf)
-                self.head = chain_hash(self.head, hash_leaf(leaf))
+                self.head = chain_hash(self.head, hash_row(leaf))
                 self.count += 1
 
 
@@ -290,7 +290,7 @@ def test_root_of_a_day_changes_with_any_of_its_rows_and_proves_each(chain: LOCAL
     assert sealed is not None
     rows = auditor.rows
     assert sealed.root == compute_root(rows)
-    assert verify_proof(sealed.root, rows[index], index, len(rows), make_proof(rows, index))
+    assert verify_row(sealed.root, len(rows), index, rows[index], prove_row(rows, index))
     changed = [*rows[:index], rows[index][:-1] + bytes([rows[index][-1] ^ 1]), *rows[index + 1 :]]
     assert compute_root(changed) != sealed.root
 

@@ -65,6 +65,27 @@ def test_every_row_has_a_proof(rows: list[bytes]) -> None:
             assert not verify_row(root, len(rows), place, row, (EMPTY_ROOT, *proof[1:]))
 
 
+@given(ROWS.filter(bool), st.data())
+def test_root_changes_with_any_row_and_with_their_order(rows: list[bytes], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(rows) - 1))
+    root = compute_root(rows)
+    assert compute_root([*rows[:place], rows[place] + b"x", *rows[place + 1 :]]) != root
+    assert compute_root([*rows[:place], *rows[place + 1 :]]) != root
+    assert compute_root([*rows, b""]) != root
+    if rows[::-1] != rows:
+        assert compute_root(rows[::-1]) != root
+
+
+@given(ROWS.filter(bool), st.data())
+def test_proof_is_of_no_other_row_and_place(rows: list[bytes], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(rows) - 1))
+    root, proof = compute_root(rows), prove_row(rows, place)
+    for other, row in enumerate(rows):
+        if row != rows[place]:
+            assert not verify_row(root, len(rows), other, rows[place], proof)
+            assert not verify_row(root, len(rows), other, row, proof)
+
+
 def test_node_does_not_pass_for_a_row() -> None:
     rows = [b"a", b"b"]
     node = digest(b"\0a") + digest(b"\0b")
