@@ -25,12 +25,12 @@ def test_every_benchmark_runs_and_its_lines_say_where() -> None:
         check=True,
     )
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(lines) >= len(BENCHMARKS)
+    assert len(lines) >= sum(one.quick is not None for one in BENCHMARKS)
     for line in lines:
         assert line["foreign_cores"] >= 0
         assert {name: line[name] for name in describe()} == describe()
     throughput = [line for line in lines if line["benchmark"] == "throughput"]
-    assert [line["transfers"] for line in throughput] == [1_000, 1_000, 1_000]
+    assert [line["transfers"] for line in throughput] == [1_000, 1_000]
 
 
 def test_unknown_benchmark_is_refused() -> None:
