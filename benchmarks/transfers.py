@@ -6,12 +6,14 @@ It makes and loses no blocks of a real chain: no store, no finality, no pool.
 from collections.abc import Sequence
 
 from genesis.consortium import (
+    EXISTENTIAL_DEPOSIT,
     ConsortiumGenesis,
     ConsortiumParameters,
     compose,
     make_version,
     write_genesis,
 )
+from genesis.pots import GRID_POTS
 from pallets.core.session import SessionKeys
 from pallets.core.timestamp import INHERENT_ID
 from runtime.frame.state import MemoryBackend, State
@@ -33,7 +35,8 @@ class Machine:
         self.state = State(self.backend)
         chain = compose(self.state, ConsortiumParameters(has_sudo=True), make_version())
         self.api = chain.api
-        balances = tuple((AccountId(pair.account_id), ENDOWMENT) for pair in accounts)
+        people = ((AccountId(pair.account_id), ENDOWMENT) for pair in accounts)
+        balances = (*people, *((pot, EXISTENTIAL_DEPOSIT) for pot in GRID_POTS.values()))
         validators = ((VALIDATOR, SessionKeys(bytes(32))),)
         write_genesis(chain, ConsortiumGenesis(balances=balances, validators=validators, sudo=VALIDATOR))
         self.backend.apply(self.state.drain())

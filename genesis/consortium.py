@@ -14,6 +14,8 @@ from typing import Any
 from genesis.assets import parse_assets, with_watt
 from genesis.compliance import parse_compliance
 from genesis.config import SpecError, as_account, as_amount, as_list, as_object
+from genesis.oracle import BOND, parse_oracle
+from genesis.pots import GRID_POTS, TREASURY, ensure_endowed
 from genesis.proxy_types import ProxyType, allows, is_superset
 from genesis.regulation import BASIC_LIMIT_THB, REQUIREMENTS, RETENTION, RULES, regulate
 from genesis.reserve import RESERVE_SECTION, parse_reserve
@@ -43,6 +45,8 @@ from pallets.core.transaction_payment import (
 )
 from pallets.core.upgrades import Upgrades, UpgradesConfig
 from pallets.core.utility import Utility
+from pallets.oracle.oracle import Oracle
+from pallets.oracle.types import GenesisFeed, GenesisProvider, OracleConfig
 from pallets.token.asset_holds import AssetHolds, AssetHoldsConfig
 from pallets.token.assets import Assets
 from pallets.token.assets_types import AssetsConfig, GenesisAsset
@@ -51,6 +55,7 @@ from pallets.token.one_asset import OneAsset
 from pallets.token.reserve import WattReserve
 from pallets.token.reserve_types import NO_RESERVE, RESERVE_POT, GenesisReserve, WattReserveConfig
 from runtime.frame.dispatch import Weight
+from runtime.frame.oracle_api import oracle_api
 from runtime.frame.runtime import RuntimeBuilder, RuntimeVersion
 from runtime.frame.runtime_api import (
     RuntimeApi,
@@ -104,6 +109,7 @@ APIS = (
     ("TransactionPaymentApi", 4),
     ("SessionKeys", 2),
     ("OffencesApi", 1),
+    ("OracleApi", 1),
 )
 SESSION_KEY_TYPES = (SessionKeyType(VOTE_KEY_TYPE, Scheme.ED25519),)
 ON_OFFENCE: Mapping[str, OnOffence] = MappingProxyType({"record": OnOffence.Record, "remove": OnOffence.Act})
@@ -123,6 +129,9 @@ class ConsortiumGenesis:
     on_offence: OnOffence = OnOffence.Record
     reserve: GenesisReserve = NO_RESERVE
     compliance: GenesisCompliance = NOBODY_ATTESTED
+    feeds: tuple[GenesisFeed, ...] = ()
+    providers: tuple[GenesisProvider, ...] = ()
+    """Of the oracle; each has its bond among the balances."""
 
 
 DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType(
@@ -135,9 +144,12 @@ DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType(
         "assets": {"assets": [], "metadata": [], "accounts": []},
         "wattReserve": {"attestors": [], "report": None},
         "compliance": {"officers": [], "attested": []},
+        "oracle": {"feeds": [], "providers": []},
     }
 )
 """The configuration that a patch is laid over."""
+ENDOWED = "genesis.balances.balances"
+"""Where a chain spec endows accounts."""
 
 VERSIONS = (SPEC_VERSION,)
 """Every spec version of this runtime that the program carries."""
@@ -157,6 +169,7 @@ def parse_genesis(config: Mapping[str, Any], path: str) -> ConsortiumGenesis:
     balances = as_object(sections.get("balances", {}), f"{path}.balances", ("balances",))
     session = as_object(sections.get("session", {}), f"{path}.session", ("keys",))
     sudo = as_object(sections.get("sudo", {}), f"{path}.sudo", ("key",)).get("key")
+    feeds, providers = parse_oracle(sections.get("oracle", {}), f"{path}.oracle")
     return ConsortiumGenesis(
         as_list(balances.get("balances", []), f"{path}.balances.balances", _endowment),
         as_list(session.get("keys", []), f"{path}.session.keys", _validator),
@@ -166,6 +179,8 @@ def parse_genesis(config: Mapping[str, Any], path: str) -> ConsortiumGenesis:
         _parse_on_offence(sections.get("offences", {}), f"{path}.offences"),
         parse_reserve(sections.get(RESERVE_SECTION, {}), f"{path}.{RESERVE_SECTION}"),
         parse_compliance(sections.get("compliance", {}), f"{path}.compliance"),
+        feeds,
+        providers,
     )
 
 
@@ -249,6 +264,7 @@ class Consortium:
     watt: OneAsset
     reserve: WattReserve
     supervision: Supervision
+    oracle: Oracle
 
 
 def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVersion) -> Consortium:
@@ -278,6 +294,9 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
     assets, holds, watt = _add_assets(build, system, balances)
     reserve = build.add(WattReserve, index=21, name="WattReserve", config=WattReserveConfig(watt, clock))
     supervision = _add_supervision(build, system, clock)
+    oracle = build.add(
+        Oracle, index=26, name="Oracle", config=OracleConfig(balances, clock, system, TREASURY, BOND)
+    )
     check_compliance = regulate(build, supervision.compliance, supervision.monitoring, assets, WATT_ID)
     runtime = build.build(
         version,
@@ -290,6 +309,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         transaction_payment_api(payment, RuntimeDispatchInfo, FeeDetails),
         session_keys_api(SESSION_KEY_TYPES),
         offences_api(offences),
+        oracle_api(oracle),
     )
     return Consortium(
         RuntimeApi(runtime, session, extra),
@@ -304,6 +324,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         watt,
         reserve,
         supervision,
+        oracle,
     )
 
 
@@ -396,9 +417,13 @@ def _add_calls_within_calls(
 
 
 def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
-    """Write the genesis state into the runtime's state."""
+    """Write the genesis state into the runtime's state; SpecError where an account that must have a balance
+    has none."""
     chain.system.genesis()
     chain.balances.genesis(genesis.balances)
+    ensure_endowed(GRID_POTS, genesis.balances, EXISTENTIAL_DEPOSIT, ENDOWED)
+    bonded = {f"the provider {number}": one.who for number, one in enumerate(genesis.providers)}
+    ensure_endowed(bonded, genesis.balances, BOND + EXISTENTIAL_DEPOSIT, ENDOWED)
     chain.session.genesis(genesis.validators)
     classes = dict(genesis.classes)
     chain.members.genesis(
@@ -417,4 +442,5 @@ def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
     chain.supervision.compliance.genesis(genesis.compliance)
     chain.supervision.monitoring.genesis(RULES)
     chain.supervision.privacy.genesis(RETENTION)
+    chain.oracle.genesis(genesis.feeds, genesis.providers)
     chain.system.events.kill()

@@ -8,12 +8,22 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from genesis.consortium import TOKEN_DECIMALS, TOKEN_SYMBOL, UNIT, WATT_ID, WATT_MINIMUM
+from genesis.consortium import (
+    EXISTENTIAL_DEPOSIT,
+    TOKEN_DECIMALS,
+    TOKEN_SYMBOL,
+    UNIT,
+    WATT_ID,
+    WATT_MINIMUM,
+)
+from genesis.oracle import DEV_PROVIDERS, DEV_QUORUM, make_feeds, make_section
+from genesis.pots import GRID_POTS
 from genesis.reserve import RESERVE_SECTION
 from pallets.compliance.compliance_types import LicenceKind, Tier
 from pallets.compliance.office import Role
 from pallets.token.reserve_types import ATTESTORS, RESERVE_POT, SATANG
 from runtime.primitives.crypto import Keypair, Scheme
+from runtime.primitives.hashing import blake2_256
 from runtime.primitives.keys import DEV_ACCOUNTS, DEV_NAMES
 from runtime.primitives.ss58 import encode_address
 
@@ -24,6 +34,9 @@ DEV_ATTESTED: Final = (Tier.Enhanced.name, [LicenceKind.Trading.name])
 """What is attested of every named account, so that it can send e-money and trade."""
 DEV_OFFICERS: Final = ("//Alice", "//Bob")
 """Officers with every role; two, since it takes two to freeze an account."""
+
+DEV_SOURCES: Final = blake2_256(b"none")
+"""Of every provider's list of sources: they are what a developer makes up."""
 
 
 class DevAccount(NamedTuple):
@@ -78,7 +91,12 @@ def _preset(name: str, chain_id: str, chain_type: str, authorities: tuple[str, .
     addresses = [_address(account.account_id) for account in dev_accounts()]
     watt_holders = [(who, DEV_WATT) for who in addresses]
     config = {
-        "balances": {"balances": [[who, DEV_BALANCE] for who in addresses]},
+        "balances": {
+            "balances": [
+                *([who, DEV_BALANCE] for who in addresses),
+                *([_address(pot), EXISTENTIAL_DEPOSIT] for pot in GRID_POTS.values()),
+            ]
+        },
         "session": {"keys": [_session_key(authority) for authority in authorities]},
         "sudo": {"key": addresses[0]},
         "assets": {
@@ -99,6 +117,9 @@ def _preset(name: str, chain_id: str, chain_type: str, authorities: tuple[str, .
             "officers": [[_address(a.account_id), [role.name for role in Role]] for a in _officers()],
             "attested": [[_address(a.account_id), *DEV_ATTESTED] for a in dev_accounts()],
         },
+        "oracle": make_section(
+            make_feeds(DEV_QUORUM), [_provider(name) for name in DEV_NAMES[:DEV_PROVIDERS]]
+        ),
     }
     properties = {
         "ss58Format": DEV_SS58_PREFIX,
@@ -112,6 +133,16 @@ def _session_key(authority: str) -> list[Any]:
     account = _dev_address(authority)
     vote = _address(Keypair.from_uri(f"//{authority}", Scheme.ED25519).public)
     return [account, account, {"grandpa": vote}]
+
+
+def dev_oracle_key(name: str) -> Keypair:
+    """Return the ed25519 key with which the provider NAME of a dev chain signs statements:
+    `//NAME//oracle`."""
+    return Keypair.from_uri(f"//{name}//oracle", Scheme.ED25519)
+
+
+def _provider(name: str) -> tuple[str, bytes, bytes]:
+    return _dev_address(name), dev_oracle_key(name).public, DEV_SOURCES
 
 
 def _dev_address(name: str) -> str:

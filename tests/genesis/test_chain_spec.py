@@ -53,6 +53,7 @@ ASSETS = (*CONFIG, "assets", "assets")
 METADATA = (*CONFIG, "assets", "metadata")
 OFFICERS, ATTESTED = (*CONFIG, "compliance", "officers"), (*CONFIG, "compliance", "attested")
 OFFICER = ["0x" + "11" * 32, ["Cases"]]
+ORACLE = (*CONFIG, "oracle")
 HOLDERS = (*CONFIG, "assets", "accounts")
 
 
@@ -100,6 +101,11 @@ HOLDERS = (*CONFIG, "assets", "accounts")
         ((*BALANCES, 1, 1, "²"), "genesis.balances.balances[1][1]"),
         ((*BALANCES, 1, 1, 1), "below the existential deposit"),
         ((*BALANCES, 1, 1, (1 << 128) - 1), "do not add up"),
+        ((*BALANCES, -1, 0, "0x" + "ab" * 32), "the treasury, account 0x6d6f646c7472656173757279"),
+        ((*BALANCES, 3, 1, 10_000 * 10**12 + 10**9 - 1), "balances.balances: the provider 3, account"),
+        ((*ORACLE, "surprise", 1), "genesis.oracle.surprise"),
+        ((*ORACLE, "feeds", 0, "quorum", 0), "genesis.oracle.feeds[0].quorum"),
+        ((*ORACLE, "providers", 0, 1, "0x12"), "genesis.oracle.providers[0][1]"),
         ((*KEYS, []), "at least one validator"),
         ((*KEYS, 0, 0, "x"), "genesis.session.keys[0][0]"),
         ((*KEYS, 0, 1, None), "genesis.session.keys[0][1]"),
@@ -167,7 +173,10 @@ def test_missing_field_is_named(name: str) -> None:
         ("properties", "ss58Format", 0),
         ("properties", "ss58Format", (1 << 14) - 1),
         (*BALANCES, 1, 1, str(10**18)),
-        (*BALANCES, 1, 0, "0x" + "ab" * 32),
+        (*BALANCES, 5, 0, "0x" + "ab" * 32),
+        (*BALANCES, -1, 1, 10**9),
+        (*BALANCES, 3, 1, 10_000 * 10**12 + 10**9),
+        (*ORACLE, {}),
         (*ASSETS, 0, 0, 1),
         (*METADATA, 0, 1, "x" * 50),
         (*METADATA, 0, 3, 255),

@@ -8,6 +8,8 @@ import pytest
 from genesis import consortium
 from genesis.chain_spec import load_spec
 from genesis.consortium import UNIT, Consortium, ConsortiumParameters, compose, make_version, write_genesis
+from genesis.oracle import DEV_QUORUM, make_feeds
+from genesis.pots import TREASURY
 from genesis.presets import DEV_BALANCE, DEV_WATT, dev_accounts, make_preset
 from pallets.compliance.compliance_types import Tier
 from pallets.compliance.office import Role
@@ -22,7 +24,7 @@ from runtime.frame.state import MemoryBackend, State
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.hashing import blake2_64
 from runtime.primitives.types import AccountId
-from tests.support.chain import ALICE, BOB, consortium_chain, genesis_of
+from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, consortium_chain, genesis_of
 
 MILLI = UNIT // 1000
 CONSTANTS: Mapping[str, object] = {
@@ -71,12 +73,16 @@ CONSTANTS: Mapping[str, object] = {
     "Privacy.ErasurePeriodMs": 90 * 86_400_000,
     "Privacy.BreachPeriodMs": 72 * 3_600_000,
     "Privacy.StatementPeriodMs": 86_400_000,
+    "Oracle.FeedsMax": 32,
+    "Oracle.ProvidersMax": 31,
+    "Oracle.Bond": 10_000 * UNIT,
 }
 INDICES: Mapping[str, int] = {
     "System": 0, "Timestamp": 1, "Utility": 2, "Multisig": 3, "Proxy": 4, "Offences": 5, "Members": 6,
     "Upgrades": 7, "Sudo": 8, "Session": 9, "Balances": 10, "TransactionPayment": 11, "Assets": 12,
     "AssetHolds": 20, "WattReserve": 21,
     "Compliance": 22, "Monitoring": 23, "Privacy": 24, "Reports": 25,
+    "Oracle": 26,
 }  # fmt: skip
 
 
@@ -106,7 +112,12 @@ def test_version_announces_the_runtime_apis() -> None:
     assert (version.authoring_version, version.spec_version, version.impl_version) == (1, 1, 0)
     assert (version.transaction_version, version.system_version) == (1, 1)
     names = ("Core", "Metadata", "TaggedTransactionQueue", "AccountNonceApi", "TransactionPaymentApi")
-    numbered = [*zip(names, (5, 2, 3, 1, 4), strict=True), ("SessionKeys", 2), ("OffencesApi", 1)]
+    numbered = [
+        *zip(names, (5, 2, 3, 1, 4), strict=True),
+        ("SessionKeys", 2),
+        ("OffencesApi", 1),
+        ("OracleApi", 1),
+    ]
     assert version.apis == tuple((blake2_64(name.encode()), number) for name, number in numbered)
     assert make_version(9).spec_version == 9
 
@@ -154,9 +165,8 @@ def test_presets_fund_every_named_account_and_its_stash_in_both_schemes(name: st
         for scheme in (Scheme.SR25519, Scheme.ED25519)
     }
     assert {AccountId(account.account_id) for account in dev_accounts()} == expected
-    assert {who: info.data.free for who, info in chain.system.all_accounts()} == dict.fromkeys(
-        expected, 1_000_000 * UNIT
-    )
+    found = {who: info.data.free + info.data.reserved for who, info in chain.system.all_accounts()}
+    assert found == dict.fromkeys(expected, 1_000_000 * UNIT) | {TREASURY: MILLI}
     held = {who: holding for (_, who), holding in chain.assets.account.items()}
     assert {who: holding.balance for who, holding in held.items() if holding} == dict.fromkeys(
         expected, 1_000_000 * UNIT
@@ -174,6 +184,22 @@ def test_presets_attest_every_named_account_and_have_two_officers(name: str) -> 
         pallet.ensure(who, Activity.Trade)
     assert dict(pallet.officer.items()) == dict.fromkeys((ALICE, BOB), tuple(Role))
     pallet.try_state()
+
+
+@pytest.mark.parametrize("name", ["dev", "local"])
+def test_presets_have_four_providers_with_bonds_for_the_feeds_of_the_market(name: str) -> None:
+    chain = state_of(name)
+    assert chain.oracle.members.get() == tuple(sorted((ALICE, BOB, CHARLIE, DAVE)))
+    for who, uri in ((ALICE, "//Alice//oracle"), (DAVE, "//Dave//oracle")):
+        provider = chain.oracle.provider.get(who)
+        assert provider is not None
+        assert provider.key == Keypair.from_uri(uri, Scheme.ED25519).public
+        assert chain.system.get_account(who).data.reserved == provider.bond == 10_000 * UNIT
+    feeds = [chain.oracle.views.view_feed(number, 0) for number in range(chain.oracle.feed_count.get())]
+    assert [(feed.key, feed.quorum) for feed in feeds] == [
+        (made.key.decode(), 3) for made in make_feeds(DEV_QUORUM)
+    ]
+    chain.oracle.try_state()
 
 
 @pytest.mark.parametrize(("name", "count"), [("dev", 1), ("local", 4)])

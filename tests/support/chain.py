@@ -18,6 +18,7 @@ from genesis.consortium import (
     make_version,
     write_genesis,
 )
+from genesis.pots import GRID_POTS
 from pallets.core.session import SessionKeys
 from pallets.core.timestamp import INHERENT_ID, TIME_ENGINE
 from runtime.frame.call import Call
@@ -68,6 +69,8 @@ ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE = (
 )
 NAMED = (ALICE, BOB, CHARLIE, DAVE, EVE)
 """Accounts with an endowment; Ferdie has nothing."""
+POTS = tuple((pot, EXISTENTIAL_DEPOSIT) for pot in GRID_POTS.values())
+"""What every genesis endows besides."""
 
 
 def signed(who: AccountId) -> Signed:
@@ -246,9 +249,9 @@ class Chain(Generic[C]):
 
 
 def genesis_of(*endowed: tuple[AccountId, int]) -> ConsortiumGenesis:
-    """Return a genesis with these balances and Alice as the only validator and superuser."""
+    """Return a genesis with these balances, pots, and Alice as the only validator and superuser."""
     keys = SessionKeys(Keypair.from_uri("//Alice", Scheme.ED25519).public)
-    return ConsortiumGenesis(balances=endowed, validators=((ALICE, keys),), sudo=ALICE)
+    return ConsortiumGenesis(balances=(*endowed, *POTS), validators=((ALICE, keys),), sudo=ALICE)
 
 
 def consortium_chain(spec_version: int | None = None) -> Chain[Consortium]:

@@ -28,7 +28,7 @@ from runtime.primitives.statements import (
     signed_bytes,
 )
 from runtime.primitives.types import AccountId, Hash
-from tests.support.chain import NAMED, Chain, block_hash
+from tests.support.chain import NAMED, POTS, Chain, block_hash
 
 S = TypeVar("S", Vote, Claim)
 ENDOWMENT = 10**15
@@ -42,7 +42,7 @@ def pair(n: int) -> Keypair:
 def consortium(validators: Sequence[AccountId], on_offence: OnOffence = OnOffence.Act) -> Chain[Consortium]:
     """Return a chain whose validators vote with the pairs 0, 1, …"""
     genesis = ConsortiumGenesis(
-        tuple((who, ENDOWMENT) for who in NAMED),
+        (*((who, ENDOWMENT) for who in NAMED), *POTS),
         tuple((who, SessionKeys(pair(n).public)) for n, who in enumerate(validators)),
         on_offence=on_offence,
     )

@@ -21,7 +21,7 @@ from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.possession import possession_message
 from runtime.primitives.scale import codec
 from runtime.primitives.types import AccountId
-from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, NAMED, Chain
+from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, NAMED, POTS, Chain
 
 ENDOWMENT = 10**15
 OTHERS = tuple(AccountId(bytes([200 + n]) * 32) for n in range(10))
@@ -42,7 +42,7 @@ def rekeying(who: AccountId, n: int) -> tuple[SessionKeys, bytes]:
 
 def consortium(*validators: AccountId) -> Chain[Consortium]:
     genesis = ConsortiumGenesis(
-        tuple((who, ENDOWMENT) for who in NAMED),
+        (*((who, ENDOWMENT) for who in NAMED), *POTS),
         tuple((who, SessionKeys(key(n))) for n, who in enumerate(validators)),
         classes=((ALICE, MemberClass.Regulator),),
     )
