@@ -4,16 +4,14 @@ It makes and loses no blocks of a real chain: no store, no finality, no pool.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from genesis.consortium import (
-    EXISTENTIAL_DEPOSIT,
-    ConsortiumGenesis,
     ConsortiumParameters,
     compose,
     make_version,
     write_genesis,
 )
-from genesis.pots import GRID_POTS
 from pallets.core.session import SessionKeys
 from pallets.core.timestamp import INHERENT_ID
 from runtime.frame.state import MemoryBackend, State
@@ -21,6 +19,7 @@ from runtime.primitives.block import PreRuntime
 from runtime.primitives.crypto import Keypair
 from runtime.primitives.tree import Tree
 from runtime.primitives.types import AccountId, Hash
+from tests.support.chain import genesis_of
 
 ENDOWMENT = 10**18
 START_MS = 1_700_000_000_000
@@ -36,9 +35,8 @@ class Machine:
         chain = compose(self.state, ConsortiumParameters(has_sudo=True), make_version())
         self.api = chain.api
         people = ((AccountId(pair.account_id), ENDOWMENT) for pair in accounts)
-        balances = (*people, *((pot, EXISTENTIAL_DEPOSIT) for pot in GRID_POTS.values()))
         validators = ((VALIDATOR, SessionKeys(bytes(32))),)
-        write_genesis(chain, ConsortiumGenesis(balances=balances, validators=validators, sudo=VALIDATOR))
+        write_genesis(chain, replace(genesis_of(*people), validators=validators, sudo=VALIDATOR))
         self.backend.apply(self.state.drain())
         self.tree = Tree.from_items(self.backend.entries.items())
 

@@ -18,6 +18,7 @@ from pallets.energy_trading.grid_types import (
     OperatorKind,
     Zone,
     ZoneStatus,
+    wheeling_pot_of,
 )
 from pallets.energy_trading.market import BATCH_MAX
 from pallets.energy_trading.market_types import (
@@ -318,6 +319,7 @@ def resume_market(scene: Scene) -> Act:
 @CASES.add("MARKET_SET_MARKET")
 def set_market(scene: Scene) -> Act:
     chain = stage(scene, ZONES_MAX - 1)
+    endow(chain, wheeling_pot_of(ZONES_MAX))
     chain.ok(ROOT, "Grid.set_zone", ZONES_MAX, ZONE)
     return act(scene, chain, ROOT, "Market.set_market", ZONES_MAX, WIDE)
 
@@ -347,7 +349,9 @@ def wait(scene: Scene) -> Act:
 
 @CASES.add("GRID_SET_ZONE")
 def set_zone(scene: Scene) -> Act:
-    return act(scene, stage(scene, ZONES_MAX - 1), ROOT, "Grid.set_zone", ZONES_MAX, ZONE)
+    chain = stage(scene, ZONES_MAX - 1)
+    endow(chain, wheeling_pot_of(ZONES_MAX))
+    return act(scene, chain, ROOT, "Grid.set_zone", ZONES_MAX, ZONE)
 
 
 @CASES.add("GRID_SET_LINE")

@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 
 from genesis import consortium
 from genesis.config import SpecError, as_bytes, as_list, as_object, as_text, merge_patch
+from genesis.energy_section import EnergyParameters, parse_parameters
 from genesis.presets import DevAccount, Preset, dev_accounts, make_local_preset, make_preset
 from pallets.core.system_types import CODE_MAGIC, RuntimeCode
 from runtime.frame.dispatch import DispatchError
@@ -29,6 +30,8 @@ from runtime.primitives.types import ZERO_HASH
 
 SPEC_BYTES_MAX: Final = 256 * 1024 * 1024
 CODE_KEY: Final = b":code"
+ENERGY_KEY: Final = b":energy"
+"""Where a chain's genesis state says for ever how its energy market counts time."""
 SS58_FORMAT: Final = 42
 SS58_FORMAT_MAX: Final = (1 << 14) - 1
 """The largest prefix that an SS58 address can hold."""
@@ -47,6 +50,7 @@ FIELDS: Final = (
     "lightSyncState",
 )
 _CODE = codec(RuntimeCode)
+_ENERGY = codec(EnergyParameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class ChainSpec:
         except (DispatchError, ArithmeticFailure) as error:
             raise SpecError(f"genesis: the balances do not add up: {error}") from error
         backend.apply(state.drain())
-        return backend.entries
+        return {**backend.entries, ENERGY_KEY: _ENERGY.encode(self._energy())}
 
     def genesis_header(self, state: Mapping[bytes, bytes]) -> Header:
         """Return the header of block 0 over a genesis state."""
@@ -139,8 +143,20 @@ class ChainSpec:
     def _parameters(self) -> consortium.ConsortiumParameters:
         prefix: int = self.properties.get("ss58Format", SS58_FORMAT)
         return consortium.ConsortiumParameters(
-            ss58_prefix=prefix, has_sudo=self.is_dev, takes_overrides=self.is_dev
+            ss58_prefix=prefix, energy=self._energy(), has_sudo=self.is_dev, takes_overrides=self.is_dev
         )
+
+    def _energy(self) -> EnergyParameters:
+        """Return how the energy market counts time: from the configuration, or from a raw genesis state."""
+        if self.top is None:
+            assert self.config is not None
+            return parse_parameters(self.config.get("energy", {}), "genesis.energy")
+        stored = as_bytes(_find_raw(self.top, ENERGY_KEY), f"genesis.raw.top.{_hex(ENERGY_KEY)}")
+        try:
+            found: EnergyParameters = _ENERGY.decode(stored)
+        except DecodeError as error:
+            raise SpecError(f"genesis.raw.top: `:energy` is not this program's: {error}") from error
+        return found
 
 
 def read_spec_version(code: bytes) -> int:
@@ -162,7 +178,9 @@ def load_spec(name_or_path: str) -> ChainSpec:
     path = Path(name_or_path)
     try:
         if not path.is_file():
-            raise SpecError(f"{name_or_path[:200]!r} is neither a built-in chain (dev, local) nor a file")
+            raise SpecError(
+                f"{name_or_path[:200]!r} is neither a built-in chain (dev, local, consortium) nor a file"
+            )
         if path.stat().st_size > SPEC_BYTES_MAX:
             raise SpecError(f"{path} is larger than {SPEC_BYTES_MAX} bytes")
         data = path.read_bytes()
@@ -212,10 +230,9 @@ def _with_genesis(base: ChainSpec, genesis: dict[str, Any]) -> ChainSpec:
         if raw.get("childrenDefault"):
             raise SpecError("genesis.raw.childrenDefault must be empty")
         top = as_object(raw.get("top"), "genesis.raw.top")
-        code = next((value for key, value in top.items() if key.lower() == _hex(CODE_KEY)), None)
-        if code is None:
-            raise SpecError("genesis.raw.top has no `:code`")
+        code = _find_raw(top, CODE_KEY)
         read_spec_version(as_bytes(code, f"genesis.raw.top.{_hex(CODE_KEY)}"))
+        _find_raw(top, ENERGY_KEY)
         return replace(base, top=top)
     runtime = as_object(genesis.get("runtimeGenesis"), "genesis.runtimeGenesis", ("code", "patch", "config"))
     if "code" in runtime:
@@ -226,6 +243,14 @@ def _with_genesis(base: ChainSpec, genesis: dict[str, Any]) -> ChainSpec:
         return replace(base, config=as_object(runtime["config"], "genesis.runtimeGenesis.config"))
     patch = as_object(runtime["patch"], "genesis.runtimeGenesis.patch")
     return replace(base, config=merge_patch(consortium.DEFAULT_GENESIS, patch))
+
+
+def _find_raw(top: dict[str, Any], key: bytes) -> Any:
+    """Return the value of a well-known key of a raw genesis state."""
+    for name, value in top.items():
+        if name.lower() == _hex(key):
+            return value
+    raise SpecError(f"genesis.raw.top has no `{key.decode()}`")
 
 
 def _build_spec(preset: Preset) -> ChainSpec:

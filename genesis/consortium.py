@@ -14,8 +14,17 @@ from typing import Any
 from genesis.assets import parse_assets, with_watt
 from genesis.compliance import parse_compliance
 from genesis.config import SpecError, as_account, as_amount, as_list, as_object
+from genesis.energy import Energy, Foundation, add_energy
+from genesis.energy_section import (
+    NO_ZONES,
+    PRODUCTION,
+    EnergyParameters,
+    GenesisEnergy,
+    make_energy_section,
+    parse_energy,
+)
 from genesis.oracle import BOND, parse_oracle
-from genesis.pots import GRID_POTS, TREASURY, ensure_endowed
+from genesis.pots import GRID_POTS, TREASURY, ensure_endowed, watt_pots
 from genesis.proxy_types import ProxyType, allows, is_superset
 from genesis.regulation import BASIC_LIMIT_THB, REQUIREMENTS, RETENTION, RULES, regulate
 from genesis.reserve import RESERVE_SECTION, parse_reserve
@@ -97,6 +106,8 @@ BLOCK_WEIGHT_MAX = Weight(2_000_000_000_000, (1 << 64) - 1)
 """Two seconds of reference time in a block of one second, since weights leave room for slower machines; no
 limit on proof size, since nobody but the chain itself executes its blocks."""
 NORMAL_PERCENT = 75
+HOOK_WEIGHT = Weight(BLOCK_WEIGHT_MAX.ref_time // 4, BLOCK_WEIGHT_MAX.proof_size // 4)
+"""What the hooks of the market, and those of settlement, may use: a quarter of a block each."""
 FEE_PER_BYTE = 1_000
 FEE_PER_REF_TIME_E6 = 1_000_000
 """One smallest unit for each picosecond."""
@@ -132,6 +143,7 @@ class ConsortiumGenesis:
     feeds: tuple[GenesisFeed, ...] = ()
     providers: tuple[GenesisProvider, ...] = ()
     """Of the oracle; each has its bond among the balances."""
+    energy: GenesisEnergy = NO_ZONES
 
 
 DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType(
@@ -145,11 +157,10 @@ DEFAULT_GENESIS: Mapping[str, Any] = MappingProxyType(
         "wattReserve": {"attestors": [], "report": None},
         "compliance": {"officers": [], "attested": []},
         "oracle": {"feeds": [], "providers": []},
+        "energy": make_energy_section(PRODUCTION),
     }
 )
 """The configuration that a patch is laid over."""
-ENDOWED = "genesis.balances.balances"
-"""Where a chain spec endows accounts."""
 
 VERSIONS = (SPEC_VERSION,)
 """Every spec version of this runtime that the program carries."""
@@ -181,6 +192,7 @@ def parse_genesis(config: Mapping[str, Any], path: str) -> ConsortiumGenesis:
         parse_compliance(sections.get("compliance", {}), f"{path}.compliance"),
         feeds,
         providers,
+        parse_energy(sections.get("energy", {}), f"{path}.energy"),
     )
 
 
@@ -223,11 +235,13 @@ def _validator(value: Any, path: str) -> tuple[AccountId, SessionKeys]:
 
 @dataclass(frozen=True, slots=True)
 class ConsortiumParameters:
-    """What differs between chains of this runtime: block time in milliseconds, SS58 prefix, and what only
-    development chains may have: a superuser, and blocks that set storage by hand."""
+    """What differs between chains of this runtime: block time in milliseconds, SS58 prefix, how the energy
+    market counts time, and what only development chains may have: a superuser, and blocks that set storage by
+    hand."""
 
     block_time_ms: int = 1000
     ss58_prefix: int = 42
+    energy: EnergyParameters = PRODUCTION
     has_sudo: bool = False
     takes_overrides: bool = False
 
@@ -265,6 +279,7 @@ class Consortium:
     reserve: WattReserve
     supervision: Supervision
     oracle: Oracle
+    energy: Energy
 
 
 def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVersion) -> Consortium:
@@ -297,6 +312,10 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
     oracle = build.add(
         Oracle, index=26, name="Oracle", config=OracleConfig(balances, clock, system, TREASURY, BOND)
     )
+    foundation = Foundation(
+        system, clock, balances, watt, members, supervision.compliance, oracle, HOOK_WEIGHT
+    )
+    energy = add_energy(build, foundation, parameters.energy)
     check_compliance = regulate(build, supervision.compliance, supervision.monitoring, assets, WATT_ID)
     runtime = build.build(
         version,
@@ -325,6 +344,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         reserve,
         supervision,
         oracle,
+        energy,
     )
 
 
@@ -421,9 +441,10 @@ def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
     has none."""
     chain.system.genesis()
     chain.balances.genesis(genesis.balances)
-    ensure_endowed(GRID_POTS, genesis.balances, EXISTENTIAL_DEPOSIT, ENDOWED)
-    bonded = {f"the provider {number}": one.who for number, one in enumerate(genesis.providers)}
-    ensure_endowed(bonded, genesis.balances, BOND + EXISTENTIAL_DEPOSIT, ENDOWED)
+    grid, bonded = "genesis.balances.balances", BOND + EXISTENTIAL_DEPOSIT
+    providers = {f"the provider {number}": one.who for number, one in enumerate(genesis.providers)}
+    ensure_endowed(GRID_POTS, chain.balances.total_balance, EXISTENTIAL_DEPOSIT, grid)
+    ensure_endowed(providers, chain.balances.total_balance, bonded, grid)
     chain.session.genesis(genesis.validators)
     classes = dict(genesis.classes)
     chain.members.genesis(
@@ -438,9 +459,13 @@ def write_genesis(chain: Consortium, genesis: ConsortiumGenesis) -> None:
     else:
         assert genesis.sudo is None, "only development chains have a superuser"
     chain.assets.genesis(with_watt(genesis.assets, WATT))
+    pots = watt_pots(zone for zone, _ in genesis.energy.zones)
+    watt = "genesis.assets.accounts"
+    ensure_endowed(pots, chain.watt.total_balance, chain.watt.minimum_balance(), watt)
     chain.reserve.genesis(genesis.reserve)
     chain.supervision.compliance.genesis(genesis.compliance)
     chain.supervision.monitoring.genesis(RULES)
     chain.supervision.privacy.genesis(RETENTION)
     chain.oracle.genesis(genesis.feeds, genesis.providers)
+    chain.energy.genesis(genesis.energy)
     chain.system.events.kill()

@@ -16,11 +16,15 @@ from genesis.consortium import (
     WATT_ID,
     WATT_MINIMUM,
 )
+from genesis.energy_section import DEVNET, make_energy_section
 from genesis.oracle import DEV_PROVIDERS, DEV_QUORUM, make_feeds, make_section
-from genesis.pots import GRID_POTS
+from genesis.pots import GRID_POTS, watt_pots
 from genesis.reserve import RESERVE_SECTION
 from pallets.compliance.compliance_types import LicenceKind, Tier
 from pallets.compliance.office import Role
+from pallets.energy_trading.fills import Rationing
+from pallets.energy_trading.grid_types import OperatorKind
+from pallets.energy_trading.market_types import MarketKind, MarketParameters
 from pallets.token.reserve_types import ATTESTORS, RESERVE_POT, SATANG
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.hashing import blake2_256
@@ -30,8 +34,27 @@ from runtime.primitives.ss58 import encode_address
 DEV_BALANCE: Final = 1_000_000 * UNIT
 DEV_WATT: Final = 1_000_000 * UNIT
 DEV_SS58_PREFIX: Final = 42
-DEV_ATTESTED: Final = (Tier.Enhanced.name, [LicenceKind.Trading.name])
-"""What is attested of every named account, so that it can send e-money and trade."""
+DEV_LICENCES: Final = (LicenceKind.Trading.name, LicenceKind.Generation.name)
+"""What every named account may do; all are of the tier Enhanced, so that they can send e-money too."""
+DEV_ZONE: Final = 1
+DEV_OPERATOR: Final = "//Eve"
+"""The operator of the one zone, with a licence for it besides."""
+DEV_ISSUER: Final = "//Alice"
+DEV_WHEELING_TICKS: Final = 5_000
+DEV_MARKET: Final = MarketParameters(
+    MarketKind.CallUniform,
+    Rationing.PRO_RATA,
+    k_permille=500,
+    fee_bps=100,
+    gate_ms=15_000,
+    horizon=96,
+    qty_min=100,
+    qty_max=1_000_000,
+    price_min=100,
+    price_max=100_000,
+    price_step=1,
+)
+"""An auction whose gate closes a quarter of a minute before each slot, by production's other rules."""
 DEV_OFFICERS: Final = ("//Alice", "//Bob")
 """Officers with every role; two, since it takes two to freeze an account."""
 
@@ -67,6 +90,12 @@ def dev_accounts() -> tuple[DevAccount, ...]:
     )
 
 
+def _attested(account: DevAccount) -> list[Any]:
+    is_operator = account.uri == DEV_OPERATOR and account.scheme is Scheme.SR25519
+    licences = [*DEV_LICENCES, *([LicenceKind.Grid.name] if is_operator else [])]
+    return [_address(account.account_id), Tier.Enhanced.name, licences]
+
+
 def _officers() -> list[DevAccount]:
     return [a for a in dev_accounts() if a.uri in DEV_OFFICERS and a.scheme is Scheme.SR25519]
 
@@ -89,7 +118,10 @@ def make_local_preset(authorities: tuple[str, ...]) -> Preset:
 
 def _preset(name: str, chain_id: str, chain_type: str, authorities: tuple[str, ...]) -> Preset:
     addresses = [_address(account.account_id) for account in dev_accounts()]
-    watt_holders = [(who, DEV_WATT) for who in addresses]
+    watt_holders = [
+        *((who, DEV_WATT) for who in addresses),
+        *((_address(pot), WATT_MINIMUM) for pot in watt_pots((DEV_ZONE,)).values()),
+    ]
     config = {
         "balances": {
             "balances": [
@@ -115,10 +147,16 @@ def _preset(name: str, chain_id: str, chain_type: str, authorities: tuple[str, .
         },
         "compliance": {
             "officers": [[_address(a.account_id), [role.name for role in Role]] for a in _officers()],
-            "attested": [[_address(a.account_id), *DEV_ATTESTED] for a in dev_accounts()],
+            "attested": [_attested(account) for account in dev_accounts()],
         },
         "oracle": make_section(
             make_feeds(DEV_QUORUM), [_provider(name) for name in DEV_NAMES[:DEV_PROVIDERS]]
+        ),
+        "energy": make_energy_section(
+            DEVNET,
+            [(DEV_ZONE, OperatorKind.MEA, _dev_address(DEV_OPERATOR[2:]), DEV_WHEELING_TICKS, 0)],
+            [(DEV_ZONE, DEV_MARKET)],
+            issuers=[_dev_address(DEV_ISSUER[2:])],
         ),
     }
     properties = {

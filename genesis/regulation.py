@@ -14,12 +14,14 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
+from genesis.pots import COLLATERAL_FUND
 from pallets.compliance import weights
 from pallets.compliance.compliance import Compliance
 from pallets.compliance.compliance_types import LicenceKind, Requirement, Tier
 from pallets.compliance.monitoring_types import Action, Rule, RuleKind
 from pallets.compliance.office import Purpose
 from pallets.compliance.privacy_types import Category, Retention, RetentionAction
+from pallets.settlement.meters_types import NewMeter
 from pallets.token.assets import Assets
 from pallets.token.reserve_types import RESERVE_POT
 from runtime.frame.account import lookup
@@ -42,6 +44,53 @@ REQUIREMENTS: Final[Mapping[Activity, Requirement]] = MappingProxyType(
     }
 )
 """What activities take; to receive takes nothing."""
+
+ACTIVITIES: Final[Mapping[Activity, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
+    {
+        Activity.Trade: {
+            "Market": (
+                *("register_participant", "submit_order", "submit_orders", "amend_order"),
+                *("propose_bilateral", "accept_bilateral"),
+            ),
+            "Certificates": ("transfer",),
+        },
+        Activity.Generate: {"Certificates": ("register_device", "request_issue")},
+        Activity.Operate: {
+            "Grid": ("set_capacity", "raise_alert", "clear_alert", "curtail", "lift"),
+            "Meters": ("rotate_key", "retire_meter", "remove_meter"),
+        },
+    }
+)
+"""Calls of the energy market that are an activity, whatever their arguments."""
+
+OPEN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "Oracle": (
+            *("submit", "submit_report", "report_equivocation", "restore_bond", "set_feed"),
+            *("pause_feed", "resume_feed", "add_provider", "set_provider", "remove_provider"),
+        ),
+        "Grid": ("set_zone", "set_line", "claim_rent"),
+        "Market": (
+            *("leave", "set_limits", "cancel_order", "cancel_all", "claim", "step_clearing"),
+            *("halt_market", "resume_market", "set_market", "collect_fees", "terminate_bilateral"),
+        ),
+        "Meters": ("submit_readings",),
+        "Settlement": ("settle_page", "net_page", "set_tariff", "set_prices", "claim"),
+        "Collateral": (
+            *("deposit_collateral", "withdraw_collateral", "margin_call", "liquidate", "write_off"),
+            *("claim_recovery", "release_requirement"),
+        ),
+        "Certificates": (
+            *("verify_device", "approve_issue", "withdraw_request", "redeem", "cancel", "set_issuer"),
+            "remove_device",
+        ),
+    }
+)
+"""Calls of the same pallets that need nothing besides what they check themselves: those of Root, officers,
+issuers, regulators and providers; work that anybody may do; and whatever takes back, releases or pays out
+what is an account's own, so that a revoked licence stops new orders and no refund. Readings are signed by
+meters and carried by anyone: the owner's consent is asked for when the meter is registered."""
+
 BASIC_LIMIT_THB: Final = 50_000
 """E-money that an account of the lowest tier may send in a day."""
 UNIT: Final = 10**12
@@ -131,11 +180,14 @@ class WattGuard:
 
 
 @dataclass(frozen=True, slots=True)
-class RedemptionGuard:
-    """In front of the call that gives e-money back for baht, which leave the chain for a bank account."""
+class PotGuard:
+    """In front of a call that pays e-money into a pot, its argument at `place`: what is given back for baht,
+    which leave the chain for a bank account, and what the market's default fund gets."""
 
     compliance: Compliance
     monitor: MovementMonitor
+    pot: AccountId
+    place: int = 0
     weight: Weight = SEND_WEIGHT
 
     def applies(self, call: Call) -> bool:  # noqa: ARG002  # it always does
@@ -145,9 +197,28 @@ class RedemptionGuard:
     def ensure_allowed(self, call: Call, who: AccountId) -> None:
         """Raise what the account lacks for sending e-money, and where a rule against money laundering forbids
         it. The daily limit is for what people send one another."""
-        amount: int = call.args[0]
+        amount: int = call.args[self.place]
         self.compliance.ensure(who, Activity.SendWatt)
-        self.monitor.screen(Movement(who, RESERVE_POT, amount))
+        self.monitor.screen(Movement(who, self.pot, amount))
+
+
+@dataclass(frozen=True, slots=True)
+class MeterGuard:
+    """In front of the call by which a zone's operator registers a meter of somebody else, whose readings will
+    stand on the chain."""
+
+    compliance: Compliance
+    weight: Weight = weights.COMPLIANCE_ENSURE.times(2)
+
+    def applies(self, call: Call) -> bool:  # noqa: ARG002  # it always does
+        """Tell that the call is regulated."""
+        return True
+
+    def ensure_allowed(self, call: Call, who: AccountId) -> None:
+        """Raise what the operator lacks for running a grid, or the owner for having its readings shown."""
+        meter: NewMeter = call.args[0]
+        self.compliance.ensure(who, Activity.Operate)
+        self.compliance.ensure(meter.owner, Activity.PublishMeter)
 
 
 def regulate(
@@ -164,7 +235,15 @@ def regulate(
         ("Assets", name, WattGuard(compliance, monitor, watt_id, movement_of))
         for name, movement_of in movements.items()
     ]
-    table.append(("WattReserve", "redeem", RedemptionGuard(compliance, monitor)))
+    table += [
+        ("WattReserve", "redeem", PotGuard(compliance, monitor, RESERVE_POT)),
+        ("Collateral", "contribute_default_fund", PotGuard(compliance, monitor, COLLATERAL_FUND)),
+        ("Collateral", "pay_arrears", PotGuard(compliance, monitor, COLLATERAL_FUND, place=2)),
+        ("Meters", "register_meter", MeterGuard(compliance)),
+    ]
+    for activity, calls in ACTIVITIES.items():
+        guard = ActivityGuard(compliance, activity)
+        table += [(pallet, name, guard) for pallet, names in calls.items() for name in names]
     guards = {build.guard(pallet, name, guard).prefix: guard for pallet, name, guard in table}
     return check_compliance(compliance, guards)
 

@@ -43,9 +43,9 @@ from pallets.energy_trading.grid_types import (
     ZoneIds,
     ZoneStatus,
     level_of,
+    wheeling_pot_of,
 )
 from pallets.energy_trading.market_types import Wire
-from runtime.frame.account import pot_account
 from runtime.frame.call import call
 from runtime.frame.dispatch import Origin, PalletError, Weight, ensure_signed
 from runtime.frame.event import Event
@@ -240,6 +240,9 @@ class Grid(Pallet[GridConfig]):
     class NotCurtailed(PalletError, index=11):
         """The slot is not to be curtailed."""
 
+    class PotMissing(PalletError, index=12):
+        """The pot that gets the zone's wheeling has no balance yet; send it the minimum first."""
+
     def genesis(self, zones: tuple[tuple[int, Zone], ...], lines: tuple[tuple[Way, Line], ...] = ()) -> None:
         """Set the zones and lines that the chain starts with."""
         for number, zone in zones:
@@ -272,10 +275,16 @@ class Grid(Pallet[GridConfig]):
 
     @call(0, weight=weights.GRID_SET_ZONE)
     def set_zone(self, origin: Origin, zone: ZoneId, is_: Zone) -> None:
-        """Add a zone or change it: operator, wheeling in ticks per kWh, losses in ppm. By governance."""
+        """Add a zone or change it: operator, wheeling in ticks per kWh, losses in ppm. By governance.
+
+        Its pot of wheeling, account `modlwheel_` and the number in two bytes, must have the minimum balance.
+        """
         self.config.governance(origin)
         if is_.wheeling > WHEELING_MAX_TICKS or is_.loss_ppm > LOSS_MAX_PPM:
             raise self.BadParameters
+        asset = self.config.asset
+        if asset.total_balance(self.wheeling_pot(zone)) < asset.minimum_balance():
+            raise self.PotMissing
         self._put_zone(zone, is_)
         self.deposit(self.ZoneSet(zone, is_))
 
@@ -391,7 +400,7 @@ class Grid(Pallet[GridConfig]):
 
     def wheeling_pot(self, zone: int) -> AccountId:
         """Return the pot of a zone's wheeling."""
-        return pot_account(b"wheel_" + zone.to_bytes(2, "big"))
+        return wheeling_pot_of(zone)
 
     def wires_of(self, slot: int) -> list[Wire]:
         """Return the lines between zones in service that take energy in a slot, in ascending order."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated, Final, TypeAlias
 
+from runtime.frame.account import pot_account
 from runtime.primitives.scale import MaxLen, Struct, enum_path, u16, u32, u64
 from runtime.primitives.types import AccountId
 
@@ -53,6 +54,11 @@ class Zone(Struct, path="pallet_grid::Zone"):
     wheeling: u32
     loss_ppm: u32
     status: ZoneStatus
+
+
+def wheeling_pot_of(zone: int) -> AccountId:
+    """Return the account of the pot that gets a zone's wheeling."""
+    return pot_account(b"wheel_" + zone.to_bytes(2, "big"))
 
 
 class Line(Struct, path="pallet_grid::Line"):

@@ -469,6 +469,10 @@ class Market(Pallet[MarketConfig]):
         """Return the positions of a cleared slot, at most so many, after that of an account."""
         return self.book.list_after((zone, slot), after, limit)
 
+    def position_of(self, zone: int, slot: int, who: AccountId) -> SlotPosition | None:
+        """Return an account's position in a slot, None when it has none."""
+        return self.book.find((zone, slot), who)
+
     def take_receivable(self, zone: int, slot: int, who: AccountId) -> int:
         """Return what a seller is owed for a slot and mark it as handed over; the money is in the pot."""
         return self.book.take_receivable((zone, slot), who)

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from pallets.energy_trading.market_types import Limits, SlotKey, Wire
 from runtime.frame.dispatch import Origin, Weight
 from runtime.frame.fungible import Reservable
 from runtime.frame.fungibles import HoldableAsset
+from runtime.frame.permissions import Permissions
 from runtime.primitives.types import AccountId
-
-TRADE: Final = 2
-"""The activity `Trade` of the permissions: what `ensure` is asked for before an order is taken."""
 
 
 class Clock(Protocol):
@@ -25,14 +23,6 @@ class Clock(Protocol):
 
     def now_ms(self) -> int:
         """Return milliseconds since 1970: the open block's time, before it is set its parent's."""
-        ...
-
-
-class Permissions(Protocol):
-    """Who may do what."""
-
-    def ensure(self, who: AccountId, activity: int) -> None:
-        """Raise the error of the pallet that knows why the account may not."""
         ...
 
 
@@ -96,7 +86,7 @@ class SlotListener(Protocol):
 class MarketConfig:
     """Pots are endowed at genesis; `gate_stagger_ms` sets the gates of neighbouring zone ids apart.
 
-    `governance` raises unless an origin may set markets, `compliance` unless it may set limits. A halt takes
+    `permissions` is asked for the activity Trade. `governance` raises unless an origin may set markets, `compliance` unless it may set limits. A halt takes
     the zone's operator, or `regulators_needed` of the regulators. `hook_weight` bounds what a hook uses of a
     block; `archive_ms` is how long rows and positions stay after a slot.
     """

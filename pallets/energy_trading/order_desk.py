@@ -19,7 +19,6 @@ from pallets.energy_trading import orders as rules
 from pallets.energy_trading.continuous import ContinuousTrading
 from pallets.energy_trading.coupling import make_terms
 from pallets.energy_trading.escrow import Escrow
-from pallets.energy_trading.market_config import TRADE
 from pallets.energy_trading.market_store import MarketStore
 from pallets.energy_trading.market_types import (
     FLAGS_KNOWN,
@@ -34,6 +33,7 @@ from pallets.energy_trading.market_types import (
 from pallets.energy_trading.order_books import OrderBooks, rank_ticks
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.units import compute_value
+from runtime.frame.permissions import Activity
 from runtime.primitives.arithmetic import U64_MAX
 from runtime.primitives.types import AccountId
 
@@ -63,7 +63,7 @@ class OrderDesk:
         participant = self.store.participants.get(who)
         if participant is None:
             raise self.store.error(errors.NotParticipant)
-        self.store.config.permissions.ensure(who, TRADE)
+        self.store.config.permissions.ensure(who, Activity.Trade)
         return participant
 
     def submit(self, who: AccountId, new: NewOrder) -> int:

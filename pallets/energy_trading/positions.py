@@ -22,6 +22,12 @@ def receivable_of(position: Position) -> int:
     return position.energy if position.side is Side.SELL and not position.is_handed_over else 0
 
 
+def _as_settled(who: AccountId, position: Position) -> SlotPosition:
+    """Return a position as settlement reads it."""
+    bought = position.traded_wh if position.side is Side.BUY else 0
+    return SlotPosition(who, bought, position.traded_wh - bought, receivable_of(position))
+
+
 @dataclass(frozen=True, slots=True)
 class Positions:
     """The positions of one market instance."""
@@ -38,9 +44,13 @@ class Positions:
             who = positions.decode_key(raw)[1]
             position = positions.get(key, who)
             assert position is not None, "a key that is listed has a value"
-            bought = position.traded_wh if position.side is Side.BUY else 0
-            found.append(SlotPosition(who, bought, position.traded_wh - bought, receivable_of(position)))
+            found.append(_as_settled(who, position))
         return found
+
+    def find(self, key: SlotKey, who: AccountId) -> SlotPosition | None:
+        """Return an account's position in a slot, None when it has none."""
+        position = self.store.positions.get(key, who)
+        return None if position is None else _as_settled(who, position)
 
     def take_receivable(self, key: SlotKey, who: AccountId) -> int:
         """Return what a seller is owed for a slot, 0 the second time, and mark it as handed over."""

@@ -240,6 +240,11 @@ class Collateral(Pallet[CollateralConfig]):
         is_late = due_slot is not None and self._current_slot() > due_slot and max(self._missing(who)) > 0
         return is_late or self.owed.get(who) > 0
 
+    def ensure_in_good_standing(self, who: AccountId) -> None:
+        """Raise Suspended where an account may not trade for what it owes."""
+        if self.is_suspended(who):
+            raise self.error(errors.Suspended)
+
     # --- what settlement asks
 
     def cover(self, epoch: int, who: AccountId, owed: int, to: AccountId) -> int:

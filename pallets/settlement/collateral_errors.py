@@ -33,3 +33,7 @@ class NothingToDo(PalletError, index=6):
 
 class ZeroAmount(PalletError, index=7):
     """The amount is zero."""
+
+
+class Suspended(PalletError, index=8):
+    """The account is in arrears or late with a margin call, and so may not trade."""

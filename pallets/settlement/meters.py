@@ -59,7 +59,7 @@ from runtime.frame.pallet import Pallet, constant
 from runtime.frame.storage import BLAKE2_128_CONCAT, TWOX_64_CONCAT, DoubleMap, Map, storage
 from runtime.primitives.crypto import Scheme, verify
 from runtime.primitives.scale import u32
-from runtime.primitives.types import AccountId
+from runtime.primitives.types import AccountId, Hash
 
 WHOLE_PERMILLE: Final = 1_000
 
@@ -282,6 +282,25 @@ class Meters(Pallet[MetersConfig]):
             total_w += found.capacity_w if found.retired_from is None else 0
         return -(-total_w * self.config.slot_ms // HOUR_MS)
 
+    # --- what certificates ask
+
+    def owner_of(self, meter: bytes) -> AccountId | None:
+        """Return the owner of a meter, None when there is no such meter."""
+        found = self.meters.get(MeterId(Hash(meter)))
+        return None if found is None else found.owner
+
+    def generated_wh(self, meter: bytes, first: int, last: int) -> int | None:
+        """Return what a meter exported in slots, both included; None while a reading at an end is missing.
+
+        Registers are cumulative and readings without a gap, so the two ends tell it. Readings past correction
+        are gone, so a period can be asked for as long as its first slot can be corrected.
+        """
+        start = self.readings.get(first, MeterId(Hash(meter)))
+        end = self.readings.get(last, MeterId(Hash(meter)))
+        if start is None or end is None or start.exported_wh is None or end.exported_wh is None:
+            return None
+        return end.exported_wh - (start.exported_wh - start.export_wh)
+
     def try_state(self) -> None:
         """AssertionError unless meters, owners, rosters and readings agree."""
         counted: dict[int, int] = {}
@@ -400,7 +419,9 @@ class Meters(Pallet[MetersConfig]):
         slot, settlement = reading.slot, self.config.settlement()
         before = self.readings.get(slot, reading.meter)
         is_flagged = meter.fuel is Fuel.Solar and export_wh > NIGHT_EXPORT_MAX_WH and self._is_night(slot)
-        self.readings.put(slot, reading.meter, Reading(import_wh, export_wh, reading.quality, is_flagged))
+        shown = reading.registers.export_wh
+        accepted_as = Reading(import_wh, export_wh, reading.quality, is_flagged, shown)
+        self.readings.put(slot, reading.meter, accepted_as)
         self.last_registers.put(reading.meter, LastRegister(slot, reading.seq, reading.registers))
         accepted = (reading.meter, slot, reading.seq, import_wh, export_wh, reading.quality)
         self.deposit(events.ReadingAccepted(*accepted))

@@ -122,12 +122,17 @@ Readings: TypeAlias = Annotated[tuple[SignedReading, ...], MaxLen(READINGS_MAX)]
 
 
 class Reading(Struct, path="pallet_meters::Reading"):
-    """What a meter counted in one slot; `is_flagged` where that is not plausible."""
+    """What a meter counted in one slot; `is_flagged` where that is not plausible.
+
+    `exported_wh` is what its register of exports showed at the slot's end, None while the reading is
+    substituted.
+    """
 
     import_wh: u64
     export_wh: u64
     quality: Quality
     is_flagged: bool = False
+    exported_wh: u64 | None = None
 
 
 class MeteredEnergy(NamedTuple):

@@ -161,6 +161,12 @@ class Settlement(Pallet[SettlementConfig]):
         """How many slots long a settled slot can be corrected."""
         return self.config.correction_slots
 
+    def genesis(self, tariffs: tuple[tuple[ZoneId, Tariff], ...] = ()) -> None:
+        """Set the tariffs of zones that the chain starts with; the others have the default one."""
+        for zone, tariff in tariffs:
+            assert _is_workable(tariff), f"zone {zone} has a tariff that cannot work"
+            self.tariffs.put(zone, TariffChange(tariff, 0, tariff))
+
     # --- hooks
 
     def on_idle(self, number: int, remaining: Weight) -> Weight:

@@ -137,6 +137,8 @@ HOLDERS = (*CONFIG, "assets", "accounts")
         ((*HOLDERS, 0, 0, 2), "there is no asset 2"),
         ((*HOLDERS, 0, 1, "x"), "genesis.assets.accounts[0][1]"),
         ((*HOLDERS, 0, 2, 1), "cannot hold 1"),
+        ((*HOLDERS, []), "genesis.assets.accounts: the treasury, account 0x6d6f646c7472656173757279"),
+        ((*HOLDERS, -1, 1, FERDIE), "the wheeling pot of zone 1, account 0x6d6f646c776865656c5f0001"),
         ((*CONFIG, "compliance", "surprise", 1), "genesis.compliance.surprise"),
         ((*OFFICERS, {}), "genesis.compliance.officers"),
         ((*OFFICERS, 0, [1]), "genesis.compliance.officers[0]: expected [address, roles]"),
@@ -181,7 +183,6 @@ def test_missing_field_is_named(name: str) -> None:
         (*METADATA, 0, 1, "x" * 50),
         (*METADATA, 0, 3, 255),
         (*METADATA, []),
-        (*HOLDERS, []),
     ],
 )
 def test_values_at_the_limits_are_taken(path: tuple[object, ...]) -> None:

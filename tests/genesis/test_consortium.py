@@ -9,7 +9,7 @@ from genesis import consortium
 from genesis.chain_spec import load_spec
 from genesis.consortium import UNIT, Consortium, ConsortiumParameters, compose, make_version, write_genesis
 from genesis.oracle import DEV_QUORUM, make_feeds
-from genesis.pots import TREASURY
+from genesis.pots import TREASURY, watt_pots
 from genesis.presets import DEV_BALANCE, DEV_WATT, dev_accounts, make_preset
 from pallets.compliance.compliance_types import Tier
 from pallets.compliance.office import Role
@@ -76,13 +76,34 @@ CONSTANTS: Mapping[str, object] = {
     "Oracle.FeedsMax": 32,
     "Oracle.ProvidersMax": 31,
     "Oracle.Bond": 10_000 * UNIT,
+    "Market.SlotMs": 900_000,
+    "Market.RegistrationDeposit": 10 * UNIT,
+    "Market.BookOrdersMax": 4_096,
+    "Market.OpenOrdersMax": 200,
+    "Market.BatchMax": 64,
+    "Market.RegulatorsNeeded": 3,
+    "Meters.SlotMs": 900_000,
+    "Meters.CorrectionSlots": 2_880,
+    "Meters.OwnerMetersMax": 8,
+    "Meters.ReadingsMax": 64,
+    "Settlement.SlotMs": 900_000,
+    "Settlement.DeadlineSlots": 4,
+    "Settlement.EpochSlots": 96,
+    "Settlement.EpochOffsetSlots": 28,
+    "Settlement.CorrectionSlots": 2_880,
+    "Collateral.MarginSlots": 96,
+    "Collateral.DepositSlots": 4,
+    "Collateral.DepositTicks": 57_982,
+    "Certificates.WhPerCertificate": 1_000_000,
+    "Certificates.DeviceDeposit": 10 * UNIT,
+    "Certificates.VerificationMs": 5 * 365 * 86_400_000,
 }
 INDICES: Mapping[str, int] = {
     "System": 0, "Timestamp": 1, "Utility": 2, "Multisig": 3, "Proxy": 4, "Offences": 5, "Members": 6,
     "Upgrades": 7, "Sudo": 8, "Session": 9, "Balances": 10, "TransactionPayment": 11, "Assets": 12,
     "AssetHolds": 20, "WattReserve": 21,
     "Compliance": 22, "Monitoring": 23, "Privacy": 24, "Reports": 25,
-    "Oracle": 26,
+    "Oracle": 26, "Grid": 27, "Market": 28, "Meters": 29, "Settlement": 34, "Collateral": 35, "Certificates": 36,
 }  # fmt: skip
 
 
@@ -166,10 +187,12 @@ def test_presets_fund_every_named_account_and_its_stash_in_both_schemes(name: st
     }
     assert {AccountId(account.account_id) for account in dev_accounts()} == expected
     found = {who: info.data.free + info.data.reserved for who, info in chain.system.all_accounts()}
-    assert found == dict.fromkeys(expected, 1_000_000 * UNIT) | {TREASURY: MILLI}
+    owned = {who: amount for who, amount in found.items() if amount}
+    assert owned == dict.fromkeys(expected, 1_000_000 * UNIT) | {TREASURY: MILLI}
     held = {who: holding for (_, who), holding in chain.assets.account.items()}
-    assert {who: holding.balance for who, holding in held.items() if holding} == dict.fromkeys(
-        expected, 1_000_000 * UNIT
+    pots = dict.fromkeys(watt_pots((1,)).values(), UNIT // 100)
+    assert {who: holding.balance for who, holding in held.items() if holding} == (
+        dict.fromkeys(expected, 1_000_000 * UNIT) | pots
     )
     assert DEV_BALANCE == DEV_WATT == 1_000_000 * UNIT
 

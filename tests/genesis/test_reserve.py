@@ -7,6 +7,7 @@ import pytest
 from genesis.chain_spec import ChainSpec, load_spec
 from genesis.config import SpecError
 from genesis.consortium import UNIT, WATT_ID, ConsortiumParameters, compose, make_version, parse_genesis
+from genesis.pots import watt_pots
 from genesis.presets import DEV_WATT, dev_accounts, make_preset
 from genesis.reserve import parse_reserve
 from pallets.token.reserve_types import (
@@ -22,6 +23,8 @@ from runtime.primitives.arithmetic import U64_MAX, U128_MAX
 from runtime.primitives.types import AccountId, Hash
 from tests.support.chain import ALICE, BOB, CHARLIE
 
+ALL_SATANG = 24 * 10**8 + len(watt_pots((1,)))
+"""What the named accounts of the presets have, and a satang in each pot."""
 HEX = ["0x" + who.hex() for who in (ALICE, BOB, CHARLIE)]
 REPORT = {"asOf": 5, "custodian": "Bank", "satang": 7, "documentHash": "0x" + "ab" * 32}
 
@@ -87,13 +90,13 @@ def test_wrong_value_is_refused_with_its_place(section: Any, place: str) -> None
         ({"attestors": HEX[:2]}, "three attestors"),
         ({"attestors": [HEX[0], HEX[1], HEX[0]]}, "three attestors"),
         ({"report": None}, "does not cover"),
-        ({"report": REPORT | {"satang": 24 * 10**8 - 1}}, "does not cover"),
+        ({"report": REPORT | {"satang": ALL_SATANG - 1}}, "does not cover"),
     ],
 )
 def test_reserve_that_does_not_hold_is_refused(changed: dict[str, Any], about: str) -> None:
     with pytest.raises(SpecError, match=about):
         dev(**changed).genesis_state()
-    dev(report=REPORT | {"satang": 24 * 10**8}).genesis_state()
+    dev(report=REPORT | {"satang": ALL_SATANG}).genesis_state()
 
 
 def test_cap_of_the_section_is_that_of_the_chain() -> None:
@@ -115,11 +118,11 @@ def test_presets_have_attestors_and_a_report_that_covers_all_watt(name: str) -> 
     state = State(MemoryBackend(dict(load_spec(name).genesis_state())))
     chain = compose(state, ConsortiumParameters(has_sudo=True), make_version())
     assert chain.reserve.attestors.get() == (ALICE, BOB, CHARLIE)
-    assert chain.watt.total_issuance() == chain.reserve.covered() == len(dev_accounts()) * DEV_WATT
+    assert chain.watt.total_issuance() == chain.reserve.covered() == ALL_SATANG * SATANG
     assert chain.reserve.shortfall.get() == 0
     latest = chain.reserve.latest.get()
     assert latest is not None
-    assert (latest.report.as_of, latest.signers, latest.report.satang) == (0, (), 24 * 10**8)
+    assert (latest.report.as_of, latest.signers, latest.report.satang) == (0, (), ALL_SATANG)
     chain.api.try_state()
 
 

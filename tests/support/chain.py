@@ -5,12 +5,15 @@ It knows no consensus, no pool and no disk.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
 from genesis.consortium import (
     EXISTENTIAL_DEPOSIT,
     UNIT,
+    WATT,
+    WATT_MINIMUM,
     Consortium,
     ConsortiumGenesis,
     ConsortiumParameters,
@@ -18,9 +21,10 @@ from genesis.consortium import (
     make_version,
     write_genesis,
 )
-from genesis.pots import GRID_POTS
+from genesis.pots import GRID_POTS, watt_pots
 from pallets.core.session import SessionKeys
 from pallets.core.timestamp import INHERENT_ID, TIME_ENGINE
+from pallets.token.reserve_types import SATANG, GenesisReserve, ReserveReport
 from runtime.frame.call import Call
 from runtime.frame.dispatch import (
     ROOT,
@@ -70,7 +74,11 @@ ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE = (
 NAMED = (ALICE, BOB, CHARLIE, DAVE, EVE)
 """Accounts with an endowment; Ferdie has nothing."""
 POTS = tuple((pot, EXISTENTIAL_DEPOSIT) for pot in GRID_POTS.values())
+WATT_POTS = tuple((pot, WATT_MINIMUM) for pot in watt_pots((1,)).values())
 """What every genesis endows besides."""
+WATT_WITH_POTS = replace(WATT, holders=WATT_POTS)
+POTS_REPORT = ReserveReport(0, b"Bank", WATT_MINIMUM * len(WATT_POTS) // SATANG, 0, Hash(bytes(32)))
+"""What covers the pots."""
 
 
 def signed(who: AccountId) -> Signed:
@@ -251,7 +259,13 @@ class Chain(Generic[C]):
 def genesis_of(*endowed: tuple[AccountId, int]) -> ConsortiumGenesis:
     """Return a genesis with these balances, pots, and Alice as the only validator and superuser."""
     keys = SessionKeys(Keypair.from_uri("//Alice", Scheme.ED25519).public)
-    return ConsortiumGenesis(balances=(*endowed, *POTS), validators=((ALICE, keys),), sudo=ALICE)
+    return ConsortiumGenesis(
+        balances=(*endowed, *POTS),
+        validators=((ALICE, keys),),
+        sudo=ALICE,
+        assets=(WATT_WITH_POTS,),
+        reserve=GenesisReserve((), POTS_REPORT),
+    )
 
 
 def consortium_chain(spec_version: int | None = None) -> Chain[Consortium]:

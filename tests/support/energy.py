@@ -41,6 +41,7 @@ from pallets.token.one_asset import OneAsset
 from runtime.frame.account import pot_account
 from runtime.frame.dispatch import BadOrigin, Origin, Signed, Weight, ensure_root
 from runtime.frame.fungibles import HoldableAsset
+from runtime.frame.permissions import Activity
 from runtime.frame.runtime import RuntimeBuilder
 from runtime.frame.runtime_api import RuntimeApi
 from runtime.frame.state import MemoryBackend, State
@@ -108,8 +109,8 @@ class World:
     def wheeling_pot(self, zone: int) -> AccountId:
         return pot_account(b"wheel_" + zone.to_bytes(2, "big"))
 
-    def ensure(self, who: AccountId, activity: int) -> None:
-        assert activity == 2
+    def ensure(self, who: AccountId, activity: Activity) -> None:
+        assert activity is Activity.Trade
         if who in self.forbidden:
             raise Refused
 

@@ -1,13 +1,13 @@
 """Validators that break the protocol: statements signed for a chain, and evidence made of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from msgspec import structs
 
 from genesis.consortium import (
     Consortium,
-    ConsortiumGenesis,
     ConsortiumParameters,
     compose,
     make_version,
@@ -28,7 +28,7 @@ from runtime.primitives.statements import (
     signed_bytes,
 )
 from runtime.primitives.types import AccountId, Hash
-from tests.support.chain import NAMED, POTS, Chain, block_hash
+from tests.support.chain import NAMED, Chain, block_hash, genesis_of
 
 S = TypeVar("S", Vote, Claim)
 ENDOWMENT = 10**15
@@ -41,9 +41,9 @@ def pair(n: int) -> Keypair:
 
 def consortium(validators: Sequence[AccountId], on_offence: OnOffence = OnOffence.Act) -> Chain[Consortium]:
     """Return a chain whose validators vote with the pairs 0, 1, …"""
-    genesis = ConsortiumGenesis(
-        (*((who, ENDOWMENT) for who in NAMED), *POTS),
-        tuple((who, SessionKeys(pair(n).public)) for n, who in enumerate(validators)),
+    genesis = replace(
+        genesis_of(*((who, ENDOWMENT) for who in NAMED)),
+        validators=tuple((who, SessionKeys(pair(n).public)) for n, who in enumerate(validators)),
         on_offence=on_offence,
     )
     parameters = ConsortiumParameters(has_sudo=True)

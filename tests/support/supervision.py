@@ -31,6 +31,7 @@ from tests.support.chain import (
     FERDIE,
     NAMED,
     START_MS,
+    WATT_POTS,
     Chain,
     genesis_of,
 )
@@ -54,8 +55,9 @@ DAY: Final = 86_400_000
 
 def supervised_chain() -> LOCAL:
     """Return a chain with block 1 open."""
-    watt = replace(WATT, holders=tuple((who, PURSE) for who in NAMED))
-    report = ReserveReport(START_MS, b"Bank", len(NAMED) * PURSE // SATANG, 0, Hash(PAPER))
+    watt = replace(WATT, holders=(*((who, PURSE) for who in NAMED), *WATT_POTS))
+    covered = sum(amount for _, amount in watt.holders)
+    report = ReserveReport(START_MS, b"Bank", covered // SATANG, 0, Hash(PAPER))
     attested = ((TRADER, Tier.Enhanced, (LicenceKind.Trading,)), (BASIC, Tier.Basic, ()))
     officers = tuple((who, tuple(Role)) for who in (OFFICER, SECOND))
     genesis = replace(

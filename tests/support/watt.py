@@ -24,6 +24,7 @@ from tests.support.chain import (
     FERDIE,
     NAMED,
     START_MS,
+    WATT_POTS,
     Chain,
     genesis_of,
 )
@@ -31,7 +32,8 @@ from tests.support.chain import (
 BAHT = UNIT
 ATTESTORS = (ALICE, BOB, CHARLIE)
 HELD = 1_000 * BAHT
-"""What Dave and Eve have of WATT at the start."""
+"""What Dave and Eve have of WATT at the start, of which Eve has given what the pots have."""
+POTTED = sum(amount for _, amount in WATT_POTS)
 COVER = 5_000 * BAHT
 """What the first report covers."""
 STATEMENT = Hash(b"\5" * 32)
@@ -47,7 +49,9 @@ def watt_chain(
 ) -> Chain[Consortium]:
     """Return a chain in block 1 whose reserve has three attestors and a first report as of `START_MS`."""
     reserve = GenesisReserve(ATTESTORS, report() if first is None else first)
-    assets = (replace(WATT, holders=tuple((who, HELD) for who in holders)),)
+    last = len(holders) - 1
+    people = ((who, HELD - (POTTED if place == last else 0)) for place, who in enumerate(holders))
+    assets = (replace(WATT, holders=(*people, *WATT_POTS)),)
     attested = GenesisCompliance(attested=tuple((who, Tier.Enhanced, ()) for who in (*NAMED, FERDIE)))
     genesis = replace(
         genesis_of(*((who, ENDOWMENT) for who in NAMED)), assets=assets, reserve=reserve, compliance=attested

@@ -1,12 +1,12 @@
 """Members: added, removed and re-keyed within what a consortium can bear, and handed to Session."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from genesis.consortium import (
     Consortium,
-    ConsortiumGenesis,
     ConsortiumParameters,
     compose,
     make_version,
@@ -21,7 +21,7 @@ from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.possession import possession_message
 from runtime.primitives.scale import codec
 from runtime.primitives.types import AccountId
-from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, NAMED, POTS, Chain
+from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, NAMED, Chain, genesis_of
 
 ENDOWMENT = 10**15
 OTHERS = tuple(AccountId(bytes([200 + n]) * 32) for n in range(10))
@@ -41,9 +41,9 @@ def rekeying(who: AccountId, n: int) -> tuple[SessionKeys, bytes]:
 
 
 def consortium(*validators: AccountId) -> Chain[Consortium]:
-    genesis = ConsortiumGenesis(
-        (*((who, ENDOWMENT) for who in NAMED), *POTS),
-        tuple((who, SessionKeys(key(n))) for n, who in enumerate(validators)),
+    genesis = replace(
+        genesis_of(*((who, ENDOWMENT) for who in NAMED)),
+        validators=tuple((who, SessionKeys(key(n))) for n, who in enumerate(validators)),
         classes=((ALICE, MemberClass.Regulator),),
     )
     parameters = ConsortiumParameters(has_sudo=True)

@@ -30,6 +30,7 @@ from tests.support.energy import (
     now_ms,
     pass_gate_time,
 )
+from tests.support.watt_ledger import MINIMUM
 
 Energy = Chain[EnergyChain]
 ZONE = Zone(OperatorKind.MEA, OPERATOR, 5_000, 20_000, ZoneStatus.InService)
@@ -46,11 +47,18 @@ def energy() -> Iterator[Energy]:
     made.close_block()
 
 
+def endow_pot(energy: Energy, zone: int) -> None:
+    """Give the pot of a zone's wheeling the minimum balance."""
+    energy.pallets.watt.mint_into(energy.pallets.grid.wheeling_pot(zone), MINIMUM)
+
+
 def test_governance_adds_and_changes_zones(energy: Energy) -> None:
     grid = energy.pallets.grid
     energy.noop(BadOrigin, OPERATOR, "Grid.set_zone", 3, ZONE)
     for change in ({"wheeling": 1_000_001}, {"loss_ppm": 1_000_001}):
         energy.noop(grid.BadParameters, ROOT, "Grid.set_zone", 3, structs.replace(ZONE, **change))
+    energy.noop(grid.PotMissing, ROOT, "Grid.set_zone", 3, ZONE)
+    endow_pot(energy, 3)
     energy.ok(ROOT, "Grid.set_zone", 3, ZONE)
     assert energy.events() == [Grid.ZoneSet(3, ZONE)]
     assert (grid.operator_of(3), grid.wheeling_of(3), grid.loss_ppm_of(3)) == (OPERATOR, 5_000, 20_000)
@@ -63,6 +71,8 @@ def test_governance_adds_and_changes_zones(energy: Energy) -> None:
 
 def test_so_many_zones_and_lines_and_no_more(energy: Energy) -> None:
     grid = energy.pallets.grid
+    for number in range(3, 34):
+        endow_pot(energy, number)
     for number in range(3, 33):
         energy.ok(ROOT, "Grid.set_zone", number, ZONE)
     energy.noop(grid.TooMany, ROOT, "Grid.set_zone", 33, ZONE)

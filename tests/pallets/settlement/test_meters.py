@@ -167,8 +167,32 @@ def test_reading_counts_what_the_registers_gained(chain: EnergyChain) -> None:
     submit(chain, device.count(300, 0))
     assert chain.events() == [events.ReadingAccepted(device.id, first, 1, 300, 0, Quality.Good)]
     submit(chain, device.count(0, 45))
-    assert meters(chain).readings.get(first, device.id) == Reading(300, 0, Quality.Good)
+    assert meters(chain).readings.get(first, device.id) == Reading(300, 0, Quality.Good, exported_wh=500)
     assert meters(chain).energy_of(first + 1, ALICE, ZONE) == MeteredEnergy(0, 45, True, False)
+
+
+def test_generation_of_slots_is_what_the_register_of_exports_gained(chain: EnergyChain) -> None:
+    device = Device("a", ALICE).register(chain)
+    first = device.slot + 1
+    pass_slots(chain, 4)
+    submit(chain, *(device.count(10, exported) for exported in (300, 0, 45)))
+    pallet = meters(chain)
+    assert pallet.owner_of(device.id) == ALICE
+    assert pallet.owner_of(bytes(32)) is None
+    for start, end, expected in ((0, 0, 300), (0, 1, 300), (1, 1, 0), (1, 2, 45), (0, 2, 345)):
+        assert pallet.generated_wh(device.id, first + start, first + end) == expected
+    for start, end in ((-1, 2), (0, 3)):
+        assert pallet.generated_wh(device.id, first + start, first + end) is None
+    assert pallet.generated_wh(bytes(32), first, first) is None
+
+
+def test_what_stands_in_for_a_reading_generates_nothing(chain: EnergyChain) -> None:
+    device = Device("a", ALICE).register(chain)
+    slot = device.slot + 1
+    pass_slots(chain)
+    meters(chain).substitute(slot, ALICE, ZONE, 0, 500)
+    assert meters(chain).energy_of(slot, ALICE, ZONE).export_wh == 500
+    assert meters(chain).generated_wh(device.id, slot, slot) is None
 
 
 def test_energy_is_what_all_meters_of_the_account_in_the_zone_counted(chain: EnergyChain) -> None:
@@ -368,7 +392,8 @@ def test_solar_energy_at_night_is_flagged_and_counts(
     chain.pallets.time.timestamp.now.put((slot + 1) * SLOT_MS)
     submit(chain, device.count(0, export_wh))
     assert (events.ReadingFlagged(device.id, slot, export_wh) in chain.events()) == is_flagged
-    assert meters(chain).readings.get(slot, device.id) == Reading(0, export_wh, Quality.Good, is_flagged)
+    expected = Reading(0, export_wh, Quality.Good, is_flagged, device.registers.export_wh)
+    assert meters(chain).readings.get(slot, device.id) == expected
 
 
 def test_missing_reading_is_that_of_a_week_before(chain: EnergyChain) -> None:

@@ -43,7 +43,7 @@ from runtime.frame.fungible import Reason
 from runtime.primitives.arithmetic import U32_MAX
 from runtime.primitives.types import AccountId, Hash
 from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, START_MS, Chain, consortium_chain
-from tests.support.watt import BAHT, COVER, HELD, STATEMENT, report, watt_chain
+from tests.support.watt import BAHT, COVER, HELD, POTTED, STATEMENT, report, watt_chain
 
 LOCAL = Chain[Consortium]
 PAYMENT, ACCOUNT, REFERENCE = (Hash(bytes([number]) * 32) for number in (1, 2, 3))
@@ -485,9 +485,9 @@ def test_nothing_is_paid_out_before_genesis() -> None:
         watt_chain(report(paid_satang=1))
 
 
-def test_chain_without_reserve_has_no_watt_and_nobody_can_make_it() -> None:
+def test_chain_without_attestors_has_the_watt_of_its_pots_and_nobody_can_make_more() -> None:
     chain = consortium_chain()
-    assert chain.pallets.watt.total_issuance() == reserve(chain).covered() == 0
+    assert chain.pallets.watt.total_issuance() == reserve(chain).covered() == POTTED
     in_use = chain.pallets.assets.error(assets_errors.InUse)
     chain.noop(in_use, ALICE, "Assets.create", WATT_ID, ALICE, 1)
     chain.noop(error(chain, errors.NotAttestor), ALICE, "WattReserve.request_mint", ALICE, BAHT, PAYMENT)
