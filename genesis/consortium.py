@@ -309,13 +309,10 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
     assets, holds, watt = _add_assets(build, system, balances)
     reserve = build.add(WattReserve, index=21, name="WattReserve", config=WattReserveConfig(watt, clock))
     supervision = _add_supervision(build, system, clock)
-    oracle = build.add(
-        Oracle, index=26, name="Oracle", config=OracleConfig(balances, clock, system, TREASURY, BOND)
-    )
-    foundation = Foundation(
-        system, clock, balances, watt, members, supervision.compliance, oracle, HOOK_WEIGHT
-    )
-    energy = add_energy(build, foundation, parameters.energy)
+    oracle = OracleConfig(balances, clock, system, TREASURY, BOND)
+    feeds = build.add(Oracle, index=26, name="Oracle", config=oracle)
+    base = Foundation(system, clock, balances, watt, members, supervision.compliance, feeds, HOOK_WEIGHT)
+    energy = add_energy(build, base, parameters.energy)
     check_compliance = regulate(build, supervision.compliance, supervision.monitoring, assets, WATT_ID)
     runtime = build.build(
         version,
@@ -328,7 +325,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         transaction_payment_api(payment, RuntimeDispatchInfo, FeeDetails),
         session_keys_api(SESSION_KEY_TYPES),
         offences_api(offences),
-        oracle_api(oracle),
+        oracle_api(feeds),
     )
     return Consortium(
         RuntimeApi(runtime, session, extra),
@@ -343,7 +340,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         watt,
         reserve,
         supervision,
-        oracle,
+        feeds,
         energy,
     )
 

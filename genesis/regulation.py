@@ -119,6 +119,7 @@ RETENTION: Final[tuple[tuple[Category, Retention], ...]] = (
 """How many days records are kept at first: seven years of audit trail, five after the end of a relation of
 what the law against money laundering has kept, one of the rest."""
 
+METER_WEIGHT: Final = weights.COMPLIANCE_ENSURE.times(2)
 SEND_WEIGHT: Final = weights.COMPLIANCE_SEND.plus(weights.MONITORING_SCREEN)
 
 MovementOf: TypeAlias = Callable[[Call, AccountId], Movement]
@@ -208,7 +209,7 @@ class MeterGuard:
     stand on the chain."""
 
     compliance: Compliance
-    weight: Weight = weights.COMPLIANCE_ENSURE.times(2)
+    weight: Weight = METER_WEIGHT
 
     def applies(self, call: Call) -> bool:  # noqa: ARG002  # it always does
         """Tell that the call is regulated."""

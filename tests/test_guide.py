@@ -16,7 +16,7 @@ GUIDE = ROOT / "docs" / "writing-a-pallet.md"
 BLOCK = re.compile(r"^```python (\S+)(?: (imports|pallets))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COPIED = ("runtime", "pallets", "genesis", "apps", "node", "benchmarks", "typings", "tests/support")
 FILES = ("pyproject.toml", "tests/__init__.py", "tests/pallets/__init__.py", "tests/pallets/conftest.py")
-PACKAGES = ("pallets/energy", "tests/pallets/energy", "pallets/metering", "tests/pallets/metering")
+PACKAGES = ("pallets/energy", "tests/pallets/energy", "pallets/charging", "tests/pallets/charging")
 LAST_IMPORT = "from pallets.token.assets import"
 BUILD = "    runtime = build.build("
 
@@ -44,7 +44,7 @@ def follow(target: Path) -> None:
             continue
         text = consortium.read_text()
         if "Readings(" in code or "Readings, index" in code:
-            text = text.replace("    build.add(Meters,", "    meters = build.add(Meters,")
+            text = text.replace("    build.add(Chargers,", "    chargers = build.add(Chargers,")
         anchor = LAST_IMPORT if place == "imports" else BUILD
         assert text.count(anchor) == 1, f"the guide's place {place} is not where it says"
         indent = "" if place == "imports" else "    "
@@ -76,18 +76,18 @@ def run(tree: Path, *command: str) -> str:
 
 def test_guide_has_the_blocks_that_it_talks_of() -> None:
     assert [(path, place) for path, place, _ in read_blocks()] == [
-        ("pallets/energy/meters.py", None),
+        ("pallets/energy/chargers.py", None),
         ("pallets/energy/weights.py", None),
         ("genesis/consortium.py", "imports"),
         ("genesis/consortium.py", "pallets"),
-        ("tests/pallets/energy/test_meters.py", None),
+        ("tests/pallets/energy/test_chargers.py", None),
         ("benchmarks/weight_cases_energy.py", None),
-        ("pallets/metering/readings.py", None),
-        ("pallets/metering/weights.py", None),
+        ("pallets/charging/readings.py", None),
+        ("pallets/charging/weights.py", None),
         ("genesis/consortium.py", "imports"),
         ("genesis/consortium.py", "pallets"),
-        ("tests/pallets/metering/test_readings.py", None),
-        ("benchmarks/weight_cases_metering.py", None),
+        ("tests/pallets/charging/test_readings.py", None),
+        ("benchmarks/weight_cases_charging.py", None),
     ]
 
 
@@ -102,7 +102,7 @@ def test_pallet_of_the_guide_is_in_the_metadata(tree: Path) -> None:
     script.write_text(
         "from tests.support.chain import consortium_chain\n"
         "metadata = consortium_chain().api.call('Metadata_metadata', b'')\n"
-        "words = (b'Meters', b'MeterDeposit', b'register', b'Registered', b'NotOwner', b'Readings')\n"
+        "words = (b'Chargers', b'ChargerDeposit', b'register', b'Registered', b'NotOwner', b'Readings')\n"
         "for word in (*words, b'KeptBlocks'):\n"
         "    assert word in metadata, word\n"
     )
@@ -111,12 +111,12 @@ def test_pallet_of_the_guide_is_in_the_metadata(tree: Path) -> None:
 
 @pytest.mark.slow
 def test_weights_of_the_guide_are_measured_and_checked(tree: Path) -> None:
-    run(tree, "benchmarks.weights", "energy", "metering")
+    run(tree, "benchmarks.weights", "energy", "charging")
     text = (tree / "pallets" / "energy" / "weights.py").read_text()
-    assert "METERS_REGISTER: Final = Weight(" in text
-    assert "METERS_REMOVE: Final = Weight(" in text
-    text = (tree / "pallets" / "metering" / "weights.py").read_text()
-    assert re.search(r"^READINGS_FORGET_PER_METER: Final = Weight\([1-9]", text, re.MULTILINE)
+    assert "CHARGERS_REGISTER: Final = Weight(" in text
+    assert "CHARGERS_REMOVE: Final = Weight(" in text
+    text = (tree / "pallets" / "charging" / "weights.py").read_text()
+    assert re.search(r"^READINGS_FORGET_PER_CHARGER: Final = Weight\([1-9]", text, re.MULTILINE)
     assert re.search(r"^READINGS_REPORT_PER_VALUE: Final = Weight\([1-9]", text, re.MULTILINE)
     run(tree, "benchmarks.weights", "--check")
 
@@ -129,7 +129,7 @@ def test_code_of_the_guide_keeps_the_rules(tree: Path) -> None:
 
 @pytest.mark.slow
 def test_types_and_layers_of_the_guide_are_right(tree: Path) -> None:
-    cases = ("benchmarks/weight_cases_energy.py", "benchmarks/weight_cases_metering.py")
+    cases = ("benchmarks/weight_cases_energy.py", "benchmarks/weight_cases_charging.py")
     run(tree, "mypy", "pallets", "genesis", "tests/pallets", *cases)
     code = "from importlinter.cli import lint_imports_command as c; c()"
     result = subprocess.run(

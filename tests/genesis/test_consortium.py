@@ -103,7 +103,8 @@ INDICES: Mapping[str, int] = {
     "Upgrades": 7, "Sudo": 8, "Session": 9, "Balances": 10, "TransactionPayment": 11, "Assets": 12,
     "AssetHolds": 20, "WattReserve": 21,
     "Compliance": 22, "Monitoring": 23, "Privacy": 24, "Reports": 25,
-    "Oracle": 26, "Grid": 27, "Market": 28, "Meters": 29, "Settlement": 34, "Collateral": 35, "Certificates": 36,
+    "Oracle": 26, "Grid": 27, "Market": 28, "Meters": 29,
+    "Settlement": 34, "Collateral": 35, "Certificates": 36,
 }  # fmt: skip
 
 

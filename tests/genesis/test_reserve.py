@@ -8,7 +8,7 @@ from genesis.chain_spec import ChainSpec, load_spec
 from genesis.config import SpecError
 from genesis.consortium import UNIT, WATT_ID, ConsortiumParameters, compose, make_version, parse_genesis
 from genesis.pots import watt_pots
-from genesis.presets import DEV_WATT, dev_accounts, make_preset
+from genesis.presets import make_preset
 from genesis.reserve import parse_reserve
 from pallets.token.reserve_types import (
     CUSTODIAN_MAX,
