@@ -37,7 +37,7 @@ OTHERS = tuple(AccountId(blake2_256(b"issuer %d" % number)) for number in range(
 
 
 def stage(scene: Scene) -> Period:
-    """Give the owner a meter with readings at the ends of a period, which is returned, and its permissions."""
+    """Give the owner a meter with readings at the ends of a period, which is returned, and permissions."""
     energy = scene.chain.pallets.energy
     scene.ok(ROOT, "Compliance.register_officer", ALICE, tuple(Role))
     scene.ok(ALICE, "Compliance.file_kyc", OWNER, bytes(32), b"TH")

@@ -1,4 +1,5 @@
-"""Built-in chains: the `dev` and `local` presets with their publicly known accounts.
+"""Built-in chains: the `dev` and `local` presets with their publicly known accounts, and the template of a
+production chain.
 
 Everybody knows the secrets of these accounts; nothing of value may ever live on such a chain.
 """
@@ -19,6 +20,7 @@ from genesis.consortium import (
 from genesis.energy_section import DEVNET, make_energy_section
 from genesis.oracle import DEV_PROVIDERS, DEV_QUORUM, make_feeds, make_section
 from genesis.pots import GRID_POTS, watt_pots
+from genesis.production import make_production_config
 from genesis.reserve import RESERVE_SECTION
 from pallets.compliance.compliance_types import LicenceKind, Tier
 from pallets.compliance.office import Role
@@ -58,6 +60,11 @@ DEV_MARKET: Final = MarketParameters(
 DEV_OFFICERS: Final = ("//Alice", "//Bob")
 """Officers with every role; two, since it takes two to freeze an account."""
 
+PROPERTIES: Final = {
+    "ss58Format": DEV_SS58_PREFIX,
+    "tokenDecimals": TOKEN_DECIMALS,
+    "tokenSymbol": TOKEN_SYMBOL,
+}
 DEV_SOURCES: Final = blake2_256(b"none")
 """Of every provider's list of sources: they are what a developer makes up."""
 
@@ -107,6 +114,9 @@ def make_preset(name: str) -> Preset | None:
             return _preset("Development", "dev", "Development", DEV_NAMES[:1])
         case "local":
             return make_local_preset(DEV_NAMES[:4])
+        case "consortium":
+            config = make_production_config()
+            return Preset("Consortium", "loam_consortium", "Live", config, dict(PROPERTIES))
         case _:
             return None
 
@@ -159,12 +169,7 @@ def _preset(name: str, chain_id: str, chain_type: str, authorities: tuple[str, .
             issuers=[_dev_address(DEV_ISSUER[2:])],
         ),
     }
-    properties = {
-        "ss58Format": DEV_SS58_PREFIX,
-        "tokenDecimals": TOKEN_DECIMALS,
-        "tokenSymbol": TOKEN_SYMBOL,
-    }
-    return Preset(name, chain_id, chain_type, config, properties)
+    return Preset(name, chain_id, chain_type, config, dict(PROPERTIES))
 
 
 def _session_key(authority: str) -> list[Any]:
