@@ -189,9 +189,9 @@ async function overHttp(session) {
 
 // What the library prints on connecting: a warning would stand on the screen of every user of the chain. That it
 // does not know the `dev_` methods of a development chain, nor what is newer than the library, as on every node
-// that has it (the `chainSpec_v1_` group, session keys with a proof), nor the chain's own `OffencesApi`, is all
-// it may say.
-const UNKNOWN_METHODS = /\b((dev|chainSpec_v1)_\w+|author_rotateKeysWithOwner),? ?/g;
+// that has it (the `chainSpec_v1_` group, session keys with a proof), nor the chain's own (`oracle_` methods,
+// `OffencesApi`), is all it may say.
+const UNKNOWN_METHODS = /\b((dev|chainSpec_v1|oracle)_\w+|author_rotateKeysWithOwner),? ?/g;
 const UNKNOWN_APIS = /(SessionKeys\/2 \(1 known\)|0x81180b470cdd139d\/1),? ?/g;
 const NOTHING_LEFT = /disconnected from|methods not decorated:$|Not decorating [a-z ]+:$/;
 
