@@ -39,6 +39,7 @@ from pallets.energy_trading.orders import Side
 from runtime.frame.dispatch import ROOT, Origin, Weight
 from runtime.frame.fungible import Preservation
 from runtime.primitives.types import AccountId
+from tests.support import market
 from tests.support.chain import ALICE, BOB, FERDIE, Chain
 from tests.support.energy import (
     GRID_FUND,
@@ -215,10 +216,14 @@ def submit_order(scene: Scene) -> Act:
 
 @CASES.add("MARKET_SUBMIT_ORDERS", ORDER=BATCH_MAX)
 def submit_orders(scene: Scene, count: int) -> Act:
-    chain = stage(scene)
-    slot = next_slot(chain, 20)
-    orders = tuple(NewOrder(1, slot + n, Side.BUY, 100, 30_000 + n) for n in range(count))
-    return act(scene, chain, ALICE, "Market.submit_orders", orders)
+    # In the whole composition: of each seller the real Compliance and Collateral are asked.
+    scene.backend = RecordingBackend()
+    scene.chain = chain = market.market_chain(1, backend=scene.backend)
+    who = market.home(0)
+    market.join(chain, who)
+    slot = market.current_slot(chain) + 2
+    orders = tuple(NewOrder(market.ZONE, slot + n, Side.SELL, 100, 30_000 + n) for n in range(count))
+    return scene.dispatch(who, chain.call("Market.submit_orders", orders))
 
 
 @CASES.add("MARKET_AMEND_ORDER")

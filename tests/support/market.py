@@ -40,6 +40,7 @@ from pallets.settlement.meters_types import (
     reading_message,
 )
 from pallets.token.reserve_types import SATANG, GenesisReserve, ReserveReport
+from runtime.frame.state import MemoryBackend
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.types import AccountId, Hash
@@ -77,7 +78,10 @@ def home(number: int) -> AccountId:
 
 
 def market_chain(
-    homes: int = 2, parameters: EnergyParameters = TEST, market: MarketParameters = MARKET
+    homes: int = 2,
+    parameters: EnergyParameters = TEST,
+    market: MarketParameters = MARKET,
+    backend: MemoryBackend | None = None,
 ) -> LOCAL:
     """Return a chain in block 1 whose superuser is Alice, operator Eve, and officers Alice and Bob."""
     people = tuple(home(number) for number in range(homes))
@@ -100,6 +104,7 @@ def market_chain(
     return Chain(
         lambda state: compose(state, timing, make_version()),
         lambda chain: write_genesis(chain, genesis),
+        backend,
     )
 
 
