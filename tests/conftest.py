@@ -1,8 +1,8 @@
 """Settings of every test, and what a run says at its end: which tests did not run, and why.
 
 Hypothesis keeps no deadline: a busy machine is no fault of the code. It tries 50 examples of each property,
-33 where slow tests are left out, and as many as HYPOTHESIS_EXAMPLES says where that is set; a number that a test
-gives itself stands.
+33 where slow tests are left out, and as many as HYPOTHESIS_EXAMPLES says where that is set; a number that a
+test gives itself stands.
 """
 
 import gc
