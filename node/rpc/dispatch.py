@@ -410,7 +410,7 @@ def _open(run: _Run, entry: Subscription, position: int) -> Sink:
         raise RpcError(METHOD_NOT_FOUND, f"{entry.name} is a subscription and needs a WebSocket connection")
     if run.calls.ids[position] is UNSET:
         raise RpcError(METHOD_NOT_FOUND, f"{entry.name} needs an id, or its notices mean nothing")
-    return run.caller.subscriptions.open(entry.name, entry.notification)
+    return run.caller.subscriptions.open(entry.name, entry.notification, is_costly=entry.is_costly)
 
 
 def _unsubscribe(run: _Run, entry: Unsubscription, subscription_id: object) -> bool:

@@ -124,6 +124,10 @@ class Subscription:
     is_async: bool = False
     description: str = ""
     listed: bool = True
+    is_costly: bool = False
+    """Whether something is worked out for it at every block; a connection has fewer of these."""
+    schema: Mapping[str, object] | None = None
+    """The JSON schema of what its notices bring, where it is known."""
 
 
 def _subscription_id() -> Signature:

@@ -50,12 +50,19 @@ def document(methods: Methods, title: str, version: str) -> Mapping[str, object]
 
 
 def _described(name: str, entry: Entry) -> Mapping[str, object]:
-    description = _description(entry).strip()
     tags = ["unsafe"] if entry.unsafe else []
     if isinstance(entry, Subscription):
         tags.append("subscription")
     if isinstance(entry, Method) and entry.dev:
         tags.append("dev")
+    described = _describe(name, entry, tags)
+    if isinstance(entry, Subscription) and entry.schema is not None:
+        described["x-notification"] = {"name": entry.notification, "schema": entry.schema}
+    return described
+
+
+def _describe(name: str, entry: Entry, tags: list[str]) -> dict[str, object]:
+    description = _description(entry).strip()
     return {
         "name": name,
         "summary": description.partition("\n")[0],

@@ -13,6 +13,8 @@ from typing import Final, Protocol
 from node.rpc.jsonrpc import INTERNAL_ERROR, TOO_MANY_SUBSCRIPTIONS, RpcError, encode, encode_notice
 
 MAX_SUBSCRIPTIONS: Final = 1024
+MAX_COSTLY_SUBSCRIPTIONS: Final = 64
+"""Of these, those for which something is worked out at every block."""
 MAX_QUEUED_NOTICES: Final = 64
 
 
@@ -111,20 +113,24 @@ class SubscriptionTable:
         self._max_held = max_held
         self._limit = limit
         self._sinks: dict[str, tuple[str, Sink]] = {}
+        self._costly: dict[str, None] = {}
         self._closed = False
 
-    def open(self, name: str, notification: str) -> Sink:
+    def open(self, name: str, notification: str, *, is_costly: bool = False) -> Sink:
         """Return a new sink for a subscription method; RpcError when the connection has too many."""
         if self._closed:
             raise RpcError(INTERNAL_ERROR, "Internal error", "the connection has ended")
         if len(self._sinks) >= self._limit:
-            data = f"Exceeded max limit of {self._limit}"
-            raise RpcError(TOO_MANY_SUBSCRIPTIONS, "Too many subscriptions on the connection", data)
+            raise too_many(self._limit)
+        if is_costly and len(self._costly) >= MAX_COSTLY_SUBSCRIPTIONS:
+            raise too_many(MAX_COSTLY_SUBSCRIPTIONS)
         # Random, so that an id of a former connection or run cannot be mistaken for one of this.
         subscription_id = secrets.token_hex(8)
         head = encode_notice(notification, subscription_id)
         sink = Sink(subscription_id, head, self._outlet, self._forget, max_held=self._max_held)
         self._sinks[subscription_id] = (name, sink)
+        if is_costly:
+            self._costly[subscription_id] = None
         return sink
 
     def close(self, name: str, subscription_id: str) -> bool:
@@ -146,6 +152,13 @@ class SubscriptionTable:
 
     def _forget(self, subscription_id: str) -> None:
         self._sinks.pop(subscription_id, None)
+        self._costly.pop(subscription_id, None)
+
+
+def too_many(limit: int) -> RpcError:
+    """Return the error of a subscription for which there is no room."""
+    data = f"Exceeded max limit of {limit}"
+    return RpcError(TOO_MANY_SUBSCRIPTIONS, "Too many subscriptions on the connection", data)
 
 
 class Publisher:
@@ -161,11 +174,13 @@ class Publisher:
 
     def publish(self, result: object) -> None:
         """Send one result to all."""
-        if not self._sinks:
-            return
-        text = encode(result)
+        if self._sinks:
+            self.publish_encoded(encode(result))
+
+    def publish_encoded(self, result: bytes) -> None:
+        """Send one result that is JSON text already to all."""
         for sink in tuple(self._sinks):
-            sink.send_encoded(text)
+            sink.send_encoded(result)
 
     def __len__(self) -> int:
         return len(self._sinks)

@@ -16,13 +16,18 @@ from runtime.primitives.shape import Tuple, shape_of
 
 @dataclass(frozen=True, slots=True)
 class ApiMethod:
-    """One function: `parameters` are (name, annotation) pairs; `function` takes the decoded arguments."""
+    """One function: `parameters` are (name, annotation) pairs; `function` takes the decoded arguments.
+
+    With `is_live` a node that offers it by JSON-RPC offers a subscription too, which asks it again after each
+    best block; so it must be cheap, and its answer must not depend on anything but the state.
+    """
 
     name: str
     parameters: tuple[tuple[str, Any], ...]
     result: Any
     function: Callable[..., Any]
     docs: str = ""
+    is_live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,8 @@ class Api:
     """A named, versioned group of functions.
 
     `rpc` is the namespace in which a node offers them by JSON-RPC too, empty for those that only programs
-    call. Namespace and method name make the name there: `oracle` and `price_of` become `oracle_priceOf`.
+    call. Namespace and method name make the name there: `oracle` and `price_of` become `oracle_priceOf`, and
+    `oracle_subscribePriceOf` where it is live.
     """
 
     name: str

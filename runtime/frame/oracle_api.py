@@ -130,7 +130,14 @@ def oracle_api(source: OracleSource) -> Api:
         "OracleApi",
         1,
         (
-            ApiMethod("feed", (("key", str),), FeedView | None, source.view_feed, "A feed by its key."),
+            ApiMethod(
+                "feed",
+                (("key", str),),
+                FeedView | None,
+                source.view_feed,
+                "A feed by its key.",
+                is_live=True,
+            ),
             ApiMethod(
                 "feeds",
                 (("after", u32 | None), ("limit", u32)),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from node.chain.events import NewBest
 from node.rpc.groups.runtime import add_runtime_methods
 from node.rpc.jsonrpc import Json, RpcError
 from node.rpc.methods import Method, Methods, bind
@@ -45,6 +46,9 @@ class FakeContext:
         self.chain: Any = self
         self.api: Any = self
         self.apis = make_table(1_000)
+
+    def on_best(self, heard: Callable[[NewBest], None]) -> None:
+        self.heard = heard
 
     @contextmanager
     def runtime(self, at: bytes | None) -> Iterator[ApiTable]:

@@ -148,6 +148,8 @@ class Head:
         self.chain: Any = self
         self.api: Any = panel.chain.api
 
+    def on_best(self, _heard: Any) -> None: ...
+
     @contextmanager
     def runtime(self, _at: bytes | None) -> Iterator[Any]:
         yield self.api
@@ -157,9 +159,9 @@ def test_node_offers_the_functions_by_json_rpc(panel: Panel) -> None:
     methods, head = Methods(), Head(panel)
     context: Any = head
     add_runtime_methods(methods, context)
-    assert methods.names() == [
-        f"oracle_{name}" for name in ("feed", "feeds", "freshness", "history", "providers", "quality")
-    ]
+    names = ("feed", "feeds", "freshness", "history", "providers", "quality")
+    subscription = ("subscribeFeed", "unsubscribeFeed")
+    assert methods.names() == [f"oracle_{name}" for name in (*names, *subscription)]
     panel.agree(*HONEST.values())
 
     def call(name: str, *params: Any) -> Any:
