@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from runtime.primitives.scale import Codec, compile_codec
 from runtime.primitives.shape import Tuple, shape_of
+
+PAGE_MAX: Final = 100
+"""Most entries of one answer of a function that lists."""
 
 
 @dataclass(frozen=True, slots=True)

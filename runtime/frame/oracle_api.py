@@ -9,12 +9,9 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Protocol
 
-from runtime.frame.api import Api, ApiMethod
+from runtime.frame.api import PAGE_MAX, Api, ApiMethod
 from runtime.primitives.scale import Struct, enum_path, i128, u8, u16, u32, u64, u128
 from runtime.primitives.types import AccountId, Hash
-
-PAGE_MAX = 100
-"""Most entries of one answer."""
 
 
 @enum_path("loam::oracle::FeedState")

@@ -11,9 +11,9 @@ from node.rpc.groups.runtime import add_runtime_methods
 from node.rpc.methods import Method, Methods, bind
 from pallets.oracle.oracle import Oracle
 from pallets.oracle.types import Expiry, Quality, RawAnswer
-from runtime.frame.api import UnknownApi
+from runtime.frame.api import PAGE_MAX, UnknownApi
 from runtime.frame.dispatch import ROOT
-from runtime.frame.oracle_api import PAGE_MAX, FeedState, FeedView, FreshnessView, ProviderView, RoundView
+from runtime.frame.oracle_api import FeedState, FeedView, FreshnessView, ProviderView, RoundView
 from runtime.primitives.scale import codec, u32, u64
 from runtime.primitives.types import AccountId
 from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE
