@@ -36,6 +36,7 @@ from pallets.settlement.collateral_types import (
     Debt,
     EpochId,
     Guarantee,
+    Guarantees,
     Recovery,
     SlotId,
     SlotKey,
@@ -244,6 +245,19 @@ class Collateral(Pallet[CollateralConfig]):
         """Raise Suspended where an account may not trade for what it owes."""
         if self.is_suspended(who):
             raise self.error(errors.Suspended)
+
+    def guarantees_of(self, who: AccountId) -> Guarantees:
+        """Return what stands for an account, and what it owes, for whoever looks."""
+        return Guarantees(
+            self._held(Guarantee.Deposit, who),
+            self._required(Guarantee.Deposit, who),
+            self._held(Guarantee.Collateral, who),
+            self._required(Guarantee.Collateral, who),
+            self._pending(who),
+            self.owed.get(who),
+            self.margin_calls.get(who),
+            self.is_suspended(who),
+        )
 
     # --- what settlement asks
 

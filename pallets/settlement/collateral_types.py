@@ -56,6 +56,21 @@ class Cut(Struct, path="pallet_collateral::Cut"):
     claimed: u128 = 0
 
 
+class Guarantees(Struct, path="pallet_collateral::Guarantees"):
+    """What stands for an account: held and required of each kind, what it owes of epochs that are not netted
+    beyond its deposit, arrears, and the slot at whose end a margin call is late. `is_suspended`: it may not
+    sell."""
+
+    deposit_held: u128
+    deposit_required: u128
+    collateral_held: u128
+    collateral_required: u128
+    pending: u128
+    arrears: u128
+    margin_due: SlotId | None
+    is_suspended: bool
+
+
 class Clock(Protocol):
     """Where the time of the block is read."""
 

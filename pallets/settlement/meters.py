@@ -219,7 +219,7 @@ class Meters(Pallet[MetersConfig]):
         for meter in self._meters_in(who, zone):
             reading = self.readings.get(slot, meter)
             if reading is None:
-                is_complete = is_complete and not self._is_missing(slot, meter)
+                is_complete = is_complete and not self.is_missing(slot, meter)
                 continue
             import_wh += reading.import_wh
             export_wh += reading.export_wh
@@ -235,7 +235,7 @@ class Meters(Pallet[MetersConfig]):
         known = self.energy_of(slot, who, zone)
         rest = Change(max(0, bought_wh - known.import_wh), max(0, sold_wh - known.export_wh))
         for meter in self._meters_in(who, zone):
-            if self.readings.get(slot, meter) is not None or not self._is_missing(slot, meter):
+            if self.readings.get(slot, meter) is not None or not self.is_missing(slot, meter):
                 continue
             before = self._get_pattern(slot, meter)
             if before is None:
@@ -245,6 +245,13 @@ class Meters(Pallet[MetersConfig]):
             self.readings.put(slot, meter, Reading(import_wh, export_wh, Quality.Substituted))
             self.deposit(events.ReadingSubstituted(meter, slot, import_wh, export_wh))
         return self.energy_of(slot, who, zone)
+
+    def is_missing(self, slot: int, meter: MeterId) -> bool:
+        """Tell whether a reading is to come that there is not: before its first slot a meter has none, nor
+        when it is retired."""
+        last, retired_from = self.last_registers.get(meter), self._get_meter(meter).retired_from
+        assert last is not None, "a meter has registers"
+        return last.slot < slot and (retired_from is None or slot < retired_from)
 
     def is_complete(self, zone: int, slot: int) -> bool:
         """Tell whether every meter of a zone was read for a slot, as far as that is certain."""
@@ -365,13 +372,6 @@ class Meters(Pallet[MetersConfig]):
     def _meters_in(self, who: AccountId, zone: int) -> list[MeterId]:
         """Return an account's meters in a zone; the most are `OwnerMetersMax`."""
         return [meter for meter in self.meters_of.get(who) if self._get_meter(meter).zone == zone]
-
-    def _is_missing(self, slot: int, meter: MeterId) -> bool:
-        """Tell whether a reading is to come that there is not: before its first slot a meter has none, nor
-        when it is retired."""
-        last, retired_from = self.last_registers.get(meter), self._get_meter(meter).retired_from
-        assert last is not None, "a meter has registers"
-        return last.slot < slot and (retired_from is None or slot < retired_from)
 
     def _get_pattern(self, slot: int, meter: MeterId) -> Reading | None:
         """Return the reading that a missing one is taken from, None when there is none."""

@@ -250,7 +250,7 @@ class SlotWork:
         energy: MeteredEnergy = readings.energy_of(slot, who, zone)
         if not energy.is_complete:
             energy = readings.substitute(slot, who, zone, bought, sold)
-        import_wh = _with_losses(energy.import_wh, progress.terms.loss_ppm)
+        import_wh = with_losses(energy.import_wh, progress.terms.loss_ppm)
         return _Party(who, Delivery(bought, sold, import_wh, energy.export_wh), energy.is_substituted)
 
     def _read(self, zone: int, progress: Progress, parties: list[_Party]) -> Progress:
@@ -353,13 +353,13 @@ class SlotWork:
         self.deposit(events.SlotSettled(zone, slot, sums))
 
 
-def _with_losses(import_wh: int, loss_ppm: int) -> int:
+def with_losses(import_wh: int, loss_ppm: int) -> int:
     """Return what is paid for an import: with what is lost on the way, rounded down."""
     return import_wh + import_wh * loss_ppm // LOSS_WHOLE_PPM
 
 
 def _deliver(kept: Provisional, loss_ppm: int) -> Delivery:
-    import_wh = _with_losses(kept.import_wh, loss_ppm)
+    import_wh = with_losses(kept.import_wh, loss_ppm)
     return Delivery(kept.bought_wh, kept.sold_wh, import_wh, kept.export_wh)
 
 

@@ -46,7 +46,7 @@ class Questions:
     def runtime(self, _at: bytes | None) -> Iterator[ApiTable]:
         yield self.table
 
-    def ask(self, name: str, *params: object) -> Any:
+    def ask(self, name: str, *params: Any) -> Any:
         """Return what a method answers in JSON; its result in SCALE has its type's bounds."""
         found = self.methods.find(name)
         assert isinstance(found, Method), f"no method is named {name}"
@@ -56,7 +56,7 @@ class Questions:
         self.table.call(f"{api.name}_{one.name}", _encode(one, values[:-1]))
         return answer
 
-    def refused(self, name: str, *params: object) -> str:
+    def refused(self, name: str, *params: Any) -> str:
         """Return the sentence with which a method refuses a question."""
         with pytest.raises(RpcError) as caught:
             self.ask(name, *params)
