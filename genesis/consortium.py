@@ -26,10 +26,12 @@ from genesis.energy_section import (
 from genesis.oracle import BOND, parse_oracle
 from genesis.pots import GRID_POTS, TREASURY, ensure_endowed, watt_pots
 from genesis.proxy_types import ProxyType, allows, is_superset
+from genesis.queries import QUERY_APIS, query_apis
 from genesis.regulation import BASIC_LIMIT_THB, REQUIREMENTS, RETENTION, RULES, regulate
 from genesis.reserve import RESERVE_SECTION, parse_reserve
 from pallets.compliance.compliance import Compliance
 from pallets.compliance.compliance_types import NOBODY_ATTESTED, ComplianceConfig, GenesisCompliance, Tier
+from pallets.compliance.compliance_views import ComplianceViews
 from pallets.compliance.monitoring import Monitoring
 from pallets.compliance.monitoring_types import MonitoringConfig
 from pallets.compliance.privacy import Privacy
@@ -121,6 +123,7 @@ APIS = (
     ("SessionKeys", 2),
     ("OffencesApi", 1),
     ("OracleApi", 1),
+    *QUERY_APIS,
 )
 SESSION_KEY_TYPES = (SessionKeyType(VOTE_KEY_TYPE, Scheme.ED25519),)
 ON_OFFENCE: Mapping[str, OnOffence] = MappingProxyType({"record": OnOffence.Record, "remove": OnOffence.Act})
@@ -261,6 +264,10 @@ class Supervision:
     privacy: Privacy
     reports: Reports
 
+    def views(self) -> ComplianceViews:
+        """Return what screens read of them."""
+        return ComplianceViews(self.compliance, self.monitoring, self.privacy, self.reports)
+
 
 @dataclass(frozen=True, slots=True)
 class Consortium:
@@ -326,6 +333,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
         session_keys_api(SESSION_KEY_TYPES),
         offences_api(offences),
         oracle_api(feeds),
+        *query_apis(energy, supervision.views()),
     )
     return Consortium(
         RuntimeApi(runtime, session, extra),

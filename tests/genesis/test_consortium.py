@@ -139,6 +139,9 @@ def test_version_announces_the_runtime_apis() -> None:
         ("SessionKeys", 2),
         ("OffencesApi", 1),
         ("OracleApi", 1),
+        *((f"Energy{name}Api", 1) for name in ("Market", "Grid", "Meters", "Settlement", "Account")),
+        ("CertificatesApi", 1),
+        ("ComplianceApi", 1),
     ]
     assert version.apis == tuple((blake2_64(name.encode()), number) for name, number in numbered)
     assert make_version(9).spec_version == 9

@@ -21,6 +21,7 @@ from node.rpc.groups.chain import ChainMethods
 from node.rpc.groups.context import ChainContext
 from node.rpc.groups.dev import DevMethods
 from node.rpc.groups.keys import KeyMethods, SessionKey
+from node.rpc.groups.runtime import add_runtime_methods
 from node.rpc.groups.spec import ChainSpecMethods
 from node.rpc.groups.state import StateMethods
 from node.rpc.groups.system import SystemMethods
@@ -121,6 +122,7 @@ class DevNode:
         self.methods = Methods(*(group(context) for group in groups), DevMethods(context, self.host))
         keys = SessionKey("gran", Scheme.ED25519)
         self.methods.add(KeyMethods(self.keystore, [keys], signs_with=AUTHORITY.public))
+        add_runtime_methods(self.methods, context)
         self.methods.add(Introspection(self.methods, title=spec.name, version="0"))
         self.dispatcher = Dispatcher(
             self.methods, limits=Limits(), now=self.clock.monotonic, observer=NoObserver()
