@@ -35,7 +35,7 @@ COMMON = (
     "sudo",
 )
 
-POLKADOT_JS = ("transfer_ecdsa", "dry_run", "block_author", "read_proof", "over_http", "quiet")
+POLKADOT_JS = ("transfer_ecdsa", "dry_run", "block_author", "read_proof", "over_http", "live_query", "quiet")
 
 BESIDES = {
     "polkadot_js": POLKADOT_JS,

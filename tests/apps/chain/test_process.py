@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from apps.chain.client import Chain
+from apps.chain.errors import RpcFailure
 from apps.chain.sender import Sender
 from runtime.primitives.crypto import Keypair, Scheme
 from tests.processes.running import ROOT, RunningNode
@@ -69,6 +70,29 @@ async def test_a_development_chain_is_used_by_name(tmp_path: Path) -> None:
         paid = await alice.send(transfer, tip=5 * UNIT)
         fee = next(one for one in paid.events if one.name == "TransactionFeePaid")
         assert fee.value["tip"] == 5 * UNIT
+
+
+async def test_a_screen_lives_on_a_subscription(tmp_path: Path) -> None:
+    async with chain_of(tmp_path / "node") as (chain, _):
+        bob = Sender(chain, keypair("//Bob"))
+        request, subscribe = chain.connection.request, chain.connection.subscribe
+        assert (await bob.send(chain.call("Market", "register_participant"))).is_success
+        (market,) = await request("energy_markets")
+        zone, slot = market["zone"], market["lastOpen"]
+        async with subscribe(
+            "energy_subscribeSlot", zone, slot, unsubscribe="energy_unsubscribeSlot"
+        ) as seen:
+            first = await anext(seen)
+            assert (first["phase"], first["orders"]) == ("Open", 0)
+            order = chain.call(
+                "Market", "submit_order", zone=zone, slot=slot, side="BUY", qty=500, limit=45_000, flags=0
+            )
+            assert (await bob.send(order)).is_success
+            assert (await anext(seen))["orders"] == 1
+            book = await request("energy_orderBook", zone, slot, 5)
+            assert book["bids"] == [{"ticks": 45_000, "qty": "500", "orders": 1}]
+        with pytest.raises(RpcFailure, match="zone 9 has no market"):
+            await request("energy_slot", 9, slot)
 
 
 async def test_the_example_of_the_guide_runs(tmp_path: Path) -> None:

@@ -187,12 +187,51 @@ async function overHttp(session) {
   assert.equal(await session.free(session.stash.address, api), await session.free(session.stash.address));
 }
 
+// A question to the runtime that the chain offers as a subscription of its own: the library passes it through by name.
+async function liveQuery(session) {
+  const provider = new session.library.WsProvider(session.endpoint, false);
+  await provider.connect();
+  try {
+    await provider.isReady;
+    const before = await provider.send('energy_account', [session.main.address]);
+    const answers = [];
+    let onChange = () => {};
+    const id = await provider.subscribe('energy_account', 'energy_subscribeAccount', [session.main.address], (error, answer) => {
+      if (error) throw error;
+      answers.push(answer);
+      onChange();
+    });
+    while (answers.length < 1) await new Promise((resolve) => (onChange = resolve));
+    assert.deepEqual(answers[0], before);
+    await session.sendWell(session.api.tx.collateral.depositCollateral('Collateral', session.amount), session.main);
+    while (answers.length < 2) await new Promise((resolve) => (onChange = resolve));
+    const held = answers.map(({ guarantees }) => BigInt(guarantees.collateralHeld));
+    assert.equal(held[1] - held[0], session.amount);
+    assert.ok(await provider.unsubscribe('energy_account', 'energy_unsubscribeAccount', id));
+    await assert.rejects(provider.send('energy_slot', [9, 1]), /zone 9 has no market/);
+  } finally {
+    await provider.disconnect();
+  }
+}
+
 // What the library prints on connecting: a warning would stand on the screen of every user of the chain. That it
 // does not know the `dev_` methods of a development chain, nor what is newer than the library, as on every node
-// that has it (the `chainSpec_v1_` group, session keys with a proof), nor the chain's own (`oracle_` methods,
-// `OffencesApi`), is all it may say.
-const UNKNOWN_METHODS = /\b((dev|chainSpec_v1|oracle)_\w+|author_rotateKeysWithOwner),? ?/g;
-const UNKNOWN_APIS = /(SessionKeys\/2 \(1 known\)|0x81180b470cdd139d\/1),? ?/g;
+// that has it (the `chainSpec_v1_` group, session keys with a proof), nor the chain's own methods and runtime APIs
+// (`OffencesApi` and those of oracle, energy market, certificates and supervision), is all it may say.
+const UNKNOWN_METHODS =
+  /\b((dev|chainSpec_v1|oracle|energy|certificates|compliance)_\w+|author_rotateKeysWithOwner),? ?/g;
+const OWN_APIS = [
+  '81180b470cdd139d', // OffencesApi
+  '6ef953004ba30e59', // OracleApi
+  'bac4026d1ad5a190', // EnergyMarketApi
+  '63463c760916c7ee', // EnergyGridApi
+  'b95436f2fd1f4af1', // EnergyMetersApi
+  '4f9153bedf16ea93', // EnergySettlementApi
+  'afa8a2e90b8da6b5', // EnergyAccountApi
+  '5ad3473fe8f0e1f1', // CertificatesApi
+  '98cf18c375950e1f', // ComplianceApi
+];
+const UNKNOWN_APIS = new RegExp(`(SessionKeys/2 \\(1 known\\)|0x(${OWN_APIS.join('|')})/1),? ?`, 'g');
 const NOTHING_LEFT = /disconnected from|methods not decorated:$|Not decorating [a-z ]+:$/;
 
 async function quiet(session) {
@@ -216,5 +255,6 @@ export const queries = {
   block_author: blockAuthor,
   read_proof: readProof,
   over_http: overHttp,
+  live_query: liveQuery,
   quiet,
 };
