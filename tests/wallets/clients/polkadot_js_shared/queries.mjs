@@ -221,17 +221,17 @@ async function liveQuery(session) {
 const UNKNOWN_METHODS =
   /\b((dev|chainSpec_v1|oracle|energy|certificates|compliance)_\w+|author_rotateKeysWithOwner),? ?/g;
 const OWN_APIS = [
-  '81180b470cdd139d', // OffencesApi
-  '6ef953004ba30e59', // OracleApi
-  'bac4026d1ad5a190', // EnergyMarketApi
-  '63463c760916c7ee', // EnergyGridApi
-  'b95436f2fd1f4af1', // EnergyMetersApi
-  '4f9153bedf16ea93', // EnergySettlementApi
-  'afa8a2e90b8da6b5', // EnergyAccountApi
-  '5ad3473fe8f0e1f1', // CertificatesApi
-  '98cf18c375950e1f', // ComplianceApi
+  '0x81180b470cdd139d|OffencesApi',
+  '0x6ef953004ba30e59|OracleApi',
+  '0xbac4026d1ad5a190|EnergyMarketApi',
+  '0x63463c760916c7ee|EnergyGridApi',
+  '0xb95436f2fd1f4af1|EnergyMetersApi',
+  '0x4f9153bedf16ea93|EnergySettlementApi',
+  '0xafa8a2e90b8da6b5|EnergyAccountApi',
+  '0x5ad3473fe8f0e1f1|CertificatesApi',
+  '0x98cf18c375950e1f|ComplianceApi',
 ];
-const UNKNOWN_APIS = new RegExp(`(SessionKeys/2 \\(1 known\\)|0x(${OWN_APIS.join('|')})/1),? ?`, 'g');
+const UNKNOWN_APIS = new RegExp(`(SessionKeys/2 \\(1 known\\)|(${OWN_APIS.join('|')})/1),? ?`, 'g');
 const NOTHING_LEFT = /disconnected from|methods not decorated:$|Not decorating [a-z ]+:$/;
 
 async function quiet(session) {
