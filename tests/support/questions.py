@@ -46,12 +46,15 @@ class Questions:
     def runtime(self, _at: bytes | None) -> Iterator[ApiTable]:
         yield self.table
 
+    def answer(self, name: str, *params: Any) -> Any:
+        """Return what a method answers in JSON."""
+        found = self._find(name)
+        return found.handler(*bind(found, list(params)))
+
     def ask(self, name: str, *params: Any) -> Any:
         """Return what a method answers in JSON; its result in SCALE has its type's bounds."""
-        found = self.methods.find(name)
-        assert isinstance(found, Method), f"no method is named {name}"
-        values = bind(found, list(params))
-        answer = found.handler(*values)
+        answer = self.answer(name, *params)
+        values = bind(self._find(name), list(params))
         api, one = self._named[name]
         self.table.call(f"{api.name}_{one.name}", _encode(one, values[:-1]))
         return answer
@@ -62,6 +65,11 @@ class Questions:
             self.ask(name, *params)
         assert caught.value.code == -32602
         return caught.value.message
+
+    def _find(self, name: str) -> Method:
+        found = self.methods.find(name)
+        assert isinstance(found, Method), f"no method is named {name}"
+        return found
 
 
 def _encode(one: ApiMethod, values: Any) -> bytes:

@@ -3,9 +3,10 @@
 Responsible for asking each question once after a new best block, however many watch it, and for sending only
 what has changed. It knows neither functions nor answers: a question is a key and what asks it.
 
-Cost: different questions are bounded, and so is how many of them one connection has; one is asked in each
-turn of the event loop, so none delays other calls by more than a single call would. Blocks that come faster
-than the questions are asked are passed over: an answer is always that of the newest best block.
+Cost: different questions are bounded, and so is how many of them one connection has. One is asked at a time,
+and the next after a pause as long as that took, so other calls wait no longer than for a single call, and
+half of the event loop's time is theirs. Blocks that come faster than the questions are asked are passed over:
+an answer is always that of the newest best block.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from runtime.primitives.types import Hash
 MAX_QUESTIONS: Final = 1_024
 """Different questions that all connections watch together."""
 
+Step: TypeAlias = Callable[[], None]
 Ask: TypeAlias = Callable[[Hash | None], object]
 """What answers a question at a block, by default the best one, as JSON; RpcError when it cannot."""
 
@@ -43,15 +45,25 @@ class _Question:
             self.watchers.publish_encoded(text)
 
 
-def _run_soon(step: Callable[[], None]) -> None:
-    asyncio.get_running_loop().call_soon(step)
+def _call_later(delay_s: float, step: Step) -> None:
+    asyncio.get_running_loop().call_later(delay_s, step)
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class LiveQuestions:
     """The questions that the connections of one server watch."""
 
-    def __init__(self, run_soon: Callable[[Callable[[], None]], object] = _run_soon) -> None:
-        self._run_soon = run_soon
+    def __init__(
+        self,
+        call_later: Callable[[float, Step], None] = _call_later,
+        now: Callable[[], float] = _loop_time,
+    ) -> None:
+        """`call_later` lets a step be made in so many seconds; `now` tells seconds."""
+        self._call_later = call_later
+        self._now = now
         self._questions: dict[Hashable, _Question] = {}
         self._waiting: dict[Hashable, None] = {}
         self._head: Hash | None = None
@@ -77,15 +89,15 @@ class LiveQuestions:
         """Hear that another block is the best: every question is asked again soon."""
         self._head = best.info.hash
         self._waiting.update(dict.fromkeys(self._questions))
-        self._schedule()
+        self._schedule(0)
 
     def __len__(self) -> int:
         return len(self._questions)
 
-    def _schedule(self) -> None:
+    def _schedule(self, delay_s: float) -> None:
         if self._waiting and not self._is_scheduled:
             self._is_scheduled = True
-            self._run_soon(self._step)
+            self._call_later(delay_s, self._step)
 
     def _step(self) -> None:
         """Ask the question that has waited longest; what it raises does not keep the others waiting."""
@@ -94,10 +106,11 @@ class LiveQuestions:
         if key is None:
             return
         del self._waiting[key]
+        began_s = self._now()
         try:
             self._ask_again(self._questions[key])
         finally:
-            self._schedule()
+            self._schedule(self._now() - began_s)
 
     def _ask_again(self, question: _Question) -> None:
         """Send what has changed; a question that makes no sense at this block keeps its last answer."""

@@ -36,6 +36,7 @@ class Blocks:
         self.sold: dict[int, int] = {}
         self.asked: list[tuple[int, int]] = []
         self.later: list[Callable[[], None]] = []
+        self.delays_s: list[float] = []
         self.has_api = True
         self.heard: list[Callable[[Any], None]] = []
 
@@ -54,8 +55,13 @@ class Blocks:
         for heard in self.heard:
             heard(_Best(_Info(self.head)))
 
-    def soon(self, step: Callable[[], None]) -> None:
+    def call_later(self, delay_s: float, step: Callable[[], None]) -> None:
+        self.delays_s.append(delay_s)
         self.later.append(step)
+
+    def now(self) -> float:
+        """Return seconds; each question takes two."""
+        return 2.0 * len(self.asked)
 
     def turn(self) -> None:
         """Let one turn of the event loop pass."""
@@ -139,7 +145,7 @@ def blocks() -> Blocks:
 
 @pytest.fixture
 def live(blocks: Blocks) -> LiveQuestions:
-    return LiveQuestions(blocks.soon)
+    return LiveQuestions(blocks.call_later, blocks.now)
 
 
 @pytest.fixture
@@ -200,6 +206,14 @@ async def test_one_question_is_asked_in_a_turn_and_all_at_the_newest_block(
         [["1", "2"]],
         [["1", "2"]],
     ]
+
+
+async def test_pause_after_a_question_is_as_long_as_that_took(blocks: Blocks, client: Client) -> None:
+    for slot in range(3):
+        await client.watch(1, slot)
+    blocks.block(1, {})
+    blocks.settle()
+    assert blocks.delays_s == [0, 2.0, 2.0]
 
 
 async def test_late_watcher_of_a_question_brings_the_others_up_to_date(
