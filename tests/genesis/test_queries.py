@@ -164,10 +164,10 @@ async def test_screen_of_a_slot_hears_of_an_order_and_nothing_else() -> None:
         await node.block()
         await submit(node, 1, "Market.submit_order", DEV_ZONE, slot, Side.BUY, 500, 45_000, 0)
         await node.block()
-        first, second = await node.wait_results(watched, 2)
+        first, second = await node.heard(watched, 2)
         assert (first["orders"], second["orders"]) == (0, 1)
-        assert [len(each["bids"]) for each in await node.wait_results(book, 2)] == [0, 1]
-        assert [len(each) for each in await node.wait_results(own, 2)] == [0, 1]
+        assert [len(each["bids"]) for each in await node.heard(book, 2)] == [0, 1]
+        assert [len(each) for each in await node.heard(own, 2)] == [0, 1]
         assert second == await node.call("energy_slot", DEV_ZONE, slot)
         for _ in range(3):
             await node.block()

@@ -36,6 +36,7 @@ from runtime.primitives.crypto import Scheme
 from tests.support.clock import ManualClock
 from tests.support.node_chain import AUTHORITY, open_chain
 
+NOTICE_S = 30
 SETTLE_TURNS = 2_000
 """Turns of the event loop after which something awaited counts as missing."""
 
@@ -67,6 +68,7 @@ class DevNode:
         self._stack = AsyncExitStack()
         self._tasks = asyncio.TaskGroup()
         self._stop = asyncio.Event()
+        self._pushed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         verifier = await self._stack.enter_async_context(Verifier(0))
@@ -134,6 +136,7 @@ class DevNode:
 
     def push(self, notice: bytes) -> None:
         self.notices.append(json.loads(notice)["params"])
+        self._pushed.set()
 
     def overflow(self) -> None:
         raise AssertionError("a reader was too slow")
@@ -179,6 +182,15 @@ class DevNode:
             if len(self.results(subscription)) >= count:
                 break
             await asyncio.sleep(0)
+        return self.results(subscription)
+
+    async def heard(self, subscription: object, count: int) -> list[Any]:
+        """Return what a subscription has sent once there are so many, however long that takes; for notices
+        that a timer brings. TimeoutError when they do not come."""
+        async with asyncio.timeout(NOTICE_S):
+            while len(self.results(subscription)) < count:
+                self._pushed.clear()
+                await self._pushed.wait()
         return self.results(subscription)
 
     async def block(self, *, finalize: bool = False) -> str:
