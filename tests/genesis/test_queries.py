@@ -1,5 +1,7 @@
 """What screens ask of the consortium, over the composed chain and over a node's RPC."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from genesis.consortium import Consortium
 from genesis.energy import REGISTRATION_DEPOSIT
 from genesis.presets import DEV_ZONE
 from genesis.queries import QUERY_APIS
+from node.rpc.shapes import to_camel
 from pallets.energy_trading.orders import Side
 from pallets.settlement.collateral_types import Guarantee
 from runtime.frame.api import Api
@@ -16,6 +19,7 @@ from tests.support.node_chain import sign
 from tests.support.node_rpc import DevNode
 from tests.support.questions import address
 
+ROOT = Path(__file__).parents[2]
 ALICE_TEXT = address(ALICE)
 HASH = "0x" + "11" * 32
 SOME: dict[str, tuple[Any, ...]] = {
@@ -193,3 +197,14 @@ async def test_subscription_with_wrong_parameters_is_refused(name: str) -> None:
         assert code == -32602
         assert name in message
         assert len(node.table) == 0
+
+
+def test_page_lists_every_method_and_what_can_be_watched(chain: Chain[Consortium]) -> None:
+    page = (ROOT / "docs" / "queries.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"`(\w+_\w+)\([^)]*\)`(, live)?", page.split("## The market")[1]))
+    declared = {
+        f"{api.rpc}_{to_camel(one.name)}": ", live" if one.is_live else ""
+        for api in apis_of(chain)
+        for one in api.methods
+    }
+    assert listed == declared
