@@ -34,6 +34,7 @@ from pallets.oracle.store import OracleStore
 from pallets.oracle.track_record import TrackRecord
 from pallets.oracle.types import (
     FEEDS_MAX,
+    KEY_BYTES_MAX,
     PROVIDERS_MAX,
     Answers,
     Expiry,
@@ -323,7 +324,7 @@ class Oracle(Pallet[OracleConfig]):
 
     def view_feed(self, key: str) -> FeedView | None:
         """Return a feed as the runtime API tells it, None when there is none."""
-        feed = self.feed_of.get(key.encode())
+        feed = self._find_feed(key)
         return None if feed is None else self.views.view_feed(feed, self.config.clock.now_ms())
 
     def list_feeds(self, after: int | None, limit: int) -> tuple[FeedView, ...]:
@@ -335,14 +336,14 @@ class Oracle(Pallet[OracleConfig]):
 
     def list_rounds(self, key: str, before: int | None, limit: int) -> tuple[RoundView, ...]:
         """Return rounds of a feed that have a value, the newest first, those before one of them."""
-        feed = self.feed_of.get(key.encode())
+        feed = self._find_feed(key)
         if feed is None:
             return ()
         return self.views.list_rounds(feed, before, limit, self.config.clock.now_ms())
 
     def view_freshness(self, key: str) -> FreshnessView | None:
         """Return how fresh a feed was, None when there is none; reads its whole history."""
-        feed = self.feed_of.get(key.encode())
+        feed = self._find_feed(key)
         return None if feed is None else self.views.view_freshness(feed, self.config.clock.now_ms())
 
     def view_quality(self, who: AccountId) -> ProviderView | None:
@@ -411,6 +412,10 @@ class Oracle(Pallet[OracleConfig]):
         touched = self.touched.get()
         if feed not in touched:
             self.touched.put((*touched, feed))
+
+    def _find_feed(self, key: str) -> FeedId | None:
+        raw = key.encode()
+        return self.feed_of.get(raw) if len(raw) <= KEY_BYTES_MAX else None
 
     def _put_feed(self, key: bytes, rules: FeedRules) -> None:
         known = self.feed_of.get(key)

@@ -1,8 +1,10 @@
 """What screens ask of the consortium, over the composed chain and over a node's RPC."""
 
 import re
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -12,12 +14,29 @@ from genesis.presets import DEV_ZONE
 from genesis.queries import QUERY_APIS
 from node.rpc.shapes import to_camel
 from pallets.energy_trading.orders import Side
+from pallets.energy_trading.units import compute_value
 from pallets.settlement.collateral_types import Guarantee
-from runtime.frame.api import Api
+from runtime.frame.api import Api, RefusedQuestion
+from runtime.primitives import shape as scale
+from runtime.primitives.scale import compile_codec
+from runtime.primitives.shape import Shape, Tuple, shape_of
+from runtime.primitives.types import AccountId
+from tests.support import market
 from tests.support.chain import ALICE, Chain, consortium_chain, keypair
+from tests.support.market import (
+    COLLATERAL,
+    Device,
+    current_slot,
+    home,
+    join,
+    market_chain,
+    order,
+    pass_slots,
+    read,
+)
 from tests.support.node_chain import sign
 from tests.support.node_rpc import DevNode
-from tests.support.questions import address
+from tests.support.questions import Questions, address
 
 ROOT = Path(__file__).parents[2]
 ALICE_TEXT = address(ALICE)
@@ -109,6 +128,98 @@ def test_every_function_has_a_text(chain: Chain[Consortium]) -> None:
     for api in apis_of(chain):
         assert api.docs
         assert all(one.docs.endswith(".") for one in api.methods), api.name
+
+
+class Extremes(NamedTuple):
+    """Values for every shape of a parameter: the least, the greatest, and some that a chain knows."""
+
+    numbers: tuple[int, ...]
+    accounts: tuple[AccountId, ...]
+
+    def values_of(self, shape: Shape) -> list[Any]:
+        match shape:
+            case scale.Int(width=width):
+                most = (1 << 8 * width) - 1
+                return [0, most - 1, most, *(number for number in self.numbers if number < most)]
+            case scale.Text():
+                return ["", "price/energy", "\0" * 300]
+            case scale.Blob():
+                return [b"", bytes(100)]
+            case scale.FixedBlob(length=length):
+                return [bytes(length), b"\xff" * length]
+            case scale.PlainEnum(cls=cls):
+                return list(cls)
+            case scale.Named(inner=inner):
+                return list(self.accounts) if shape == shape_of(AccountId) else self.values_of(inner)
+            case scale.Option(item=item):
+                return [None, *self.values_of(item)]
+            case scale.Sequence(item=item):
+                return [(), tuple(self.values_of(item))]
+            case scale.Record(cls=cls, fields=fields):
+                return [cls(*values) for values in product(*(self.values_of(each) for _, each in fields))]
+            case _:
+                raise AssertionError(f"no values of {shape}")
+
+
+def traded_chain() -> tuple[Chain[Consortium], int]:
+    """Return a chain on which home 0 sold to home 1 in a slot that is read and settled, and that slot."""
+    chain = market_chain()
+    seller, buyer = home(0), home(1)
+    join(chain, seller, buyer)
+    devices = [Device(number, home(number)).register(chain, current_slot(chain)) for number in range(2)]
+    slot = current_slot(chain) + 1
+    order(chain, seller, slot, Side.SELL, 800, 30_000)
+    order(chain, buyer, slot, Side.BUY, 800, 40_000)
+    pass_slots(chain)
+    read(chain, devices, [(0, 0), (0, 0)])
+    pass_slots(chain)
+    read(chain, devices, [(0, 900), (1_000, 0)])
+    while not chain.pallets.energy.settlement.is_settled(market.ZONE, slot):
+        chain.next_block()
+    return chain, slot
+
+
+def test_home_sees_its_slot_from_the_trade_to_the_payment() -> None:
+    chain, slot = traded_chain()
+    questions, buyer = Questions(*apis_of(chain)), address(home(1))
+    position = questions.ask("energy_position", buyer, market.ZONE, slot)
+    retail = questions.ask("energy_settlement", market.ZONE, slot)["terms"]["retailTicks"]
+    paid = int(position["energy"]) + int(position["charges"])
+    assert (position["phase"], position["boughtWh"], position["retailTicks"]) == ("Settled", "800", retail)
+    assert int(position["saving"]) == compute_value(800, retail) - paid
+    (metered,) = questions.ask("energy_metered", buyer, market.ZONE, slot - 5, 10)
+    assert (metered["importWh"], metered["deviationWh"], metered["isSettled"]) == ("1000", "-200", True)
+    (row,) = questions.ask("energy_statement", buyer, questions.ask("energy_epoch", None)["epoch"] - 1, 2)
+    account = questions.ask("energy_account", buyer)
+    assert (
+        row["amount"]
+        == account["accrued"]
+        == str(-compute_value(100, (22_000 + retail) // 2) - compute_value(100, retail))
+    )
+    assert account["guarantees"]["collateralHeld"] == str(COLLATERAL)
+    trades = questions.ask("energy_trades", market.ZONE, slot, 0, 10)
+    proof = questions.ask("energy_tradeProof", market.ZONE, slot, 0)
+    assert (proof["root"], proof["count"]) == (trades["root"], 2)
+    assert questions.ask("energy_slotReadings", market.ZONE, slot, 0, 10)["meters"] == 2
+
+
+def test_every_function_answers_or_refuses_whatever_it_is_asked() -> None:
+    chain, slot = traded_chain()
+    table, refused, answered = chain.api.apis, 0, 0
+    extreme = Extremes((slot, market.ZONE, 10), (home(0), home(1)))
+    for api in apis_of(chain):
+        for one in api.methods:
+            shapes = tuple(shape_of(annotation) for _, annotation in one.parameters)
+            encode = compile_codec(Tuple(shapes), {}).encode
+            for values in product(*map(extreme.values_of, shapes)):
+                data = encode(values) if shapes else b""
+                with suppress(RefusedQuestion):
+                    refused += 1
+                    table.call(f"{api.name}_{one.name}", data)
+                    answered += 1
+                    refused -= 1
+    assert answered > 1_000
+    assert refused > 100
 
 
 # --- over a node

@@ -10,7 +10,7 @@ from msgspec import structs
 from node.rpc.groups.runtime import add_runtime_methods
 from node.rpc.methods import Method, Methods, bind
 from pallets.oracle.oracle import Oracle
-from pallets.oracle.types import Expiry, Quality, RawAnswer
+from pallets.oracle.types import KEY_BYTES_MAX, Expiry, Quality, RawAnswer
 from runtime.frame.api import PAGE_MAX, UnknownApi
 from runtime.frame.dispatch import ROOT
 from runtime.frame.oracle_api import FeedState, FeedView, FreshnessView, ProviderView, RoundView
@@ -175,6 +175,13 @@ def test_node_offers_the_functions_by_json_rpc(panel: Panel) -> None:
     assert [view["value"] for view in call("history", "price/energy", None, 5)] == ["45100"]
     assert call("freshness", "price/energy")["windows"] == 360
     assert call("quality", call("providers")[0])["bond"] == str(BOND)
+
+
+@pytest.mark.parametrize("key", ["x" * (KEY_BYTES_MAX + 1), "ü" * KEY_BYTES_MAX])
+def test_key_that_no_feed_can_have_is_none(panel: Panel, key: str) -> None:
+    assert ask(panel, "feed", FeedView | None, (str, key)) is None
+    assert ask(panel, "freshness", FreshnessView | None, (str, key)) is None
+    assert ask(panel, "history", tuple[RoundView, ...], (str, key), (u64 | None, None), (u32, 9)) == ()
 
 
 def test_unknown_function_is_none_of_the_api(panel: Panel) -> None:
