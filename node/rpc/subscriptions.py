@@ -177,6 +177,16 @@ class Publisher:
         if self._sinks:
             self.publish_encoded(encode(result))
 
+    @contextmanager
+    def closed_on_error(self) -> Iterator[None]:
+        """End all subscriptions when what is done meanwhile fails."""
+        try:
+            yield
+        except BaseException:
+            for sink in tuple(self._sinks):
+                sink.close()
+            raise
+
     def publish_encoded(self, result: bytes) -> None:
         """Send one result that is JSON text already to all."""
         for sink in tuple(self._sinks):

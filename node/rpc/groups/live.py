@@ -113,12 +113,14 @@ class LiveQuestions:
             self._schedule(self._now() - began_s)
 
     def _ask_again(self, question: _Question) -> None:
-        """Send what has changed; a question that makes no sense at this block keeps its last answer."""
-        try:
-            text = encode(question.ask(self._head))
-        except RpcError:
-            return
-        question.take(text)
+        """Send what has changed; a question that makes no sense at this block keeps its last answer, one that
+        fails by a fault of the node ends, so that the log has it once."""
+        with question.watchers.closed_on_error():
+            try:
+                text = encode(question.ask(self._head))
+            except RpcError:
+                return
+            question.take(text)
 
     def _forget_idle(self, key: Hashable) -> None:
         question = self._questions.get(key)

@@ -89,6 +89,7 @@ async def test_a_screen_lives_on_a_subscription(tmp_path: Path) -> None:
             )
             assert (await bob.send(order)).is_success
             assert (await anext(seen))["orders"] == 1
+            assert (await chain.ask("EnergyMarketApi", "slot", zone, slot))["orders"] == 1
             book = await request("energy_orderBook", zone, slot, 5)
             assert book["bids"] == [{"ticks": 45_000, "qty": "500", "orders": 1}]
         with pytest.raises(RpcFailure, match="zone 9 has no market"):

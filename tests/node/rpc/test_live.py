@@ -272,14 +272,18 @@ async def test_question_that_a_block_cannot_answer_keeps_its_last_answer(
     assert client.heard(watched) == [["1", "0"], ["1", "2"]]
 
 
-async def test_fault_of_one_question_does_not_keep_the_others_waiting(blocks: Blocks, client: Client) -> None:
-    await client.watch(1, 7)
+async def test_fault_of_one_question_ends_it_and_does_not_keep_the_others_waiting(
+    blocks: Blocks, live: LiveQuestions, client: Client
+) -> None:
+    faulty = await client.watch(1, 7)
     other = await client.watch(1, 8)
     blocks.block(1, {7: 13, 8: 1})
     with pytest.raises(KeyError):
         blocks.turn()
+    assert (len(live), len(client.table)) == (1, 1)
     blocks.settle()
     assert client.heard(other) == [["1", "0"], ["1", "1"]]
+    assert (await client.send("energy_unsubscribeSoldIn", faulty))["result"] is False
 
 
 async def test_connection_watches_so_many_questions_and_no_more(client: Client) -> None:

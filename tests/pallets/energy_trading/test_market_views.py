@@ -7,7 +7,7 @@ from msgspec import structs
 
 from genesis.consortium import UNIT
 from pallets.energy_trading.fills import Rationing
-from pallets.energy_trading.grid_types import AlertLevel
+from pallets.energy_trading.grid_types import AlertLevel, Line
 from pallets.energy_trading.grid_views import GridViews, grid_api
 from pallets.energy_trading.market_answers import DEPTH_MAX, PROOF_ROWS_MAX
 from pallets.energy_trading.market_api import market_api
@@ -491,3 +491,15 @@ def test_what_a_screen_lives_on_can_be_watched(questions: Questions) -> None:
         f"energy_subscribe{name}"
         for name in ("Alerts", "Flows", "Order", "OrderBook", "Orders", "Position", "Slot")
     }
+
+
+def test_page_of_lines_has_so_many_and_not_more() -> None:
+    energy = coupled_chain()
+    questions, grid = questions_of(energy), energy.pallets.grid
+    ways = tuple((1, target) for target in range(2, PAGE_MAX + 3))
+    for way in ways:
+        grid.lines.put(way, Line(5, 0))
+    grid.ways.put(ways)
+    page = questions.ask("energy_flows", 1, 0, 10_000)
+    assert (len(page["lines"]), page["count"]) == (PAGE_MAX, PAGE_MAX + 1)
+    assert len(questions.ask("energy_flows", 1, PAGE_MAX, 10_000)["lines"]) == 1

@@ -334,3 +334,10 @@ def test_guarantees_are_those_that_withdrawals_go_by(chain: EnergyChain, questio
 def test_what_a_screen_lives_on_can_be_watched(questions: Questions) -> None:
     watched = {name for name in questions.methods.names() if "_subscribe" in name}
     assert watched == {f"energy_subscribe{name}" for name in ("Epoch", "Settlement", "SlotReadings")}
+
+
+def test_page_of_metered_slots_has_so_many_and_not_more(chain: EnergyChain, questions: Questions) -> None:
+    device = Device("roof", ALICE).register(chain)
+    for slot in range(1, PAGE_MAX + 2):
+        chain.pallets.meters.readings.put(slot, device.id, Reading(1, 0, Quality.Good))
+    assert len(questions.ask("energy_metered", address(ALICE), ZONE, 1, 10_000)) == PAGE_MAX
