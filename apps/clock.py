@@ -20,8 +20,20 @@ class Clock(Protocol):
         ...
 
 
+class WallClock(Clock, Protocol):
+    """A clock that knows the date too; for programs that compare it with a chain's."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds since 1970; may jump either way when the system clock is set."""
+        ...
+
+
 class SystemClock:
     """The clock of the machine."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds since 1970."""
+        return time.time_ns() // 1_000_000
 
     def monotonic(self) -> float:
         """Return seconds since an arbitrary start."""

@@ -6,14 +6,17 @@ nonce; and what happened meanwhile is found in the finalized blocks, once the ac
 passed. It ends in one of three ways: an outcome in a finalized block; Refused, only while no node can have
 it; Expired or Superseded, only when the finalized chain says so.
 
-One sender for each account: of two, one's transactions supersede the other's.
+One sender for each account: of two, one's transactions supersede the other's. A program that has to end in
+between keeps each transaction by `note` before it is submitted, and gives it to `resume` when it starts
+again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
 
 from apps.chain.client import PERIOD, Chain, Outcome, Signed
 from apps.chain.connection import Json
@@ -43,6 +46,9 @@ _BUSY: Final = frozenset({1016, 1021, -32006, -32009})
 _PASSING: Final = (ConnectionLost, RequestTimeout, SubscriptionOverflow)
 _LOOK_UP_FAULTS: Final = (*_PASSING, RpcFailure, AnswerError)
 
+Note: TypeAlias = Callable[[Signed], Awaitable[None]]
+"""Keeps a signed transaction; durable when it returns."""
+
 
 class Sender:
     """Signs and sends for one account."""
@@ -59,7 +65,7 @@ class Sender:
         self._next: int | None = None
         self._unused: list[int] = []
 
-    async def send(self, call: Encoded, *, tip: int = 0) -> Outcome:
+    async def send(self, call: Encoded, *, tip: int = 0, note: Note | None = None) -> Outcome:
         """Return what became of a call in a finalized block, its failure included; TransactionFailed when it
         has not come in and cannot any more. Waits while too many are under way, or no node answers. A call
         that is not waited for any more is on its way all the same: its nonce must not be missing."""
@@ -69,14 +75,40 @@ class Sender:
         except BaseException:
             self._slots.release()
             raise
+        if note is not None:
+            await self._keep(signed, note)
+        return await self._start(signed, is_known=False)
+
+    async def resume(self, signed: Signed) -> Outcome:
+        """Return what becomes of a transaction that an earlier sender of the account has noted, as `send`
+        does. All of them are resumed before the first call is sent."""
+        await self._slots.acquire()
+        try:
+            async with self._signing:
+                following = await self._chain.next_nonce(self.account) if self._next is None else self._next
+                self._next = max(following, signed.nonce + 1)
+        except BaseException:
+            self._slots.release()
+            raise
+        return await self._start(signed, is_known=True)
+
+    async def _keep(self, signed: Signed, note: Note) -> None:
+        try:
+            await note(signed)
+        except BaseException:
+            heapq.heappush(self._unused, signed.nonce)
+            self._slots.release()
+            raise
+
+    async def _start(self, signed: Signed, *, is_known: bool) -> Outcome:
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._chain.start(self._deliver(signed, outcome))
+        self._chain.start(self._deliver(signed, outcome, is_known=is_known))
         return await outcome
 
-    async def _deliver(self, signed: Signed, outcome: asyncio.Future[Outcome]) -> None:
+    async def _deliver(self, signed: Signed, outcome: asyncio.Future[Outcome], *, is_known: bool) -> None:
         end: ClientError | DecodeError = ConnectionLost("the chain was left before the outcome was known")
         try:
-            found = await _Delivery(self._chain, self.account, signed).run()
+            found = await _Delivery(self._chain, self.account, signed, is_known=is_known).run()
             if not outcome.done():
                 outcome.set_result(found)
         except Superseded as error:
@@ -116,12 +148,12 @@ class Sender:
 class _Delivery:
     """One transaction on its way."""
 
-    def __init__(self, chain: Chain, account: AccountId, signed: Signed) -> None:
+    def __init__(self, chain: Chain, account: AccountId, signed: Signed, *, is_known: bool) -> None:
         self._chain = chain
         self._account = account
         self._signed = signed
         self._searched = signed.born
-        self._may_be_known = False
+        self._may_be_known = is_known
 
     async def run(self) -> Outcome:
         """Submit until the fate is known."""

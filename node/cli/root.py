@@ -35,6 +35,7 @@ COMMANDS = {
     "key": ("node.cli.key", "key", "Generate, inspect and use keys."),
     "purge-chain": ("node.cli.purge", "purge_chain", "Remove a chain's database."),
     "revert": ("node.cli.blocks", "revert", "Take the chain back by a number of blocks."),
+    "vault": ("node.cli.vault", "vault", "Keep personal data off the chain, and erase them for good."),
 }
 # Options that take several values at once: `--bootnodes A B C`.
 ADDRESS_OPTIONS = {

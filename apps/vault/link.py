@@ -1,0 +1,164 @@
+"""From the vault to the chain: sends the calls that are queued, each once, and keeps the proofs.
+
+Responsible for the order: first what an earlier run has signed, then what is queued, one after the other. A
+proof is fetched from the block in which the call took effect, and verified before it is kept, so that it
+holds for ever. It opens no record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from apps.chain.client import BlockRef, Chain, Outcome, Signed
+from apps.chain.connection import Json
+from apps.chain.errors import AnswerError, Expired, Refused, RpcFailure, Superseded, UnknownName
+from apps.chain.sender import Sender
+from apps.chain.values import Encoded
+from apps.vault.calls import CALLS, CONFIRM_ERASURE, Facts
+from apps.vault.outbox import Anchor, Submission
+from apps.vault.vault import Vault
+from runtime.primitives.block import Digest, Header, decode_digest_item, encode_header, hash_header
+from runtime.primitives.crypto import Keypair
+from runtime.primitives.scale import DecodeError, EncodeError
+from runtime.primitives.tree_proof import InvalidProof, Present, verify
+from runtime.primitives.types import Hash
+
+log = structlog.get_logger("vault")
+ERASURE: bytes = b"loam-erasure"
+
+T = TypeVar("T")
+
+
+def make_tombstone_message(genesis: bytes, request: int, tombstone: bytes) -> bytes:
+    """Return what the vault signs when it has erased what a request asks for, as `confirm_erasure` says."""
+    return ERASURE + genesis + request.to_bytes(4, "little") + tombstone
+
+
+class ChainLink:
+    """The vault's officer on a chain: one account, which no other program uses at the same time."""
+
+    def __init__(self, vault: Vault, chain: Chain, signer: Keypair, executor: Executor) -> None:
+        """`executor` runs what waits for the disk."""
+        self._vault = vault
+        self._chain = chain
+        self._sender = Sender(chain, signer)
+        self._executor = executor
+
+    async def deliver(self) -> int:
+        """Bring all calls that wait to their end; return how many took effect. Raises WrongChain, and what
+        the client library raises when the node answers nonsense."""
+        await self._run(partial(self._vault.bind_chain, self._chain.genesis))
+        waiting = await self._run(self._pending)
+        delivered = 0
+        for one in sorted(waiting, key=lambda one: one.state != "signed"):
+            delivered += await self._deliver_one(one)
+        return delivered
+
+    # --- one call
+
+    async def _deliver_one(self, one: Submission) -> bool:
+        try:
+            outcome = await self._send(one)
+        except (Expired, Superseded) as error:
+            await self._change(partial(self._vault.outbox.mark_lapsed, one.id, type(error).__name__))
+            return False
+        except (Refused, EncodeError, UnknownName) as error:
+            await self._fail(one, str(error))
+            return False
+        if outcome.failure is not None:
+            await self._fail(one, str(outcome.failure))
+            return False
+        anchor = await self._anchor(one, outcome)
+        await self._change(partial(self._vault.outbox.mark_done, one.id, anchor))
+        log.info("call_finalized", call=one.call, submission=one.id, number=outcome.block.number)
+        return True
+
+    async def _send(self, one: Submission) -> Outcome:
+        if one.state == "signed" and one.signed is not None:
+            return await self._sender.resume(one.signed)
+
+        async def note(signed: Signed) -> None:
+            await self._change(partial(self._vault.outbox.mark_signed, one.id, signed))
+
+        return await self._sender.send(self._make_call(one), note=note)
+
+    def _make_call(self, one: Submission) -> Encoded:
+        call = CALLS[one.call]
+        facts = one.facts
+        if one.call == CONFIRM_ERASURE:
+            request = facts.arguments["request"]
+            message = make_tombstone_message(self._chain.genesis, request, facts.commitment)
+            facts = Facts(
+                facts.subject,
+                facts.commitment,
+                {**facts.arguments, "signature": self._vault.sign_erasure(message)},
+            )
+        return self._chain.call(call.pallet, call.name, **call.build(facts))
+
+    async def _fail(self, one: Submission, why: str) -> None:
+        await self._change(partial(self._vault.outbox.mark_failed, one.id, why))
+        log.error("call_failed", call=one.call, submission=one.id, why=why[:200])
+
+    # --- proofs
+
+    async def _anchor(self, one: Submission, outcome: Outcome) -> Anchor | None:
+        call = CALLS[one.call]
+        if call.locate is None:
+            return None
+        pallet, item, keys = call.locate(one.facts, outcome.events)
+        key = (await self._chain.runtime_at(outcome.block.hash)).storage_key(pallet, item, *keys)
+        try:
+            return await self._prove(Anchor(one.facts.commitment, pallet, item, key, b"", b""), outcome.block)
+        except RpcFailure as error:  # such as state that is pruned: the call has taken effect all the same
+            log.warning("no_proof", submission=one.id, code=error.code)
+            return None
+
+    async def _prove(self, anchor: Anchor, block: BlockRef) -> Anchor | None:
+        """Return the anchor with its proof, None where a later call of the block has replaced the value."""
+        request = self._chain.connection.request
+        answer = await request(
+            "state_getReadProof", [f"0x{anchor.storage_key.hex()}"], f"0x{block.hash.hex()}"
+        )
+        header = await request("chain_getHeader", f"0x{block.hash.hex()}")
+        try:
+            proof = bytes.fromhex(answer["proof"][0][2:])
+            read = read_header(header)
+            found = verify(read.state_root, anchor.storage_key, proof)
+        except (TypeError, KeyError, IndexError, ValueError, DecodeError, InvalidProof) as error:
+            raise AnswerError("the node's proof is none") from error
+        if hash_header(read) != block.hash or not isinstance(found, Present):
+            raise AnswerError("the node's proof is of another block, or of nothing")
+        if anchor.commitment not in found.value:
+            return None
+        return anchor._replace(header=encode_header(read), proof=proof)
+
+    # --- the vault, off the event loop
+
+    def _pending(self) -> list[Submission]:
+        with self._vault.reading():
+            return self._vault.outbox.pending()
+
+    async def _change(self, change: Callable[[], None]) -> None:
+        def work() -> None:
+            with self._vault.work():
+                change()
+
+        await self._run(work)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+def read_header(header: Json) -> Header:
+    """Return a header from a node's JSON; KeyError, TypeError, ValueError and DecodeError for other JSON."""
+    digest = tuple(decode_digest_item(bytes.fromhex(one[2:])) for one in header["digest"]["logs"])
+    parent, state_root, extrinsics_root = (
+        Hash(bytes.fromhex(header[name][2:])) for name in ("parentHash", "stateRoot", "extrinsicsRoot")
+    )
+    return Header(parent, int(header["number"], 16), state_root, extrinsics_root, Digest(digest))

@@ -1,0 +1,566 @@
+"""The vault of a folder: puts records, shows them to those who may see them, erases them for ever.
+
+Responsible for the order in which the two databases are written, so that a crash at any moment leaves a
+record with its key, or neither:
+
+* put: the key, pending; then record, log entry and call for the chain in one transaction; then the key is
+  kept.
+* show: the log entry, durable; then the record.
+* erase: the log entry; then, in one transaction, keys and salts destroyed and the tombstone written; then
+  the ciphertexts removed; then both files scrubbed; then the confirmation for the chain queued.
+
+Whoever opens the vault next, or does the next thing in another process, finishes what was begun. Programs
+take turns by a lock on a file. A backup of the records put back is no way round an erasure: `keys.db` lists
+what was destroyed, and opening removes it again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self, cast
+
+from apps.clock import WallClock
+from apps.vault.access_log import Access, AccessLog, Head
+from apps.vault.calls import CALLS, CONFIRM_ERASURE, Wish
+from apps.vault.database import FILE_MODE, Database, sync_file, translated
+from apps.vault.errors import (
+    AlreadyAVault,
+    BadInput,
+    Conflict,
+    Damaged,
+    Erased,
+    NotAllowed,
+    NotAVault,
+    NothingToErase,
+    UnknownRecord,
+    VaultError,
+    WrongChain,
+)
+from apps.vault.keyring import ID_BYTES, Erasure, Keyring, MasterSecret, describe_place
+from apps.vault.officers import Officers
+from apps.vault.outbox import Outbox
+from apps.vault.policy import Action, Actor, Kind, Place, Reason, ensure_allowed, kinds_for
+from apps.vault.schema import KEYS, RECORDS
+from apps.vault.sealing import draw_bytes, open_sealed, seal
+from pallets.compliance.commitment import SALT_BYTES, compute_commitment, encode_canonical
+from runtime.primitives.hashing import blake2_256
+from runtime.primitives.types import AccountId, Hash
+
+RECORDS_NAME: Final = "records.db"
+KEYS_NAME: Final = "keys.db"
+LOCK_NAME: Final = "lock"
+FOLDER_MODE: Final = 0o700
+RECORDS_PER_SUBJECT_MAX: Final = 400
+"""Records of one subject that are not erased: a tombstone names them all within `RECORD_BYTES_MAX`."""
+
+
+class Stored(NamedTuple):
+    """What everybody may know of a record that was put."""
+
+    version: int
+    commitment: bytes
+    is_new: bool
+
+
+class Opened(NamedTuple):
+    """A record in plain text, with what its commitment is checked by."""
+
+    place: Place
+    created_ms: int
+    record: bytes
+    salt: bytes
+    commitment: bytes
+
+
+class Listed(NamedTuple):
+    """What is known of a record without opening it."""
+
+    place: Place
+    created_ms: int
+    officer: str
+    commitment: bytes
+    tombstone: bytes | None
+
+
+class Vault:
+    """An open vault; a context manager. Safe for several threads and processes, which take turns."""
+
+    def __init__(self, folder: Path, secret: MasterSecret, clock: WallClock) -> None:
+        """Open a vault and finish what a crash left; NotAVault, WrongMasterKey, UnknownVersion, Damaged."""
+        self.folder = folder
+        self._clock = clock
+        if not (folder / RECORDS_NAME).is_file() or not (folder / KEYS_NAME).is_file():
+            raise NotAVault(f"{folder} has no {RECORDS_NAME} or no {KEYS_NAME}")
+        self._lock = os.open(folder / LOCK_NAME, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
+        self._turn = threading.Lock()
+        opened: list[Database] = []
+        try:
+            with self._locked():
+                opened.append(Database(folder / KEYS_NAME, KEYS))
+                opened.append(Database(folder / RECORDS_NAME, RECORDS))
+                keys, self._records = opened
+                self._keyring = Keyring(keys, secret)
+                self.log = AccessLog(self._records, self._keyring.log_key)
+                self.officers = Officers(self._records)
+                self.outbox = Outbox(self._records)
+                self._ensure_one_vault()
+                self._remove_destroyed()
+                self._finish()
+        except BaseException:
+            for database in opened:
+                database.close()
+            os.close(self._lock)
+            raise
+
+    @classmethod
+    def create(cls, folder: Path, secret: MasterSecret) -> None:
+        """Make a vault in a folder, which is made for its owner alone; AlreadyAVault."""
+        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        folder.chmod(FOLDER_MODE)
+        if any((folder / name).exists() for name in (RECORDS_NAME, KEYS_NAME)):
+            raise AlreadyAVault(f"{folder} holds a vault, or part of one")
+        vault = draw_bytes(ID_BYTES)
+        with translated():
+            Keyring.create(folder / KEYS_NAME, vault, secret)
+        records = Database(folder / RECORDS_NAME, RECORDS, create=True)
+        with translated(), records.transaction():
+            records.execute("INSERT INTO vault VALUES (1, ?, NULL)", (vault,))
+        records.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        with self._turn:
+            self._records.close()
+            self._keyring.database.close()
+            os.close(self._lock)
+
+    # --- records
+
+    def put(
+        self,
+        actor: Actor,
+        reason: Reason,
+        subject: AccountId,
+        kind: Kind,
+        record: dict[str, Any],
+        *,
+        wish: Wish | None = None,
+        request: str | None = None,
+    ) -> Stored:
+        """Keep a record as the next version of its kind, and queue the call that commits to it.
+
+        A `request` is remembered: the same one with the same record returns what it did the first time,
+        Conflict with another. NotCanonical and RecordTooLong where the record is not one, NotAllowed.
+        """
+        with self._held():
+            self._ensure_allowed(actor, Action.PUT, reason, subject, kind)
+            if wish is not None:
+                _ensure_may_call(actor, wish, kind)
+            data = encode_canonical(record)
+            name = None if request is None else blake2_256(f"{actor.name}\0{request}".encode())
+            found = self._find_request(name)
+            if found is not None:
+                return self._repeat(found, subject, kind, data)
+            if sum(one.tombstone is None for one in self._listed(subject)) >= RECORDS_PER_SUBJECT_MAX:
+                raise BadInput(f"a subject has at most {RECORDS_PER_SUBJECT_MAX} records")
+            place = Place(subject, kind, self._last_version(subject, kind) + 1)
+            key = self._keyring.add_pending(place)
+            commitment = compute_commitment(key.salt, data)
+            sealed = seal(key.key, data, describe_place(b"recorded", place))
+            now = self._clock.now_ms()
+            with self._records.transaction():
+                values = (*place, now, actor.name, name, commitment, sealed, None)
+                self._records.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+                self.log.append(Access(actor, Action.PUT, reason, "ok", *place), now)
+                if wish is not None:
+                    self.outbox.add(subject, place, wish)
+            self._keyring.keep(place)
+            return Stored(place.version, commitment, is_new=True)
+
+    def show(self, actor: Actor, reason: Reason, place: Place) -> Opened:
+        """Return a record, once the access is in the log; NotAllowed, UnknownRecord, Erased, Damaged."""
+        with self._held():
+            self._ensure_allowed(actor, Action.SHOW, reason, place.subject, place.kind, place.version)
+            try:
+                self._find(place)
+            except (UnknownRecord, Erased) as error:
+                outcome: VaultError | None = error
+            else:
+                outcome = None
+            name = "ok" if outcome is None else type(outcome).__name__
+            with self._records.transaction():
+                self._note(Access(actor, Action.SHOW, reason, name, *place))
+            if outcome is not None:
+                raise outcome
+            return self._open(place)
+
+    def listed(self, actor: Actor, reason: Reason, subject: AccountId) -> list[Listed]:
+        """Return what is kept of a subject, of the kinds that the officer may know of."""
+        with self._held():
+            self._ensure_allowed(actor, Action.LIST, reason, subject)
+            with self._records.transaction():
+                self._note(Access(actor, Action.LIST, reason, "ok", subject))
+            allowed = kinds_for(actor, Action.LIST)
+            return [one for one in self._listed(subject) if one.place.kind in allowed]
+
+    def export(self, actor: Actor, reason: Reason, subject: AccountId) -> tuple[list[Opened], list[Erasure]]:
+        """Return all that is kept of a subject and of its erasures, cases against money laundering apart."""
+        with self._held():
+            self._ensure_allowed(actor, Action.EXPORT, reason, subject)
+            with self._records.transaction():
+                self._note(Access(actor, Action.EXPORT, reason, "ok", subject))
+            kept = [one.place for one in self._listed(subject) if _is_erasable(one)]
+            return [self._open(place) for place in kept], self._keyring.erasures_of(subject)
+
+    def submit(
+        self, actor: Actor, reason: Reason, subject: AccountId, wish: Wish, place: Place | None = None
+    ) -> int:
+        """Queue a call about a subject, or about a record that is kept already; return its number."""
+        with self._held():
+            kind = None if place is None else place.kind
+            self._ensure_allowed(actor, Action.SUBMIT, reason, subject, kind)
+            _ensure_may_call(actor, wish, kind)
+            if place is not None:
+                self._find(place)
+            with self._records.transaction():
+                self._note(Access(actor, Action.SUBMIT, reason, "ok", subject, kind))
+                return self.outbox.add(subject, place, wish)
+
+    # --- erasure
+
+    def erase(self, actor: Actor, reason: Reason, subject: AccountId, request: int | None = None) -> Erasure:
+        """Destroy the keys and salts of all records of a subject, cases against money laundering apart.
+
+        `request` is the id of the data subject's request, which is then confirmed on the chain, also where
+        nothing was kept. It returns when nothing of them is left in the folder, and the second time what it
+        did the first. NothingToErase without a request.
+        """
+        with self._held():
+            self._ensure_allowed(actor, Action.ERASE, reason, subject)
+            done = [one for one in self._keyring.erasures_of(subject) if one.request == request is not None]
+            if done:
+                return done[0]
+            kept = [one for one in self._listed(subject) if _is_erasable(one)]
+            if not kept and request is None:
+                raise NothingToErase("the vault keeps nothing of this subject that may be erased")
+            with self._records.transaction():
+                self._note(Access(actor, Action.ERASE, reason, "begun", subject))
+            erasure = self._describe_erasure(subject, request, kept)
+            self._keyring.destroy(erasure, [one.place for one in kept])
+            self._finish()
+            with self._records.transaction():
+                self._note(Access(actor, Action.ERASE, reason, "ok", subject))
+            return erasure
+
+    def sign_erasure(self, message: bytes) -> bytes:
+        """Return the vault's ed25519 signature, which the chain checks by its `VaultKey`."""
+        return self._keyring.signer.sign(message)
+
+    @property
+    def public(self) -> bytes:
+        """The vault's ed25519 key, which Root makes known to the chain."""
+        return self._keyring.signer.public
+
+    # --- the vault itself
+
+    def status(self, actor: Actor) -> dict[str, object]:
+        """Return numbers about the vault, none about a subject."""
+        with self._held():
+            ensure_allowed(actor, Action.STATUS)
+            count = "SELECT count(*) FROM record WHERE tombstone IS {} NULL"
+            head = self.log.head()
+            return {
+                "vault": f"0x{self._keyring.vault.hex()}",
+                "vaultKey": f"0x{self.public.hex()}",
+                "genesis": None if (genesis := self.genesis()) is None else f"0x{genesis.hex()}",
+                "records": self._records.execute(count.format("")).fetchone()[0],
+                "erased": self._records.execute(count.format("NOT")).fetchone()[0],
+                "withoutKey": len(self._without_key()),
+                "keysWithoutRecord": self._count_idle_keys(),
+                "calls": self.outbox.count(),
+                "masterKeyGeneration": self._keyring.generation,
+                "schema": {"records": self._records.version, "keys": self._keyring.database.version},
+                "log": {"length": head.length, "head": f"0x{head.hash.hex()}"},
+            }
+
+    def check(self, actor: Actor) -> Head:
+        """Open every record and compute the log anew; return its end. Damaged at the first fault."""
+        with self._held():
+            ensure_allowed(actor, Action.KEYS)
+            for database in (self._records, self._keyring.database):
+                found = database.execute("PRAGMA integrity_check").fetchone()[0]
+                if found != "ok":
+                    raise Damaged(f"{database.path.name}: {found}")
+            if lost := self._without_key():
+                raise Damaged(f"{len(lost)} records have lost their keys")
+            for row in self._records.execute(
+                "SELECT subject, kind, version FROM record WHERE tombstone IS NULL"
+            ).fetchall():
+                self._open(Place(AccountId(row[0]), Kind(row[1]), row[2]))
+            return self.log.check()
+
+    def rotate_master_key(self, actor: Actor, reason: Reason, secret: MasterSecret) -> int:
+        """Seal all keys by another master key, and leave nothing of the old sealing; return the number of
+        the key, counted from 1."""
+        with self._held():
+            ensure_allowed(actor, Action.KEYS)
+            self._keyring.rotate(secret)
+            self._keyring.database.scrub()
+            with self._records.transaction():
+                self._note(Access(actor, Action.KEYS, reason, "master key rotated"))
+            return self._keyring.generation
+
+    def back_up(self, actor: Actor, reason: Reason, target: Path) -> None:
+        """Copy the records into a new file, which without the keys shows nothing; AlreadyAVault where there
+        is one."""
+        with self._held():
+            ensure_allowed(actor, Action.KEYS)
+            with self._records.transaction():
+                self._note(Access(actor, Action.KEYS, reason, "backed up"))
+            try:
+                os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
+            except FileExistsError as error:
+                raise AlreadyAVault(f"{target} exists; a backup never overwrites") from error
+            self._records.execute("VACUUM INTO ?", (str(target),))
+            sync_file(target)
+
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        """Hold the vault and a transaction of its records, for what `officers`, `outbox` and `log` do."""
+        with self._held(), self._records.transaction():
+            yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold the vault while its parts are read."""
+        with self._held():
+            yield
+
+    def note_keys(self, actor: Actor, reason: Reason, outcome: str) -> None:
+        """Enter into the log what was done to officers or keys; within `work`."""
+        self._note(Access(actor, Action.KEYS, reason, outcome))
+
+    def now_ms(self) -> int:
+        """Return the time."""
+        return self._clock.now_ms()
+
+    # --- the chain that the vault writes to
+
+    def genesis(self) -> Hash | None:
+        """Return the genesis of the chain, None before the first call."""
+        found = self._records.execute("SELECT genesis FROM vault").fetchone()[0]
+        return None if found is None else Hash(found)
+
+    def bind_chain(self, genesis: Hash) -> None:
+        """Write to this chain from now on; WrongChain where it is another one already."""
+        with self.work():
+            known = self.genesis()
+            if known not in {None, genesis}:
+                raise WrongChain(f"this vault writes to the chain of 0x{known.hex() if known else ''}")
+            self._records.execute("UPDATE vault SET genesis = ?", (genesis,))
+
+    # --- turns, and finishing what was begun
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._turn, translated():
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        with self._locked():
+            self._finish()
+            yield
+
+    def _finish(self) -> None:
+        """Finish puts and erasures that were begun; nothing to do as a rule."""
+        for place in self._keyring.places(pending=True):
+            if self._exists(place):
+                self._keyring.keep(place)
+            else:
+                self._keyring.drop(place)
+        erasures = self._keyring.open_erasures()
+        if not erasures:
+            return
+        self._remove_destroyed()
+        self._keyring.database.scrub()
+        self._records.scrub()
+        with self._records.transaction():
+            for one in erasures:
+                if one.request is not None:
+                    wish = Wish(CONFIRM_ERASURE, {"request": one.request})
+                    self.outbox.add_erasure(one.subject, one.tombstone, wish)
+        for one in erasures:
+            self._keyring.mark_scrubbed(one.tombstone)
+
+    def _remove_destroyed(self) -> None:
+        """Remove the ciphertexts whose keys were destroyed, also where a backup brought them back."""
+        found = False
+        with self._records.transaction():
+            for place, tombstone in self._keyring.destroyed():
+                changed = self._records.execute(
+                    "UPDATE record SET sealed = NULL, tombstone = ?"
+                    " WHERE subject = ? AND kind = ? AND version = ? AND tombstone IS NULL",
+                    (tombstone, *place),
+                )
+                found = found or changed.rowcount > 0
+        if found:
+            self._records.scrub()
+
+    def _ensure_one_vault(self) -> None:
+        found = self._records.execute("SELECT id FROM vault").fetchone()
+        if found is None or found[0] != self._keyring.vault:
+            raise NotAVault(f"{RECORDS_NAME} and {KEYS_NAME} are of different vaults")
+
+    # --- leaves of the above
+
+    def _ensure_allowed(
+        self,
+        actor: Actor,
+        action: Action,
+        reason: Reason,
+        subject: AccountId,
+        kind: Kind | None = None,
+        version: int | None = None,
+    ) -> None:
+        try:
+            ensure_allowed(actor, action, kind)
+        except NotAllowed:
+            with self._records.transaction():
+                self._note(Access(actor, action, reason, "denied", subject, kind, version))
+            raise
+
+    def _note(self, access: Access) -> None:
+        self.log.append(access, self._clock.now_ms())
+
+    def _exists(self, place: Place) -> bool:
+        row = self._records.execute(
+            "SELECT 1 FROM record WHERE subject = ? AND kind = ? AND version = ?", place
+        ).fetchone()
+        return row is not None
+
+    def _find(self, place: Place) -> tuple[int, bytes, bytes]:
+        """Return time, commitment and ciphertext of a record."""
+        found = self._records.execute(
+            "SELECT created_ms, commitment, sealed, tombstone FROM record"
+            " WHERE subject = ? AND kind = ? AND version = ?",
+            place,
+        ).fetchone()
+        if found is None:
+            raise UnknownRecord("there is no such record")
+        if found[3] is not None:
+            raise Erased(found[3])
+        return cast("tuple[int, bytes, bytes]", found[:3])
+
+    def _open(self, place: Place) -> Opened:
+        created_ms, commitment, sealed = self._find(place)
+        try:
+            key = self._keyring.get(place)
+        except UnknownRecord as error:
+            raise Damaged("the key of this record is lost") from error
+        record = open_sealed(key.key, sealed, describe_place(b"recorded", place))
+        if compute_commitment(key.salt, record) != commitment:
+            raise Damaged("the record is not what was committed to")
+        return Opened(place, created_ms, record, key.salt, commitment)
+
+    def _find_request(self, request: bytes | None) -> Place | None:
+        if request is None:
+            return None
+        found = self._records.execute(
+            "SELECT subject, kind, version FROM record WHERE request = ?", (request,)
+        ).fetchone()
+        return None if found is None else Place(AccountId(found[0]), Kind(found[1]), found[2])
+
+    def _repeat(self, place: Place, subject: AccountId, kind: Kind, data: bytes) -> Stored:
+        opened = self._open(place)
+        if (place.subject, place.kind, opened.record) != (subject, kind, data):
+            raise Conflict("this request was made before, with another record")
+        return Stored(place.version, opened.commitment, is_new=False)
+
+    def _last_version(self, subject: AccountId, kind: Kind) -> int:
+        found = self._records.execute(
+            "SELECT max(version) FROM record WHERE subject = ? AND kind = ?", (subject, kind)
+        ).fetchone()[0]
+        return max(0 if found is None else found, self._keyring.last_version(subject, kind))
+
+    def _listed(self, subject: AccountId) -> list[Listed]:
+        rows = self._records.execute(
+            "SELECT kind, version, created_ms, officer, commitment, tombstone FROM record WHERE subject = ?"
+            " ORDER BY kind, version",
+            (subject,),
+        )
+        return [Listed(Place(subject, Kind(row[0]), row[1]), *row[2:]) for row in rows.fetchall()]
+
+    def _describe_erasure(self, subject: AccountId, request: int | None, kept: list[Listed]) -> Erasure:
+        about = {
+            "destroyed": [
+                {
+                    "commitment": f"0x{one.commitment.hex()}",
+                    "kind": str(one.place.kind),
+                    "version": one.place.version,
+                }
+                for one in kept
+            ],
+            "erasedMs": self._clock.now_ms(),
+            "request": request,
+            "subject": f"0x{subject.hex()}",
+        }
+        record, salt = encode_canonical(about), draw_bytes(SALT_BYTES)
+        return Erasure(compute_commitment(salt, record), subject, request, record, salt)
+
+    def _without_key(self) -> list[Place]:
+        rows = self._records.execute("SELECT subject, kind, version FROM record WHERE tombstone IS NULL")
+        kept = set(self._keyring.places(pending=False))
+        found = [Place(AccountId(row[0]), Kind(row[1]), row[2]) for row in rows.fetchall()]
+        return [place for place in found if place not in kept]
+
+    def _count_idle_keys(self) -> int:
+        return sum(not self._exists(place) for place in self._keyring.places(pending=False))
+
+
+def _is_erasable(listed: Listed) -> bool:
+    return listed.tombstone is None and listed.place.kind is not Kind.CASE
+
+
+def _ensure_may_call(actor: Actor, wish: Wish, kind: Kind | None) -> None:
+    """Raise NotAllowed for a call of another role, BadInput for one that goes with other records."""
+    call = CALLS[wish.call]
+    if actor.role not in call.roles:
+        raise NotAllowed(f"the role {actor.role} does not allow the call {wish.call}")
+    if (kind is None) == bool(call.kinds) or (kind is not None and kind not in call.kinds):
+        what = f"a record of the kind {' or '.join(sorted(call.kinds))}" if call.kinds else "no record"
+        raise BadInput(f"{wish.call} commits to {what}")
+
+
+def parse_record(data: bytes) -> dict[str, Any]:
+    """Return the object of JSON bytes; BadInput for other JSON, keys that come twice, and what is no JSON."""
+    try:
+        value = json.loads(data.decode(), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise BadInput("a record is a JSON object without a key that comes twice") from error
+    if not isinstance(value, dict):
+        raise BadInput("a record is a JSON object")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key comes twice")
+    return made
