@@ -121,6 +121,15 @@ class Outbox:
         if anchor is not None:
             self._database.execute("INSERT INTO anchor VALUES (?, ?, ?, ?, ?, ?, ?)", (submission, *anchor))
 
+    def drop_erased(self) -> None:
+        """Let no call be signed any more that commits to a record which is erased."""
+        self._database.execute(
+            "UPDATE submission SET state = 'failed', failure = 'the record was erased'"
+            " WHERE state = 'queued' AND kind IS NOT NULL AND EXISTS (SELECT 1 FROM record r WHERE"
+            " r.subject = submission.subject AND r.kind = submission.kind"
+            " AND r.version = submission.version AND r.tombstone IS NOT NULL)"
+        )
+
     def retry(self, submission: int) -> None:
         """Queue a call again that has failed; BadInput for one that has not."""
         changed = self._database.execute(
@@ -128,6 +137,7 @@ class Outbox:
             " WHERE id = ? AND state = 'failed'",
             (submission,),
         )
+        self.drop_erased()
         if not changed.rowcount:
             raise BadInput("there is no failed call of this number")
 

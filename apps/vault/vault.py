@@ -420,6 +420,7 @@ class Vault:
                     (tombstone, *place),
                 )
                 found = found or changed.rowcount > 0
+            self.outbox.drop_erased()
         if found:
             self._records.scrub()
 

@@ -110,8 +110,9 @@ def init(*, folder: Path, master_key_file: Path | None, passphrase_file: Path | 
 @on_chain
 @vault_options
 def put(*, subject: str, kind: str, file: str, **values: Any) -> None:
-    """Keep the JSON object in FILE as a record of SUBJECT, an account.
+    """Keep a record of an account.
 
+    The record is the JSON object in FILE.
     With --call the commitment goes to the chain: at once with --chain and --signer-file, otherwise when the
     service or `loam vault deliver` reaches it.
     """
@@ -143,7 +144,7 @@ def show(*, subject: str, kind: str, version: int, **values: Any) -> None:
 @with_options(*reason_options)
 @vault_options
 def list_records(*, subject: str, **values: Any) -> None:
-    """List what is kept of an account, without opening it."""
+    """List what is kept of an account."""
     with open_vault(values) as opened:
         found = opened.listed(custodian(), read_reason(values), parse_subject(subject))
     for one in found:
@@ -160,8 +161,9 @@ def list_records(*, subject: str, **values: Any) -> None:
 @on_chain
 @vault_options
 def erase(*, subject: str, request: int | None, yes: bool, **values: Any) -> None:
-    """Destroy the keys and salts of an account's records for ever, cases against money laundering apart.
+    """Erase an account's records for ever.
 
+    Their keys and salts are destroyed; cases against money laundering stay.
     Backups of records keep ciphertexts that nothing opens. Backups of keys have to be destroyed too.
     """
     account = parse_subject(subject)
@@ -179,7 +181,10 @@ def erase(*, subject: str, request: int | None, yes: bool, **values: Any) -> Non
 @with_options(*reason_options)
 @vault_options
 def export(*, subject: str, output: Path | None, **values: Any) -> None:
-    """Write a subject's records with salts, commitments and proofs, as a signed JSON document."""
+    """Write a subject's records with proofs.
+
+    A signed JSON document: records, salts, commitments, and proofs that those stand on the chain.
+    """
     if output is not None and output.exists():
         raise UsageError(f"{output} exists; an export never overwrites")
     with open_vault(values) as opened:
@@ -195,7 +200,7 @@ def export(*, subject: str, output: Path | None, **values: Any) -> None:
 @click.argument("file", type=click.Path(allow_dash=True))
 @chain_option
 def verify(*, file: str, chain: str | None) -> int:
-    """Check an exported document: signature, commitments, proofs.
+    """Check an exported document.
 
     It needs neither the vault nor a network. With --chain a node is asked whether blocks and key are the
     chain's. Exit code 1 where the document proves nothing.
@@ -232,7 +237,10 @@ def verify(*, file: str, chain: str | None) -> int:
 @on_chain
 @vault_options
 def submit(*, subject: str, kind: str | None, version: int | None, **values: Any) -> None:
-    """Queue a call about an account, such as attest_kyc, verify_dsr or start_retention."""
+    """Queue a call about an account.
+
+    Such as attest_kyc, verify_dsr or start_retention.
+    """
     wish = _read_wish(values)
     if wish is None:
         raise UsageError("--call is missing")
@@ -252,7 +260,10 @@ def submit(*, subject: str, kind: str | None, version: int | None, **values: Any
 @on_chain
 @vault_options
 def deliver(*, retry: int | None, **values: Any) -> None:
-    """Send the calls that wait, each in effect once or not at all, and show those that failed."""
+    """Send the calls that wait.
+
+    Each takes effect once or not at all; those that failed are shown.
+    """
     with open_vault(values) as opened:
         if retry is not None:
             with opened.work():
@@ -270,9 +281,9 @@ def deliver(*, retry: int | None, **values: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 @click.option("--check", is_flag=True, help="Exit code 1 where something is late or near its deadline.")
 def due(*, chain: str, as_json: bool, check: bool) -> int:
-    """List what is owed to data subjects and regulators, the most urgent first.
+    """List what is owed, and until when.
 
-    Access 30 days, erasure 90 days, breach 72 hours; near are 7 days, 14 days and 24 hours. The chain's
+    To data subjects and regulators, the most urgent first. Access 30 days, erasure 90 days, breach 72 hours; near are 7 days, 14 days and 24 hours. The chain's
     clock counts.
     """
     found = asyncio.run(_list_due(chain))
@@ -298,7 +309,10 @@ def due(*, chain: str, as_json: bool, check: bool) -> int:
 @on_chain
 @vault_options
 def serve_vault(*, host: str, port: int, behind_proxy: bool, log_format: str, **values: Any) -> None:
-    """Serve officers over HTTP, send their calls, and watch the deadlines, until a signal ends it."""
+    """Serve officers over HTTP.
+
+    It also sends their calls and watches the deadlines, until a signal ends it.
+    """
     signer = read_signer(values)
     clock = SystemClock()
     style = LogStyle("json" if log_format == "json" else "console", color=sys.stderr.isatty())
@@ -314,7 +328,7 @@ def serve_vault(*, host: str, port: int, behind_proxy: bool, log_format: str, **
 @click.option("--restricted", is_flag=True, help="Show what concerns cases against money laundering.")
 @vault_options
 def show_log(*, first: int, count: int, restricted: bool, **values: Any) -> None:
-    """Show who did what, when and why, as JSON lines."""
+    """Show who did what, when and why."""
     with open_vault(values) as opened, opened.reading():
         for entry in opened.log.entries(first, count, restricted=restricted):
             click.echo(orjson.dumps(entry))
@@ -343,9 +357,9 @@ def status(*, check: bool, **values: Any) -> None:
 def rotate_master_key(
     *, new_master_key_file: Path | None, new_passphrase_file: Path | None, **values: Any
 ) -> None:
-    """Seal all keys by a new master key; destroy the old one afterwards.
+    """Seal all keys by a new master key.
 
-    It also makes useless what a disk may keep of keys that were erased.
+    Destroy the old one afterwards. It also makes useless what a disk may keep of keys that were erased.
     """
     with open_vault(values) as opened:
         secret = make_secret(values["folder"], new_master_key_file, new_passphrase_file)
@@ -357,9 +371,9 @@ def rotate_master_key(
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
 @vault_options
 def backup(*, target: Path, **values: Any) -> None:
-    """Copy the records, without keys, into the new file TARGET.
+    """Copy the records, without keys.
 
-    Without keys.db such a copy shows nothing, so erasures need not reach it.
+    TARGET is a new file. Without keys.db such a copy shows nothing, so erasures need not reach it.
     """
     with open_vault(values) as opened:
         opened.back_up(custodian(), MAINTENANCE, target)
@@ -368,7 +382,7 @@ def backup(*, target: Path, **values: Any) -> None:
 
 @vault.group("officer")
 def officer() -> None:
-    """Appoint, dismiss and list the officers who use the service."""
+    """Appoint, dismiss and list officers."""
 
 
 @officer.command("add")
