@@ -101,18 +101,18 @@ def _check(document: dict[str, Json]) -> Checked:
     unsigned = {name: value for name, value in document.items() if name != "signature"}
     if not verify(Scheme.ED25519, key, signature, _signed_text(unsigned)):
         raise BadExport("the signature is not the vault's")
-    subject, genesis = _bytes(document["subject"]), document["genesis"]
+    subject, genesis = _hash(document["subject"]), document["genesis"]
     blocks: dict[Block, None] = {}
     loose = 0
     for name in ("records", "erasures"):
-        for number, one in enumerate(document[name]):
+        for number, one in enumerate(_list(document[name])):
             found = _check_committed(one, f"{name}[{number}]")
             loose += not found
             blocks.update(dict.fromkeys(found))
     return Checked(
         AccountId(subject),
         key,
-        None if genesis is None else Hash(_bytes(genesis)),
+        None if genesis is None else _hash(genesis),
         len(document["records"]),
         len(document["erasures"]),
         loose,
@@ -121,10 +121,10 @@ def _check(document: dict[str, Json]) -> Checked:
 
 
 def _check_committed(one: Json, where: str) -> list[Block]:
-    commitment = Hash(_bytes(one["commitment"]))
+    commitment = _hash(one["commitment"])
     if not verify_commitment(commitment, _bytes(one["salt"]), encode_canonical(one["record"])):
         raise BadExport(f"{where}: record and salt do not give the commitment")
-    return [_check_anchor(anchor, commitment, where) for anchor in one["onChain"]]
+    return [_check_anchor(anchor, commitment, where) for anchor in _list(one["onChain"])]
 
 
 def _check_anchor(anchor: Json, commitment: bytes, where: str) -> Block:
@@ -137,7 +137,7 @@ def _check_anchor(anchor: Json, commitment: bytes, where: str) -> Block:
     except (DecodeError, InvalidProof) as error:
         raise BadExport(f"{where}: the proof does not hold") from error
     block = Block(header.number, hash_header(header))
-    if block != Block(anchor["blockNumber"], Hash(_bytes(anchor["blockHash"]))):
+    if block != Block(anchor["blockNumber"], _hash(anchor["blockHash"])):
         raise BadExport(f"{where}: the header is of another block")
     if not isinstance(found, Present) or commitment not in found.value:
         raise BadExport(f"{where}: the chain stores another commitment")
@@ -198,6 +198,19 @@ def _refuse(_: str) -> NoReturn:
 
 def _hex(data: bytes) -> str:
     return f"0x{data.hex()}"
+
+
+def _hash(text: str) -> Hash:
+    data = _bytes(text)
+    if len(data) != 32:
+        raise ValueError("a hash has 32 bytes")
+    return Hash(data)
+
+
+def _list(value: Json) -> list[Json]:
+    if not isinstance(value, list):
+        raise TypeError("is no list")
+    return value
 
 
 def _bytes(text: str) -> bytes:
