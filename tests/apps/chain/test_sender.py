@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from apps.chain.client import PERIOD, Chain
+from apps.chain.client import PERIOD, Chain, Signed
 from apps.chain.errors import ConnectionLost, Expired, Refused, RpcFailure, Superseded
 from apps.chain.sender import Sender
 from apps.chain.values import Encoded
@@ -175,3 +175,70 @@ async def test_no_more_calls_than_the_limit_are_under_way() -> None:
         await asyncio.gather(*(sender.send(remark(chain, b"%d" % n)) for n in range(4)))
     first_two = list(dict.fromkeys(ledger.submitted))[:2]
     assert set(ledger.submitted[:4]) == set(first_two)
+
+
+# --- senders that end in between
+
+
+async def noted(ledger: Ledger, *, calls: int = 1) -> list[Signed]:
+    """Return what a sender noted that ended before it heard of any outcome."""
+    kept: list[Signed] = []
+
+    async def note(signed: Signed) -> None:
+        kept.append(signed)
+
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY)
+        sending = asyncio.gather(*(sender.send(remark(chain), note=note) for _ in range(calls)))
+        await until(lambda: len(ledger.submitted) == calls)
+        assert [f"0x{one.extrinsic.hex()}" for one in kept] == ledger.submitted  # noted before
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+    return kept
+
+
+async def test_what_another_sender_has_signed_is_sent_on_and_its_nonce_not_used_again() -> None:
+    ledger = Ledger("hold", "hold")
+    kept = await noted(ledger, calls=2)
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY)
+        outcomes = await asyncio.gather(*(sender.resume(one) for one in kept))
+        assert all(outcome.is_success for outcome in outcomes)
+        assert (await sender.send(remark(chain))).is_success
+    assert ledger.nonces() == [0, 1, 2]
+
+
+async def test_what_came_in_meanwhile_is_found_by_the_next_sender() -> None:
+    ledger = Ledger("hold", 1012)
+    (signed,) = await noted(ledger)
+    ledger.add(ledger.submitted[0])
+    async with connected_to(ledger) as chain:
+        outcome = await Sender(chain, ALICE_KEY).resume(signed)
+    assert (outcome.block.number, len(set(ledger.submitted))) == (2, 1)
+
+
+async def test_what_expired_meanwhile_is_said_to_be_and_its_nonce_used_again() -> None:
+    ledger = Ledger("hold", 1010)
+    (signed,) = await noted(ledger)
+    ledger.blocks += [[] for _ in range(PERIOD + 1 - len(ledger.blocks))]
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY)
+        with pytest.raises(Expired):
+            await sender.resume(signed)
+        assert (await sender.send(remark(chain, b"later"))).is_success
+    assert ledger.nonces() == [0, 0]
+
+
+async def test_what_cannot_be_noted_is_not_sent_and_its_nonce_used_again() -> None:
+    async def note(_: Signed) -> None:
+        raise OSError("no space")
+
+    ledger = Ledger()
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY, in_flight_max=1)
+        for _ in range(3):
+            with pytest.raises(OSError, match="no space"):
+                await sender.send(remark(chain), note=note)
+        assert ledger.submitted == []
+        assert (await sender.send(remark(chain))).is_success
+    assert ledger.nonces() == [0]

@@ -56,6 +56,7 @@ from tests.apps.vault.making import (
     open_vault,
     read_all,
 )
+from tests.processes.running import ROOT
 
 IDENTITY = Place(ALICE, Kind.IDENTITY, 1)
 VALUES = st.recursive(
@@ -63,6 +64,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4),
     max_leaves=8,
 )
+VECTORS = json.loads((ROOT / "tests/vectors/data/pdpa_commitment.json").read_bytes())["cases"][:10]
 WISH = parse_wish("file_kyc", {"country": "TH"})
 
 
@@ -171,6 +173,15 @@ def test_a_subject_has_a_bounded_number_of_records_and_all_of_them_can_be_erased
     erasure = vault.erase(DPO, REASON, ALICE)
     assert len(json.loads(erasure.record)["destroyed"]) == RECORDS_PER_SUBJECT_MAX
     assert put(vault, {}).version == RECORDS_PER_SUBJECT_MAX + 1
+
+
+@pytest.mark.parametrize("entry", VECTORS, ids=lambda one: str(one["commitment"])[:8])
+def test_commitments_are_those_of_the_vectors(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, entry: dict[str, str]
+) -> None:
+    monkeypatch.setattr("apps.vault.keyring.draw_bytes", lambda _: bytes.fromhex(entry["salt"]))
+    stored = put(vault, parse_record(entry["data"].encode()))
+    assert stored.commitment.hex() == entry["commitment"]
 
 
 # --- requests that are made twice
