@@ -29,6 +29,10 @@ class StorageFault(VaultError):
     """The database refused: a full or failing disk, or damage."""
 
 
+class Busy(VaultError):
+    """Another program is sending the vault's calls."""
+
+
 class UnknownRecord(VaultError):
     """There is no such record."""
 

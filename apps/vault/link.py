@@ -47,24 +47,29 @@ class ChainLink:
         """`executor` runs what waits for the disk."""
         self._vault = vault
         self._chain = chain
-        self._sender = Sender(chain, signer)
+        self._signer = signer
         self._executor = executor
 
     async def deliver(self) -> int:
-        """Bring all calls that wait to their end; return how many took effect. Raises WrongChain, and what
-        the client library raises when the node answers nonsense."""
-        await self._run(partial(self._vault.bind_chain, self._chain.genesis))
-        waiting = await self._run(self._pending)
-        delivered = 0
-        for one in sorted(waiting, key=lambda one: one.state != "signed"):
-            delivered += await self._deliver_one(one)
-        return delivered
+        """Bring all calls that wait to their end; return how many took effect. Raises WrongChain, Busy where
+        another program is at it, and what the client library raises when the node answers nonsense."""
+        with self._vault.delivering():
+            await self._run(partial(self._vault.bind_chain, self._chain.genesis))
+            waiting = await self._run(self._pending)
+            sender = Sender(self._chain, self._signer)  # asks for the account's nonce anew
+            delivered = 0
+            for one in sorted(waiting, key=lambda one: one.state != "signed"):
+                delivered += await self._deliver_one(one, sender)
+            return delivered
 
     # --- one call
 
-    async def _deliver_one(self, one: Submission) -> bool:
+    async def _deliver_one(self, one: Submission, sender: Sender) -> bool:
+        if one.state == "signed" and one.signer != sender.account:
+            log.error("signed_by_another", submission=one.id)  # only its own account's nonce tells its fate
+            return False
         try:
-            outcome = await self._send(one)
+            outcome = await self._send(one, sender)
         except (Expired, Superseded) as error:
             await self._change(partial(self._vault.outbox.mark_lapsed, one.id, type(error).__name__))
             return False
@@ -79,14 +84,14 @@ class ChainLink:
         log.info("call_finalized", call=one.call, submission=one.id, number=outcome.block.number)
         return True
 
-    async def _send(self, one: Submission) -> Outcome:
+    async def _send(self, one: Submission, sender: Sender) -> Outcome:
         if one.state == "signed" and one.signed is not None:
-            return await self._sender.resume(one.signed)
+            return await sender.resume(one.signed)
 
         async def note(signed: Signed) -> None:
-            await self._change(partial(self._vault.outbox.mark_signed, one.id, signed))
+            await self._change(partial(self._vault.outbox.mark_signed, one.id, sender.account, signed))
 
-        return await self._sender.send(self._make_call(one), note=note)
+        return await sender.send(self._make_call(one), note=note)
 
     def _make_call(self, one: Submission) -> Encoded:
         call = CALLS[one.call]

@@ -22,8 +22,8 @@ from runtime.primitives.types import AccountId, Hash
 ATTEMPTS_MAX: Final = 3
 """Transactions that are made of a call whose era passes without it."""
 _COLUMNS: Final = (
-    "s.id, s.subject, s.call, s.arguments, s.state, s.attempts, s.extrinsic, s.nonce, s.born, s.dies,"
-    " s.failure, coalesce(s.tombstone, r.commitment)"
+    "s.id, s.subject, s.call, s.arguments, s.state, s.attempts, s.signer, s.extrinsic, s.nonce, s.born,"
+    " s.dies, s.failure, coalesce(s.tombstone, r.commitment)"
 )
 _FROM: Final = (
     " FROM submission s LEFT JOIN record r"
@@ -32,13 +32,15 @@ _FROM: Final = (
 
 
 class Submission(NamedTuple):
-    """A call under way; `signed` from when it is signed, `failure` says why it will not take effect."""
+    """A call under way; `signed` from when it is signed, by the account `signer`; `failure` says why it will
+    not take effect."""
 
     id: int
     call: str
     facts: Facts
     state: str
     attempts: int
+    signer: bytes | None
     signed: Signed | None
     failure: str | None
 
@@ -93,12 +95,12 @@ class Outbox:
         rows = self._database.execute("SELECT state, count(*) FROM submission GROUP BY state ORDER BY state")
         return dict(rows.fetchall())
 
-    def mark_signed(self, submission: int, signed: Signed) -> None:
+    def mark_signed(self, submission: int, signer: bytes, signed: Signed) -> None:
         """Note the transaction that a call is sent as."""
         self._database.execute(
-            "UPDATE submission SET state = 'signed', attempts = attempts + 1, extrinsic = ?, nonce = ?,"
-            " born = ?, dies = ? WHERE id = ?",
-            (signed.extrinsic, signed.nonce, signed.born, signed.dies, submission),
+            "UPDATE submission SET state = 'signed', attempts = attempts + 1, signer = ?, extrinsic = ?,"
+            " nonce = ?, born = ?, dies = ? WHERE id = ?",
+            (signer, signed.extrinsic, signed.nonce, signed.born, signed.dies, submission),
         )
 
     def mark_lapsed(self, submission: int, why: str) -> None:
@@ -156,18 +158,28 @@ class Outbox:
 
 
 def _submission(*row: object) -> Submission:
-    number, subject, call, arguments, state, attempts, extrinsic, nonce, born, dies, failure, commitment = row
+    number, subject, call, arguments, state, attempts, signer, *sent, failure, commitment = row
     assert isinstance(number, int)
     assert isinstance(subject, bytes)
     assert isinstance(arguments, str)
     assert isinstance(attempts, int)
-    signed = None
-    if isinstance(extrinsic, bytes):
-        assert isinstance(nonce, int)
-        assert isinstance(born, int)
-        assert isinstance(dies, int)
-        signed = Signed(extrinsic, Hash(blake2_256(extrinsic)), nonce, born, dies)
     facts = Facts(subject, commitment if isinstance(commitment, bytes) else b"", json.loads(arguments))
     return Submission(
-        number, str(call), facts, str(state), attempts, signed, None if failure is None else str(failure)
+        number,
+        str(call),
+        facts,
+        str(state),
+        attempts,
+        signer if isinstance(signer, bytes) else None,
+        _signed(*sent),
+        None if failure is None else str(failure),
     )
+
+
+def _signed(extrinsic: object, nonce: object, born: object, dies: object) -> Signed | None:
+    if not isinstance(extrinsic, bytes):
+        return None
+    assert isinstance(nonce, int)
+    assert isinstance(born, int)
+    assert isinstance(dies, int)
+    return Signed(extrinsic, Hash(blake2_256(extrinsic)), nonce, born, dies)

@@ -34,10 +34,6 @@ class Rates:
             self._buckets.popitem(last=False)
         return True
 
-    def is_empty(self, name: str) -> bool:
-        """Tell whether nothing can be taken."""
-        return self._left(name) < 1
-
     def _left(self, name: str) -> float:
         now = self._clock.monotonic()
         left, since = self._buckets.get(name, (float(self._burst), now))

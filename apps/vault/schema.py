@@ -35,6 +35,7 @@ RECORDS: Final = (
             arguments TEXT NOT NULL,
             state TEXT NOT NULL CHECK (state IN ('queued', 'signed', 'done', 'failed')),
             attempts INTEGER NOT NULL DEFAULT 0,
+            signer BLOB,
             extrinsic BLOB,
             nonce INTEGER,
             born INTEGER,

@@ -32,6 +32,7 @@ from apps.vault.database import FILE_MODE, Database, sync_file, translated
 from apps.vault.errors import (
     AlreadyAVault,
     BadInput,
+    Busy,
     Conflict,
     Damaged,
     Erased,
@@ -55,6 +56,7 @@ from runtime.primitives.types import AccountId, Hash
 RECORDS_NAME: Final = "records.db"
 KEYS_NAME: Final = "keys.db"
 LOCK_NAME: Final = "lock"
+DELIVERY_NAME: Final = "delivery"
 FOLDER_MODE: Final = 0o700
 RECORDS_PER_SUBJECT_MAX: Final = 400
 """Records of one subject that are not erased: a tombstone names them all within `RECORD_BYTES_MAX`."""
@@ -370,6 +372,19 @@ class Vault:
             if known not in {None, genesis}:
                 raise WrongChain(f"this vault writes to the chain of 0x{known.hex() if known else ''}")
             self._records.execute("UPDATE vault SET genesis = ?", (genesis,))
+
+    @contextmanager
+    def delivering(self) -> Iterator[None]:
+        """Be the one program that sends calls; Busy where another one is."""
+        descriptor = os.open(self.folder / DELIVERY_NAME, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Busy("another program is sending the calls of this vault, these too") from error
+            yield
+        finally:
+            os.close(descriptor)
 
     # --- turns, and finishing what was begun
 

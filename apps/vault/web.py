@@ -137,13 +137,11 @@ class VaultService:
         return answer
 
     async def _recognise(self, request: web.Request) -> Actor:
-        peer = request.remote or "?"
-        if self._failures.is_empty(peer):
-            raise web.HTTPTooManyRequests(reason="too many wrong tokens")
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         actor = await self._run(partial(self._find_officer, token)) if scheme == "Bearer" else None
         if actor is None:
-            self._failures.take(peer)
+            if not self._failures.take(request.remote or "?"):
+                raise web.HTTPTooManyRequests(reason="too many wrong tokens")
             raise web.HTTPUnauthorized(reason="a token of an officer is needed")
         if not self._requests.take(actor.name):
             raise web.HTTPTooManyRequests(reason="too many requests")

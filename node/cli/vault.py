@@ -22,7 +22,7 @@ import orjson
 from apps.chain.client import Chain
 from apps.clock import SystemClock
 from apps.vault.calls import CALLS, Wish, parse_wish
-from apps.vault.errors import BadExport, VaultError
+from apps.vault.errors import BadExport, Busy, VaultError
 from apps.vault.export import DOCUMENT_BYTES_MAX, Checked, check_export
 from apps.vault.link import ChainLink
 from apps.vault.obligations import Nearness, Obligation, list_obligations
@@ -58,6 +58,7 @@ from node.keystore.files import write_private_file
 from node.telemetry.levels import LogFilter, parse_filters
 from node.telemetry.logs import LogStyle, configure_logs
 from pallets.compliance.commitment import RECORD_BYTES_MAX
+from runtime.primitives.crypto import Keypair
 
 PORT_DEFAULT: Final = 9950
 MAINTENANCE: Final = Reason(Purpose.MAINTENANCE)
@@ -112,9 +113,8 @@ def init(*, folder: Path, master_key_file: Path | None, passphrase_file: Path | 
 def put(*, subject: str, kind: str, file: str, **values: Any) -> None:
     """Keep a record of an account.
 
-    The record is the JSON object in FILE.
-    With --call the commitment goes to the chain: at once with --chain and --signer-file, otherwise when the
-    service or `loam vault deliver` reaches it.
+    The record is the JSON object in FILE. With --call the commitment goes to the chain: at once with --chain
+    and --signer-file, otherwise when the service or `loam vault deliver` reaches it.
     """
     record = parse_record(read_input(file, 2 * RECORD_BYTES_MAX))
     wish = _read_wish(values)
@@ -283,8 +283,8 @@ def deliver(*, retry: int | None, **values: Any) -> None:
 def due(*, chain: str, as_json: bool, check: bool) -> int:
     """List what is owed, and until when.
 
-    To data subjects and regulators, the most urgent first. Access 30 days, erasure 90 days, breach 72 hours; near are 7 days, 14 days and 24 hours. The chain's
-    clock counts.
+    To data subjects and regulators, the most urgent first: access within 30 days, erasure within 90, notice
+    of a breach within 72 hours. Near is what has 7 days left, 14 days, 24 hours. The chain's clock counts.
     """
     found = asyncio.run(_list_due(chain))
     if as_json:
@@ -329,7 +329,9 @@ def serve_vault(*, host: str, port: int, behind_proxy: bool, log_format: str, **
 @vault_options
 def show_log(*, first: int, count: int, restricted: bool, **values: Any) -> None:
     """Show who did what, when and why."""
-    with open_vault(values) as opened, opened.reading():
+    with open_vault(values) as opened, opened.work():
+        if restricted:
+            opened.note_keys(custodian(), MAINTENANCE, "restricted entries read")
         for entry in opened.log.entries(first, count, restricted=restricted):
             click.echo(orjson.dumps(entry))
 
@@ -438,11 +440,15 @@ def _deliver_if_told(opened: Vault, values: dict[str, Any]) -> None:
     """Send what waits where a node and an account are named, and say how much took effect."""
     signer = read_signer(values)
     if values["chain"] and signer is not None:
-        delivered = asyncio.run(_deliver(opened, values["chain"], signer))
-        click.echo(f"{delivered} calls took effect.", err=True)
+        try:
+            delivered = asyncio.run(_deliver(opened, values["chain"], signer))
+        except Busy as error:  # the service, as a rule
+            click.echo(f"{error}.", err=True)
+        else:
+            click.echo(f"{delivered} calls took effect.", err=True)
 
 
-async def _deliver(opened: Vault, url: str, signer: Any) -> int:
+async def _deliver(opened: Vault, url: str, signer: Keypair) -> int:
     with ThreadPoolExecutor(1) as executor:
         async with Chain.connect(url) as chain:
             return await ChainLink(opened, chain, signer, executor).deliver()

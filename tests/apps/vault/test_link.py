@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from apps.chain.errors import ClientError
 from apps.vault.calls import parse_wish
-from apps.vault.errors import WrongChain
+from apps.vault.errors import Busy, WrongChain
 from apps.vault.link import ChainLink
 from apps.vault.obligations import Nearness, Obligation
 from apps.vault.outbox import ATTEMPTS_MAX
@@ -21,7 +21,7 @@ from apps.vault.vault import Vault
 from runtime.primitives.types import Hash
 from tests.apps.chain.fake_node import until
 from tests.apps.chain.ledger import Ledger, connected_to
-from tests.apps.vault.making import ALICE, DPO, KNOWS, REASON, SOMCHAI, make_vault
+from tests.apps.vault.making import ALICE, DPO, KNOWS, REASON, SOMCHAI, make_vault, open_vault
 from tests.support.chain import keypair
 
 pytestmark = pytest.mark.net
@@ -52,6 +52,15 @@ def states(vault: Vault) -> dict[str, int]:
         return vault.outbox.count()
 
 
+async def end_while_sending(vault: Vault, ledger: Ledger) -> None:
+    """Let a program end that has submitted a call and heard nothing more of it."""
+    async with linked(vault, ledger) as link:
+        sending = asyncio.gather(link.deliver())
+        await until(lambda: bool(ledger.submitted))
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
 async def test_calls_are_sent_in_the_order_in_which_they_were_queued(vault: Vault) -> None:
     put(vault)
     vault.submit(KNOWS, REASON, ALICE, ATTEST)
@@ -76,11 +85,7 @@ async def test_a_call_without_a_proof_is_done_all_the_same(vault: Vault) -> None
 async def test_a_process_that_ended_while_sending_sends_the_same_bytes_again(vault: Vault) -> None:
     put(vault)
     ledger = Ledger("hold")
-    async with linked(vault, ledger) as link:
-        sending = asyncio.ensure_future(link.deliver())  # noqa: TID251  # cancelled below
-        await until(lambda: bool(ledger.submitted))
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+    await end_while_sending(vault, ledger)
     assert states(vault) == {"signed": 1}
     ledger.script.clear()
     async with linked(vault, ledger) as link:
@@ -93,11 +98,7 @@ async def test_what_came_in_before_the_process_ended_is_found_and_not_sent_anew(
     put(vault)
     vault.submit(KNOWS, REASON, ALICE, ATTEST)
     ledger = Ledger("hold")
-    async with linked(vault, ledger) as link:
-        sending = asyncio.ensure_future(link.deliver())  # noqa: TID251  # cancelled below
-        await until(lambda: bool(ledger.submitted))
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+    await end_while_sending(vault, ledger)
     ledger.add(ledger.submitted[0])
     ledger.script.extend([1013])
     async with linked(vault, ledger) as link:
@@ -110,12 +111,13 @@ async def test_a_call_that_the_chain_refuses_has_failed_with_its_reason(vault: V
     put(vault)
     ledger = Ledger("hold")
     async with linked(vault, ledger) as link:
-        sending = asyncio.ensure_future(link.deliver())  # noqa: TID251  # awaited below
+        sending = asyncio.gather(link.deliver())
         await until(lambda: bool(ledger.submitted))
         ledger.failing.update(ledger.submitted)
         ledger.add(ledger.submitted[0])
         await ledger.say({"finalized": ledger.on_getFinalizedHead()})
-        assert await sending == 0
+        (delivered,) = await sending
+        assert delivered == 0
     (failed,) = vault.outbox.failed()
     assert failed.failure == "Balances.InsufficientBalance"
     with vault.work():
@@ -158,6 +160,27 @@ async def test_another_chain_gets_nothing(vault: Vault) -> None:
         with pytest.raises(WrongChain):
             await link.deliver()
     assert ledger.submitted == []
+
+
+async def test_only_one_program_sends(vault: Vault) -> None:
+    put(vault)
+    ledger = Ledger()
+    async with linked(vault, ledger) as link:
+        with open_vault(vault.folder) as other, other.delivering(), pytest.raises(Busy):
+            await link.deliver()
+        assert ledger.submitted == []
+        assert await link.deliver() == 1
+
+
+async def test_what_another_account_has_signed_is_left_to_it(vault: Vault) -> None:
+    put(vault)
+    ledger = Ledger("hold")
+    await end_while_sending(vault, ledger)
+    with ThreadPoolExecutor(1) as executor:
+        async with connected_to(ledger) as chain:
+            assert await ChainLink(vault, chain, keypair("//Bob"), executor).deliver() == 0
+    assert states(vault) == {"signed": 1}
+    assert len(ledger.submitted) == 1
 
 
 async def test_an_erasure_is_confirmed_with_the_vaults_signature(vault: Vault) -> None:

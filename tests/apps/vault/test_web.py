@@ -332,9 +332,9 @@ async def test_an_officer_asks_so_often_and_not_more(site: Site) -> None:
 async def test_who_tries_tokens_is_soon_not_listened_to(site: Site) -> None:
     statuses = [(await site.ask("GET", "/v1/status", None)).status for _ in range(FAILURES_BURST + 1)]
     assert statuses == [401] * FAILURES_BURST + [429]
-    assert (await site.ask("GET", "/v1/status")).status == 429
+    assert (await site.ask("GET", "/v1/status")).status == 200  # behind a proxy all have one address
     site.clock.advance(60_000)
-    assert (await site.ask("GET", "/v1/status")).status == 200
+    assert (await site.ask("GET", "/v1/status", None)).status == 401
 
 
 def test_buckets_are_bounded_and_fill_up_again() -> None:
