@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 from apps.vault.errors import BadExport
 from apps.vault.keyring import Erasure
 from apps.vault.outbox import Anchor
-from apps.vault.vault import Opened
+from apps.vault.records import Opened
 from pallets.compliance.commitment import encode_canonical, verify_commitment
 from runtime.primitives.block import decode_header, hash_header
 from runtime.primitives.crypto import Scheme, verify

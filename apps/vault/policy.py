@@ -19,7 +19,7 @@ from runtime.primitives.types import AccountId
 
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9._/#-]{0,32}")
 _NAME: Final = re.compile(r"[a-z][a-z0-9._-]{0,31}")
-_HEX_ACCOUNT: Final = re.compile(r"0x[0-9a-f]{64}")
+_HEX_32: Final = re.compile(r"0x[0-9a-f]{64}")
 VERSION_MAX: Final = 2**32 - 1
 
 T = TypeVar("T", bound=StrEnum)
@@ -132,7 +132,7 @@ _RIGHTS: Final[Mapping[Action, Mapping[Role, frozenset[Kind]]]] = MappingProxyTy
         Action.SUBMIT: _READS,
         Action.LIST: {**_READS, Role.AUDITOR: OPEN},
         Action.EXPORT: _PRIVACY,
-        Action.ERASE: _PRIVACY,
+        Action.ERASE: {**_PRIVACY, Role.CASES: frozenset({Kind.CASE})},
         Action.LOG: _WATCH,
         Action.DUE: _WATCH,
         Action.STATUS: dict.fromkeys(Role, OPEN),
@@ -155,12 +155,19 @@ def ensure_allowed(actor: Actor, action: Action, kind: Kind | None = None) -> No
 
 def parse_subject(text: str) -> AccountId:
     """Return the account of an SS58 address or of hex after `0x`, lower case; BadInput."""
-    if _HEX_ACCOUNT.fullmatch(text):
+    if _HEX_32.fullmatch(text):
         return AccountId(bytes.fromhex(text[2:]))
     try:
         return decode_address(text).account_id
     except (Ss58Error, ValueError) as error:
         raise BadInput("a subject is an SS58 address, or 0x and 64 hex digits") from error
+
+
+def parse_commitment(text: str) -> bytes:
+    """Return the 32 bytes of hex after `0x`, lower case; BadInput."""
+    if not _HEX_32.fullmatch(text):
+        raise BadInput("a commitment is 0x and 64 hex digits")
+    return bytes.fromhex(text[2:])
 
 
 def parse_choice(text: str, choices: type[T], what: str) -> T:

@@ -23,7 +23,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self, cast
+from typing import Any, Final, Self
 
 from apps.clock import WallClock
 from apps.vault.access_log import Access, AccessLog, Head
@@ -47,6 +47,7 @@ from apps.vault.keyring import ID_BYTES, Erasure, Keyring, MasterSecret, describ
 from apps.vault.officers import Officers
 from apps.vault.outbox import Outbox
 from apps.vault.policy import Action, Actor, Kind, Place, Reason, ensure_allowed, kinds_for
+from apps.vault.records import Listed, Opened, RecordTable, Sealed, Stored
 from apps.vault.schema import KEYS, RECORDS
 from apps.vault.sealing import draw_bytes, open_sealed, seal
 from pallets.compliance.commitment import SALT_BYTES, compute_commitment, encode_canonical
@@ -58,36 +59,10 @@ KEYS_NAME: Final = "keys.db"
 LOCK_NAME: Final = "lock"
 DELIVERY_NAME: Final = "delivery"
 FOLDER_MODE: Final = 0o700
+ALL_BUT_CASES: Final = Kind.IDENTITY
+"""Who may erase an identity may erase all of a subject but cases."""
 RECORDS_PER_SUBJECT_MAX: Final = 400
 """Records of one subject that are not erased: a tombstone names them all within `RECORD_BYTES_MAX`."""
-
-
-class Stored(NamedTuple):
-    """What everybody may know of a record that was put."""
-
-    version: int
-    commitment: bytes
-    is_new: bool
-
-
-class Opened(NamedTuple):
-    """A record in plain text, with what its commitment is checked by."""
-
-    place: Place
-    created_ms: int
-    record: bytes
-    salt: bytes
-    commitment: bytes
-
-
-class Listed(NamedTuple):
-    """What is known of a record without opening it."""
-
-    place: Place
-    created_ms: int
-    officer: str
-    commitment: bytes
-    tombstone: bytes | None
 
 
 class Vault:
@@ -111,6 +86,7 @@ class Vault:
                 self.log = AccessLog(self._records, self._keyring.log_key)
                 self.officers = Officers(self._records)
                 self.outbox = Outbox(self._records)
+                self._table = RecordTable(self._records)
                 self._ensure_one_vault()
                 self._remove_destroyed()
                 self._finish()
@@ -134,6 +110,8 @@ class Vault:
         with translated(), records.transaction():
             records.execute("INSERT INTO vault VALUES (1, ?, NULL)", (vault,))
         records.close()
+        for name in (KEYS_NAME, RECORDS_NAME):
+            sync_file(folder / name)
 
     def __enter__(self) -> Self:
         return self
@@ -172,19 +150,18 @@ class Vault:
                 _ensure_may_call(actor, wish, kind)
             data = encode_canonical(record)
             name = None if request is None else blake2_256(f"{actor.name}\0{request}".encode())
-            found = self._find_request(name)
+            found = None if name is None else self._table.with_request(name)
             if found is not None:
                 return self._repeat(found, subject, kind, data)
-            if sum(one.tombstone is None for one in self._listed(subject)) >= RECORDS_PER_SUBJECT_MAX:
+            if sum(one.is_live for one in self._table.of(subject)) >= RECORDS_PER_SUBJECT_MAX:
                 raise BadInput(f"a subject has at most {RECORDS_PER_SUBJECT_MAX} records")
-            place = Place(subject, kind, self._last_version(subject, kind) + 1)
+            place = Place(subject, kind, self._next_version(subject, kind))
             key = self._keyring.add_pending(place)
             commitment = compute_commitment(key.salt, data)
             sealed = seal(key.key, data, describe_place(b"recorded", place))
             now = self._clock.now_ms()
             with self._records.transaction():
-                values = (*place, now, actor.name, name, commitment, sealed, None)
-                self._records.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+                self._table.add(place, actor.name, name, Sealed(now, commitment, sealed))
                 self.log.append(Access(actor, Action.PUT, reason, "ok", *place), now)
                 if wish is not None:
                     self.outbox.add(subject, place, wish)
@@ -196,7 +173,7 @@ class Vault:
         with self._held():
             self._ensure_allowed(actor, Action.SHOW, reason, place.subject, place.kind, place.version)
             try:
-                self._find(place)
+                self._table.get(place)
             except (UnknownRecord, Erased) as error:
                 outcome: VaultError | None = error
             else:
@@ -215,16 +192,30 @@ class Vault:
             with self._records.transaction():
                 self._note(Access(actor, Action.LIST, reason, "ok", subject))
             allowed = kinds_for(actor, Action.LIST)
-            return [one for one in self._listed(subject) if one.place.kind in allowed]
+            return [one for one in self._table.of(subject) if one.place.kind in allowed]
+
+    def find(self, actor: Actor, reason: Reason, commitment: bytes) -> Listed:
+        """Return whose record a commitment is to; UnknownRecord also for what the officer may not know of."""
+        with self._held():
+            self._ensure_allowed(actor, Action.LIST, reason)
+            found = self._table.with_commitment(commitment)
+            if found is not None and found.place.kind not in kinds_for(actor, Action.LIST):
+                found = None
+            outcome, subject = ("UnknownRecord", None) if found is None else ("ok", found.place.subject)
+            with self._records.transaction():
+                self._note(Access(actor, Action.LIST, reason, outcome, subject))
+            if found is None:
+                raise UnknownRecord("there is no record with this commitment")
+            return found
 
     def export(self, actor: Actor, reason: Reason, subject: AccountId) -> tuple[list[Opened], list[Erasure]]:
-        """Return all that is kept of a subject and of its erasures, cases against money laundering apart."""
+        """Return what is kept of a subject and of its erasures, without cases against money laundering."""
         with self._held():
             self._ensure_allowed(actor, Action.EXPORT, reason, subject)
             with self._records.transaction():
                 self._note(Access(actor, Action.EXPORT, reason, "ok", subject))
-            kept = [one.place for one in self._listed(subject) if _is_erasable(one)]
-            return [self._open(place) for place in kept], self._keyring.erasures_of(subject)
+            kept = [self._open(one.place) for one in self._table.of(subject) if _is_erasable(one)]
+            return kept, [one for one in self._keyring.erasures_of(subject) if not _names_a_case(one)]
 
     def submit(
         self, actor: Actor, reason: Reason, subject: AccountId, wish: Wish, place: Place | None = None
@@ -235,7 +226,7 @@ class Vault:
             self._ensure_allowed(actor, Action.SUBMIT, reason, subject, kind)
             _ensure_may_call(actor, wish, kind)
             if place is not None:
-                self._find(place)
+                self._table.get(place)
             with self._records.transaction():
                 self._note(Access(actor, Action.SUBMIT, reason, "ok", subject, kind))
                 return self.outbox.add(subject, place, wish)
@@ -250,21 +241,25 @@ class Vault:
         did the first. NothingToErase without a request.
         """
         with self._held():
-            self._ensure_allowed(actor, Action.ERASE, reason, subject)
-            done = [one for one in self._keyring.erasures_of(subject) if one.request == request is not None]
-            if done:
-                return done[0]
-            kept = [one for one in self._listed(subject) if _is_erasable(one)]
+            self._ensure_allowed(actor, Action.ERASE, reason, subject, ALL_BUT_CASES)
+            for one in self._keyring.erasures_of(subject):
+                if request is not None and one.request == request:
+                    return one
+            kept = [one for one in self._table.of(subject) if _is_erasable(one)]
             if not kept and request is None:
                 raise NothingToErase("the vault keeps nothing of this subject that may be erased")
-            with self._records.transaction():
-                self._note(Access(actor, Action.ERASE, reason, "begun", subject))
-            erasure = self._describe_erasure(subject, request, kept)
-            self._keyring.destroy(erasure, [one.place for one in kept])
-            self._finish()
-            with self._records.transaction():
-                self._note(Access(actor, Action.ERASE, reason, "ok", subject))
-            return erasure
+            return self._erase(Access(actor, Action.ERASE, reason, "begun", subject), subject, request, kept)
+
+    def erase_one(self, actor: Actor, reason: Reason, place: Place) -> Erasure:
+        """Destroy key and salt of one record, such as when it was kept for long enough; NotAllowed,
+        UnknownRecord, Erased."""
+        with self._held():
+            self._ensure_allowed(actor, Action.ERASE, reason, *place)
+            self._table.get(place)
+            kept = [one for one in self._table.of(place.subject) if one.place == place]
+            return self._erase(
+                Access(actor, Action.ERASE, reason, "begun", *place), place.subject, None, kept
+            )
 
     def sign_erasure(self, message: bytes) -> bytes:
         """Return the vault's ed25519 signature, which the chain checks by its `VaultKey`."""
@@ -281,14 +276,13 @@ class Vault:
         """Return numbers about the vault, none about a subject."""
         with self._held():
             ensure_allowed(actor, Action.STATUS)
-            count = "SELECT count(*) FROM record WHERE tombstone IS {} NULL"
             head = self.log.head()
             return {
                 "vault": f"0x{self._keyring.vault.hex()}",
                 "vaultKey": f"0x{self.public.hex()}",
                 "genesis": None if (genesis := self.genesis()) is None else f"0x{genesis.hex()}",
-                "records": self._records.execute(count.format("")).fetchone()[0],
-                "erased": self._records.execute(count.format("NOT")).fetchone()[0],
+                "records": len(self._table.live()),
+                "erased": self._table.count_erased(),
                 "withoutKey": len(self._without_key()),
                 "keysWithoutRecord": self._count_idle_keys(),
                 "calls": self.outbox.count(),
@@ -307,10 +301,8 @@ class Vault:
                     raise Damaged(f"{database.path.name}: {found}")
             if lost := self._without_key():
                 raise Damaged(f"{len(lost)} records have lost their keys")
-            for row in self._records.execute(
-                "SELECT subject, kind, version FROM record WHERE tombstone IS NULL"
-            ).fetchall():
-                self._open(Place(AccountId(row[0]), Kind(row[1]), row[2]))
+            for place in self._table.live():
+                self._open(place)
             return self.log.check()
 
     def rotate_master_key(self, actor: Actor, reason: Reason, secret: MasterSecret) -> int:
@@ -406,7 +398,7 @@ class Vault:
     def _finish(self) -> None:
         """Finish puts and erasures that were begun; nothing to do as a rule."""
         for place in self._keyring.places(pending=True):
-            if self._exists(place):
+            if self._table.exists(place):
                 self._keyring.keep(place)
             else:
                 self._keyring.drop(place)
@@ -429,12 +421,7 @@ class Vault:
         found = False
         with self._records.transaction():
             for place, tombstone in self._keyring.destroyed():
-                changed = self._records.execute(
-                    "UPDATE record SET sealed = NULL, tombstone = ?"
-                    " WHERE subject = ? AND kind = ? AND version = ? AND tombstone IS NULL",
-                    (tombstone, *place),
-                )
-                found = found or changed.rowcount > 0
+                found = self._table.remove(place, tombstone) or found
             self.outbox.drop_erased()
         if found:
             self._records.scrub()
@@ -446,12 +433,22 @@ class Vault:
 
     # --- leaves of the above
 
+    def _erase(self, begun: Access, subject: AccountId, request: int | None, kept: list[Listed]) -> Erasure:
+        with self._records.transaction():
+            self._note(begun)
+        erasure = self._describe_erasure(subject, request, kept)
+        self._keyring.destroy(erasure, [one.place for one in kept])
+        self._finish()
+        with self._records.transaction():
+            self._note(begun._replace(outcome="ok"))
+        return erasure
+
     def _ensure_allowed(
         self,
         actor: Actor,
         action: Action,
         reason: Reason,
-        subject: AccountId,
+        subject: AccountId | None = None,
         kind: Kind | None = None,
         version: int | None = None,
     ) -> None:
@@ -465,27 +462,8 @@ class Vault:
     def _note(self, access: Access) -> None:
         self.log.append(access, self._clock.now_ms())
 
-    def _exists(self, place: Place) -> bool:
-        row = self._records.execute(
-            "SELECT 1 FROM record WHERE subject = ? AND kind = ? AND version = ?", place
-        ).fetchone()
-        return row is not None
-
-    def _find(self, place: Place) -> tuple[int, bytes, bytes]:
-        """Return time, commitment and ciphertext of a record."""
-        found = self._records.execute(
-            "SELECT created_ms, commitment, sealed, tombstone FROM record"
-            " WHERE subject = ? AND kind = ? AND version = ?",
-            place,
-        ).fetchone()
-        if found is None:
-            raise UnknownRecord("there is no such record")
-        if found[3] is not None:
-            raise Erased(found[3])
-        return cast("tuple[int, bytes, bytes]", found[:3])
-
     def _open(self, place: Place) -> Opened:
-        created_ms, commitment, sealed = self._find(place)
+        created_ms, commitment, sealed = self._table.get(place)
         try:
             key = self._keyring.get(place)
         except UnknownRecord as error:
@@ -495,33 +473,11 @@ class Vault:
             raise Damaged("the record is not what was committed to")
         return Opened(place, created_ms, record, key.salt, commitment)
 
-    def _find_request(self, request: bytes | None) -> Place | None:
-        if request is None:
-            return None
-        found = self._records.execute(
-            "SELECT subject, kind, version FROM record WHERE request = ?", (request,)
-        ).fetchone()
-        return None if found is None else Place(AccountId(found[0]), Kind(found[1]), found[2])
-
     def _repeat(self, place: Place, subject: AccountId, kind: Kind, data: bytes) -> Stored:
         opened = self._open(place)
         if (place.subject, place.kind, opened.record) != (subject, kind, data):
             raise Conflict("this request was made before, with another record")
         return Stored(place.version, opened.commitment, is_new=False)
-
-    def _last_version(self, subject: AccountId, kind: Kind) -> int:
-        found = self._records.execute(
-            "SELECT max(version) FROM record WHERE subject = ? AND kind = ?", (subject, kind)
-        ).fetchone()[0]
-        return max(0 if found is None else found, self._keyring.last_version(subject, kind))
-
-    def _listed(self, subject: AccountId) -> list[Listed]:
-        rows = self._records.execute(
-            "SELECT kind, version, created_ms, officer, commitment, tombstone FROM record WHERE subject = ?"
-            " ORDER BY kind, version",
-            (subject,),
-        )
-        return [Listed(Place(subject, Kind(row[0]), row[1]), *row[2:]) for row in rows.fetchall()]
 
     def _describe_erasure(self, subject: AccountId, request: int | None, kept: list[Listed]) -> Erasure:
         about = {
@@ -540,14 +496,19 @@ class Vault:
         record, salt = encode_canonical(about), draw_bytes(SALT_BYTES)
         return Erasure(compute_commitment(salt, record), subject, request, record, salt)
 
+    def _next_version(self, subject: AccountId, kind: Kind) -> int:
+        return 1 + max(self._table.last_version(subject, kind), self._keyring.last_version(subject, kind))
+
     def _without_key(self) -> list[Place]:
-        rows = self._records.execute("SELECT subject, kind, version FROM record WHERE tombstone IS NULL")
         kept = set(self._keyring.places(pending=False))
-        found = [Place(AccountId(row[0]), Kind(row[1]), row[2]) for row in rows.fetchall()]
-        return [place for place in found if place not in kept]
+        return [place for place in self._table.live() if place not in kept]
 
     def _count_idle_keys(self) -> int:
-        return sum(not self._exists(place) for place in self._keyring.places(pending=False))
+        return sum(not self._table.exists(place) for place in self._keyring.places(pending=False))
+
+
+def _names_a_case(erasure: Erasure) -> bool:
+    return any(one["kind"] == Kind.CASE for one in json.loads(erasure.record)["destroyed"])
 
 
 def _is_erasable(listed: Listed) -> bool:
@@ -562,21 +523,3 @@ def _ensure_may_call(actor: Actor, wish: Wish, kind: Kind | None) -> None:
     if (kind is None) == bool(call.kinds) or (kind is not None and kind not in call.kinds):
         what = f"a record of the kind {' or '.join(sorted(call.kinds))}" if call.kinds else "no record"
         raise BadInput(f"{wish.call} commits to {what}")
-
-
-def parse_record(data: bytes) -> dict[str, Any]:
-    """Return the object of JSON bytes; BadInput for other JSON, keys that come twice, and what is no JSON."""
-    try:
-        value = json.loads(data.decode(), object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise BadInput("a record is a JSON object without a key that comes twice") from error
-    if not isinstance(value, dict):
-        raise BadInput("a record is a JSON object")
-    return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a key comes twice")
-    return made

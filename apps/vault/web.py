@@ -14,7 +14,8 @@ enforces. It keeps nothing, writes no request into a log, and an error says noth
 | `GET /v1/subjects/S/records/KIND/VERSION` | shows a record |
 | `POST /v1/subjects/S/calls` | queues `{"call": …, "arguments": …, "kind": …, "version": …}` |
 | `GET /v1/subjects/S/export` | the document with proofs |
-| `POST /v1/subjects/S/erase` | erases `{"request": N}` |
+| `POST /v1/subjects/S/erase` | erases `{"request": N}`, or one record: `{"kind": …, "version": …}` |
+| `GET /v1/commitments/C` | says whose record a commitment is to |
 
 All but the first take `Authorization: Bearer TOKEN`; those about a subject `Loam-Purpose` too and, if there
 is a matter with a number, `Loam-Reference`. To keep a record takes `Idempotency-Key`.
@@ -54,12 +55,14 @@ from apps.vault.policy import (
     Reason,
     ensure_allowed,
     parse_choice,
+    parse_commitment,
     parse_reason,
     parse_subject,
     parse_version,
 )
 from apps.vault.rates import Rates
-from apps.vault.vault import Vault, parse_record
+from apps.vault.records import Listed, parse_record
+from apps.vault.vault import Vault
 from pallets.compliance.commitment import RECORD_BYTES_MAX, CommitmentError, RecordTooLong
 from runtime.primitives.types import AccountId
 
@@ -112,6 +115,7 @@ class VaultService:
         made.router.add_get("/v1/status", self._status, allow_head=False)
         made.router.add_get("/v1/due", self._list_due, allow_head=False)
         made.router.add_get("/v1/log", self._log, allow_head=False)
+        made.router.add_get("/v1/commitments/{commitment}", self._find, allow_head=False)
         made.router.add_get(subject, self._list, allow_head=False)
         made.router.add_post(subject + "/records/{kind}", self._put)
         made.router.add_get(subject + "/records/{kind}/{version}", self._show, allow_head=False)
@@ -185,19 +189,12 @@ class VaultService:
     async def _list(self, request: web.Request) -> web.Response:
         subject, reason = _about(request)
         found = await self._run(partial(self._vault.listed, request[_ACTOR], reason, subject))
-        return _answer(
-            [
-                {
-                    "kind": str(one.place.kind),
-                    "version": one.place.version,
-                    "createdMs": one.created_ms,
-                    "officer": one.officer,
-                    "commitment": f"0x{one.commitment.hex()}",
-                    "tombstone": None if one.tombstone is None else f"0x{one.tombstone.hex()}",
-                }
-                for one in found
-            ]
-        )
+        return _answer([_describe(one) for one in found])
+
+    async def _find(self, request: web.Request) -> web.Response:
+        commitment = parse_commitment(request.match_info["commitment"])
+        found = await self._run(partial(self._vault.find, request[_ACTOR], _reason(request), commitment))
+        return _answer({"subject": f"0x{found.place.subject.hex()}", **_describe(found)})
 
     async def _put(self, request: web.Request) -> web.Response:
         subject, reason = _about(request)
@@ -233,12 +230,8 @@ class VaultService:
     async def _submit(self, request: web.Request) -> web.Response:
         subject, reason = _about(request)
         body = await _body(request, {"call", "arguments", "kind", "version"})
-        place = None
-        if "kind" in body or "version" in body:
-            kind = parse_choice(str(body.get("kind")), Kind, "a kind")
-            place = Place(subject, kind, parse_version(str(body.get("version"))))
-        submit = partial(self._vault.submit, request[_ACTOR], reason, subject, _wish(body), place)
-        number = await self._run(submit)
+        submit = partial(self._vault.submit, request[_ACTOR], reason, subject, _wish(body))
+        number = await self._run(partial(submit, _place(subject, body)))
         self._wake()
         return _answer({"submission": number}, 202)
 
@@ -249,11 +242,15 @@ class VaultService:
 
     async def _erase(self, request: web.Request) -> web.Response:
         subject, reason = _about(request)
-        body = await _body(request, {"request"})
-        number = body.get("request")
-        if number is not None and (type(number) is not int or not 0 <= number < 2**32):
-            raise BadInput("a request is the number that the chain gave it")
-        erasure = await self._run(partial(self._vault.erase, request[_ACTOR], reason, subject, number))
+        body = await _body(request, {"request", "kind", "version"})
+        number, place = body.get("request"), _place(subject, body)
+        if number is not None and (type(number) is not int or not 0 <= number < 2**32 or place):
+            raise BadInput("a request is the number that the chain gave it, and about all of a subject")
+        if place is None:
+            work = partial(self._vault.erase, request[_ACTOR], reason, subject, number)
+        else:
+            work = partial(self._vault.erase_one, request[_ACTOR], reason, place)
+        erasure = await self._run(work)
         self._wake()
         return _answer({"tombstone": f"0x{erasure.tombstone.hex()}", "record": json.loads(erasure.record)})
 
@@ -270,9 +267,29 @@ def export_subject(vault: Vault, actor: Actor, reason: Reason, subject: AccountI
 
 
 def _about(request: web.Request) -> tuple[AccountId, Reason]:
-    purpose = request.headers.get("Loam-Purpose", "")
-    reason = parse_reason(purpose, request.headers.get("Loam-Reference", ""))
-    return parse_subject(request.match_info["subject"]), reason
+    return parse_subject(request.match_info["subject"]), _reason(request)
+
+
+def _reason(request: web.Request) -> Reason:
+    return parse_reason(request.headers.get("Loam-Purpose", ""), request.headers.get("Loam-Reference", ""))
+
+
+def _place(subject: AccountId, body: dict[str, Any]) -> Place | None:
+    if "kind" not in body and "version" not in body:
+        return None
+    kind = parse_choice(str(body.get("kind")), Kind, "a kind")
+    return Place(subject, kind, parse_version(str(body.get("version"))))
+
+
+def _describe(one: Listed) -> dict[str, object]:
+    return {
+        "kind": str(one.place.kind),
+        "version": one.place.version,
+        "createdMs": one.created_ms,
+        "officer": one.officer,
+        "commitment": f"0x{one.commitment.hex()}",
+        "tombstone": None if one.tombstone is None else f"0x{one.tombstone.hex()}",
+    }
 
 
 def _kind(request: web.Request) -> Kind:

@@ -33,10 +33,12 @@ from apps.vault.policy import (
     Reason,
     Role,
     parse_choice,
+    parse_commitment,
     parse_subject,
 )
 from apps.vault.program import Settings, serve
-from apps.vault.vault import Vault, parse_record
+from apps.vault.records import parse_record
+from apps.vault.vault import Vault
 from apps.vault.web import export_subject
 from node.cli.vault_options import (
     chain_option,
@@ -59,6 +61,7 @@ from node.telemetry.levels import LogFilter, parse_filters
 from node.telemetry.logs import LogStyle, configure_logs
 from pallets.compliance.commitment import RECORD_BYTES_MAX
 from runtime.primitives.crypto import Keypair
+from runtime.primitives.types import AccountId
 
 PORT_DEFAULT: Final = 9950
 MAINTENANCE: Final = Reason(Purpose.MAINTENANCE)
@@ -153,9 +156,25 @@ def list_records(*, subject: str, **values: Any) -> None:
         click.echo(f"{one.place.kind:<9} {one.place.version:>4}  {when}  0x{one.commitment.hex()}{end}")
 
 
+@vault.command("find")
+@click.argument("commitment")
+@with_options(*reason_options)
+@vault_options
+def find(*, commitment: str, **values: Any) -> None:
+    """Find the record of a commitment.
+
+    Such as one that `loam vault due` names because it was kept for long enough.
+    """
+    with open_vault(values) as opened:
+        found = opened.find(custodian(), read_reason(values), parse_commitment(commitment))
+    click.echo(f"0x{found.place.subject.hex()} {found.place.kind} {found.place.version}")
+
+
 @vault.command("erase")
 @click.argument("subject")
 @click.option("--request", type=click.IntRange(0, 2**32 - 1), help="Number of the request on the chain.")
+@click.option("--kind", type=KINDS, help="Kind of the one record to erase.")
+@click.option("--version", type=click.IntRange(1), help="Version of that record.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_options(*reason_options)
 @on_chain
@@ -163,14 +182,22 @@ def list_records(*, subject: str, **values: Any) -> None:
 def erase(*, subject: str, request: int | None, yes: bool, **values: Any) -> None:
     """Erase an account's records for ever.
 
-    Their keys and salts are destroyed; cases against money laundering stay.
-    Backups of records keep ciphertexts that nothing opens. Backups of keys have to be destroyed too.
+    Their keys and salts are destroyed. Without --kind and --version it is all of them, but for cases against
+    money laundering. Backups of records keep ciphertexts that nothing opens; those of keys have to be
+    destroyed too.
     """
     account = parse_subject(subject)
+    place = _read_place(account, values)
+    if place is not None and request is not None:
+        raise UsageError("--request is about all of an account, --kind about one record")
     if not yes:
-        click.confirm(f"Erase all records of {subject} for ever?", abort=True, err=True)
+        what = "all records" if place is None else f"{place.kind} {place.version}"
+        click.confirm(f"Erase {what} of {subject} for ever?", abort=True, err=True)
     with open_vault(values) as opened:
-        done = opened.erase(custodian(), read_reason(values), account, request)
+        if place is None:
+            done = opened.erase(custodian(), read_reason(values), account, request)
+        else:
+            done = opened.erase_one(custodian(), read_reason(values), place)
         _show({"tombstone": f"0x{done.tombstone.hex()}", "record": orjson.loads(done.record)})
         _deliver_if_told(opened, values)
 
@@ -236,7 +263,7 @@ def verify(*, file: str, chain: str | None) -> int:
 @with_options(*reason_options, *call_options)
 @on_chain
 @vault_options
-def submit(*, subject: str, kind: str | None, version: int | None, **values: Any) -> None:
+def submit(*, subject: str, **values: Any) -> None:
     """Queue a call about an account.
 
     Such as attest_kyc, verify_dsr or start_retention.
@@ -244,12 +271,8 @@ def submit(*, subject: str, kind: str | None, version: int | None, **values: Any
     wish = _read_wish(values)
     if wish is None:
         raise UsageError("--call is missing")
-    if (kind is None) != (version is None):
-        raise UsageError("--kind and --version go together")
     account = parse_subject(subject)
-    place = None
-    if kind is not None and version is not None:
-        place = Place(account, parse_choice(kind, Kind, "a kind"), version)
+    place = _read_place(account, values)
     with open_vault(values) as opened:
         _show({"submission": opened.submit(custodian(), read_reason(values), account, wish, place)})
         _deliver_if_told(opened, values)
@@ -486,6 +509,13 @@ def _read_wish(values: dict[str, Any]) -> Wish | None:
     if any(not mark for _, mark, _ in pairs):
         raise UsageError("--argument: expected NAME=VALUE")
     return parse_wish(values["call"], {name: _parse_argument(value) for name, _, value in pairs})
+
+
+def _read_place(subject: AccountId, values: dict[str, Any]) -> Place | None:
+    kind, version = values["kind"], values["version"]
+    if (kind is None) != (version is None):
+        raise UsageError("--kind and --version go together")
+    return None if kind is None else Place(subject, parse_choice(kind, Kind, "a kind"), version)
 
 
 def _parse_argument(text: str) -> str | int | None:

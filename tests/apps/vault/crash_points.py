@@ -104,7 +104,7 @@ def main(folder: Path) -> None:
     with make_vault(start) as vault:
         vault.put(KNOWS, REASON, ALICE, Kind.IDENTITY, SOMCHAI)
         (wrapped,) = vault._keyring.database.execute("SELECT wrapped FROM key").fetchone()
-        traces = [wrapped, vault._find(BEFORE)[2]]
+        traces = [wrapped, vault._table.get(BEFORE).sealed]
     reached: dict[str, int] = {}
     for number in count():
         here = folder / f"{number}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.vault.errors import Damaged, Erased, NothingToErase
+from apps.vault.errors import Damaged, Erased, NotAllowed, NothingToErase, UnknownRecord
 from apps.vault.keyring import describe_place
 from apps.vault.policy import Kind, Place
 from apps.vault.sealing import SEALED_EXTRA, open_sealed
@@ -50,7 +50,7 @@ def traces(vault: Vault, place: Place) -> list[bytes]:
     (wrapped,) = vault._keyring.database.execute(
         "SELECT wrapped FROM key WHERE subject = ? AND kind = ? AND version = ?", place
     ).fetchone()
-    sealed = vault._find(place)[2]
+    sealed = vault._table.get(place).sealed
     return [key.key, key.salt, wrapped, sealed, encode_canonical(SOMCHAI)]
 
 
@@ -216,3 +216,50 @@ def test_what_a_disk_kept_of_old_pages_is_useless_after_a_rotation(tmp_path: Pat
     with pytest.raises(Damaged):
         open_sealed(OTHER.key, wrapped, place)
     assert open_sealed(SECRET.key, wrapped, place)  # so the old master key has to be destroyed
+
+
+# --- one record
+
+
+def test_one_record_is_erased_and_the_others_stay(tmp_path: Path) -> None:
+    with make_vault(tmp_path) as vault:
+        for number in range(3):
+            vault.put(KNOWS, REASON, ALICE, Kind.IDENTITY, {"n": number})
+        secrets = traces(vault, IDENTITY)
+        erasure = vault.erase_one(DPO, REASON, IDENTITY)
+        assert found_parts(read_all(tmp_path), secrets) == []
+        assert [one["version"] for one in json.loads(erasure.record)["destroyed"]] == [1]
+        assert [one.tombstone for one in vault.listed(DPO, REASON, ALICE)] == [erasure.tombstone, None, None]
+        with pytest.raises(Erased):
+            vault.erase_one(DPO, REASON, IDENTITY)
+        with pytest.raises(UnknownRecord):
+            vault.erase_one(DPO, REASON, Place(BOB, Kind.IDENTITY, 1))
+        assert vault.outbox.pending() == []
+
+
+def test_a_case_is_erased_by_its_officers_alone_and_nobody_else_hears_of_it(tmp_path: Path) -> None:
+    place = Place(ALICE, Kind.CASE, 1)
+    with make_vault(tmp_path) as vault:
+        vault.put(CASES, REASON, ALICE, Kind.CASE, {"a": 1})
+        vault.put(KNOWS, REASON, ALICE, Kind.IDENTITY, SOMCHAI)
+        for actor, wanted in ((DPO, place), (KNOWS, place), (CASES, IDENTITY), (KNOWS, IDENTITY)):
+            with pytest.raises(NotAllowed):
+                vault.erase_one(actor, REASON, wanted)
+        with pytest.raises(NotAllowed):
+            vault.erase(CASES, REASON, ALICE)
+        vault.erase_one(CASES, REASON, place)
+        records, erasures = vault.export(DPO, REASON, ALICE)
+        assert ([one.place for one in records], erasures) == ([IDENTITY], [])
+        text = json.dumps(vault.log.entries(1, 100))
+        assert '"case"' not in text
+
+
+def test_a_commitment_leads_to_its_record_for_those_who_may_know(tmp_path: Path) -> None:
+    with make_vault(tmp_path) as vault:
+        stored = vault.put(KNOWS, REASON, ALICE, Kind.IDENTITY, SOMCHAI)
+        case = vault.put(CASES, REASON, ALICE, Kind.CASE, {"a": 1})
+        assert vault.find(DPO, REASON, stored.commitment).place == IDENTITY
+        assert vault.find(CASES, REASON, case.commitment).place == Place(ALICE, Kind.CASE, 1)
+        for commitment in (case.commitment, bytes(32)):
+            with pytest.raises(UnknownRecord):
+                vault.find(DPO, REASON, commitment)

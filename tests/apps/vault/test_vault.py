@@ -29,8 +29,9 @@ from apps.vault.errors import (
 )
 from apps.vault.keyring import KeyFile, Passphrase
 from apps.vault.policy import Action, Actor, Kind, Place, Role, kinds_for
+from apps.vault.records import parse_record
 from apps.vault.schema import RECORDS
-from apps.vault.vault import RECORDS_PER_SUBJECT_MAX, Vault, parse_record
+from apps.vault.vault import RECORDS_PER_SUBJECT_MAX, Vault
 from pallets.compliance.commitment import (
     RECORD_BYTES_MAX,
     NotCanonical,

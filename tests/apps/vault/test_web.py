@@ -292,6 +292,36 @@ async def test_an_erasure_is_of_a_request_of_the_chain(site: Site, request_id: A
     assert site.vault.status(KNOWS)["erased"] == 0
 
 
+async def test_one_record_is_found_by_its_commitment_and_erased(site: Site) -> None:
+    await site.put()
+    stored = await site.put({"n": 2}, "request-2")
+    found = await site.ask("GET", f"/v1/commitments/{stored.body['commitment']}")
+    assert (found.body["kind"], found.body["version"]) == ("identity", 2)
+    erased = await site.ask("POST", f"{SUBJECT}/erase", json={"kind": "identity", "version": 2})
+    assert erased.status == 200
+    assert (await site.ask("GET", f"{PUT}/1")).status == 200
+    assert (await site.ask("GET", f"{PUT}/2")).status == 410
+    for commitment, status in (("0x" + "0" * 64, 404), ("0x", 400), ("..%2fkeys.db", 400)):
+        assert (await site.ask("GET", f"/v1/commitments/{commitment}")).status == status
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"kind": "identity"},
+        {"version": 1},
+        {"kind": "identity", "version": 0},
+        {"kind": "all", "version": 1},
+        {"kind": "identity", "version": 1, "request": 1},
+        {"kind": "identity", "version": [1]},
+    ],
+)
+async def test_what_is_to_be_erased_is_said_exactly(site: Site, body: dict[str, Any]) -> None:
+    await site.put()
+    assert (await site.ask("POST", f"{SUBJECT}/erase", json=body)).status == 400
+    assert site.vault.status(KNOWS)["erased"] == 0
+
+
 async def test_who_has_nothing_to_be_erased_is_unknown(site: Site) -> None:
     assert (await site.ask("POST", f"{SUBJECT}/erase")).status == 404
 

@@ -142,6 +142,19 @@ def test_a_file_that_holds_no_record_is_refused(loam: Loam, vault: Any, tmp_path
     assert json.loads(loam.ok("vault", "status", *vault))["records"] == 0
 
 
+def test_one_record_is_found_and_erased(loam: Loam, vault: Any, record: Path) -> None:
+    stored = json.loads(loam.ok("vault", "put", SUBJECT, "identity", record, *WHY, *vault))
+    loam.ok("vault", "put", SUBJECT, "identity", record, *WHY, *vault)
+    found = loam.ok("vault", "find", stored["commitment"], *WHY, *vault)
+    assert found == f"0x{ALICE.hex()} identity 1\n"
+    which = ("--kind", "identity", "--version", "1", "--yes")
+    loam.ok("vault", "erase", SUBJECT, *which, *WHY, *vault)
+    assert "สมชาย" in loam.ok("vault", "show", SUBJECT, "identity", "2", *WHY, *vault)
+    loam.fail(ExitCode.ERROR, "vault", "erase", SUBJECT, *which, *WHY, *vault)
+    loam.fail(ExitCode.USAGE, "vault", "erase", SUBJECT, *which, "--request", "1", *WHY, *vault)
+    loam.fail(ExitCode.USAGE, "vault", "find", "0x", *WHY, *vault)
+
+
 def test_erasing_asks_first(loam: Loam, vault: Any, record: Path) -> None:
     loam.ok("vault", "put", SUBJECT, "identity", record, *WHY, *vault)
     assert loam("vault", "erase", SUBJECT, *WHY, *vault).code == ExitCode.ERROR  # nobody says yes
