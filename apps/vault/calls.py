@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from apps.chain.errors import UnknownName
 from apps.chain.runtime import EventRecord
 from apps.vault.errors import BadInput
 from apps.vault.policy import Kind, Role
@@ -44,7 +45,10 @@ class VaultCall(NamedTuple):
 
 
 def _event_field(events: Sequence[EventRecord], name: str, field: str) -> object:
-    return next(one.value[field] for one in events if one.name == name)
+    for one in events:
+        if one.name == name:
+            return one.value[field]
+    raise UnknownName(f"the call has no event {name}")
 
 
 def _tell_request(facts: Facts, _: Sequence[EventRecord]) -> Place:

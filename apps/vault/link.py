@@ -21,6 +21,7 @@ from apps.chain.errors import AnswerError, Expired, Refused, RpcFailure, Superse
 from apps.chain.sender import Sender
 from apps.chain.values import Encoded
 from apps.vault.calls import CALLS, CONFIRM_ERASURE, Facts
+from apps.vault.errors import Conflict
 from apps.vault.outbox import Anchor, Submission
 from apps.vault.vault import Vault
 from runtime.primitives.block import Digest, Header, decode_digest_item, encode_header, hash_header
@@ -70,6 +71,8 @@ class ChainLink:
             return False
         try:
             outcome = await self._send(one, sender)
+        except Conflict:
+            return False
         except (Expired, Superseded) as error:
             await self._change(partial(self._vault.outbox.mark_lapsed, one.id, type(error).__name__))
             return False
@@ -116,12 +119,14 @@ class ChainLink:
         call = CALLS[one.call]
         if call.locate is None:
             return None
-        pallet, item, keys = call.locate(one.facts, outcome.events)
-        key = (await self._chain.runtime_at(outcome.block.hash)).storage_key(pallet, item, *keys)
+        runtime = await self._chain.runtime_at(outcome.block.hash)
         try:
+            pallet, item, keys = call.locate(one.facts, outcome.events)
+            key = runtime.storage_key(pallet, item, *keys)
             return await self._prove(Anchor(one.facts.commitment, pallet, item, key, b"", b""), outcome.block)
-        except RpcFailure as error:  # such as state that is pruned: the call has taken effect all the same
-            log.warning("no_proof", submission=one.id, code=error.code)
+        except (RpcFailure, UnknownName, EncodeError) as error:
+            # Such as state that is pruned: the call has taken effect all the same.
+            log.warning("no_proof", submission=one.id, error=type(error).__name__)
             return None
 
     async def _prove(self, anchor: Anchor, block: BlockRef) -> Anchor | None:

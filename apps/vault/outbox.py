@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from apps.chain.client import Signed
 from apps.vault.calls import Facts, Wish
 from apps.vault.database import Database
-from apps.vault.errors import BadInput
+from apps.vault.errors import BadInput, Conflict
 from apps.vault.policy import Place
 from pallets.compliance.commitment import encode_canonical
 from runtime.primitives.hashing import blake2_256
@@ -96,12 +96,15 @@ class Outbox:
         return dict(rows.fetchall())
 
     def mark_signed(self, submission: int, signer: bytes, signed: Signed) -> None:
-        """Note the transaction that a call is sent as."""
-        self._database.execute(
+        """Note the transaction that a call is sent as; Conflict where it does not wait any more, since its
+        record was erased meanwhile."""
+        changed = self._database.execute(
             "UPDATE submission SET state = 'signed', attempts = attempts + 1, signer = ?, extrinsic = ?,"
-            " nonce = ?, born = ?, dies = ? WHERE id = ?",
+            " nonce = ?, born = ?, dies = ? WHERE id = ? AND state = 'queued'",
             (signer, signed.extrinsic, signed.nonce, signed.born, signed.dies, submission),
         )
+        if not changed.rowcount:
+            raise Conflict("the call does not wait any more")
 
     def mark_lapsed(self, submission: int, why: str) -> None:
         """Note that a transaction did not come in: its call is queued again, or has failed after too many."""

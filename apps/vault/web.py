@@ -160,7 +160,7 @@ class VaultService:
             if isinstance(error, known):
                 return _refuse(status, str(error))
         log.error("vault_fault", error=type(error).__name__)
-        return _refuse(500, "the vault cannot answer; its log says why")
+        return _refuse(500, "the vault cannot answer; the log of the service names the fault")
 
     # --- routes
 

@@ -14,7 +14,7 @@ from apps.vault.calls import parse_wish
 from apps.vault.errors import Busy, WrongChain
 from apps.vault.link import ChainLink
 from apps.vault.obligations import Nearness, Obligation
-from apps.vault.outbox import ATTEMPTS_MAX
+from apps.vault.outbox import ATTEMPTS_MAX, Submission
 from apps.vault.policy import Kind
 from apps.vault.program import Watch
 from apps.vault.vault import Vault
@@ -160,6 +160,34 @@ async def test_another_chain_gets_nothing(vault: Vault) -> None:
         with pytest.raises(WrongChain):
             await link.deliver()
     assert ledger.submitted == []
+
+
+async def test_a_record_that_is_erased_while_its_call_is_being_signed_is_not_sent(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(vault)
+    vault.submit(KNOWS, REASON, ALICE, ATTEST)
+    ledger = Ledger()
+    async with linked(vault, ledger) as link:
+        waiting = link._pending
+
+        def look_and_erase() -> list[Submission]:
+            found = waiting()
+            vault.erase(DPO, REASON, ALICE)
+            return found
+
+        monkeypatch.setattr(link, "_pending", look_and_erase)
+        assert await link.deliver() == 1
+    assert ledger.nonces() == [0]  # of the call that names no record
+    assert states(vault) == {"done": 1, "failed": 1}
+
+
+async def test_a_call_without_the_event_that_it_should_have_is_done_all_the_same(vault: Vault) -> None:
+    wish = parse_wish("issue_licence", {"kind": "Trading", "expires_ms": 2**60})
+    vault.put(KNOWS, REASON, ALICE, Kind.LICENCE, SOMCHAI, wish=wish)
+    async with linked(vault, Ledger()) as link:
+        assert await link.deliver() == 1
+    assert states(vault) == {"done": 1}
 
 
 async def test_only_one_program_sends(vault: Vault) -> None:

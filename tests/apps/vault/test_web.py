@@ -344,7 +344,7 @@ async def test_errors_and_logs_say_nothing_of_a_record(site: Site) -> None:
         await site.put()
         site.vault._keyring.database.execute("UPDATE key SET wrapped = zeroblob(120)")
         answer = await site.ask("GET", f"{PUT}/1")
-    assert answer[:2] == (500, {"error": "the vault cannot answer; its log says why"})
+    assert answer[:2] == (500, {"error": "the vault cannot answer; the log of the service names the fault"})
     assert logs == [{"event": "vault_fault", "error": "Damaged", "log_level": "error"}]
 
 
