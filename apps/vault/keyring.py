@@ -44,12 +44,18 @@ class KeyFile(NamedTuple):
 
     key: bytes
 
+    def __repr__(self) -> str:
+        return "KeyFile(…)"
+
 
 class Passphrase(NamedTuple):
     """A master key that is made from a passphrase."""
 
     text: bytes
     stretching: Stretching = STRETCHING
+
+    def __repr__(self) -> str:
+        return "Passphrase(…)"
 
 
 MasterSecret: TypeAlias = KeyFile | Passphrase
@@ -60,6 +66,9 @@ class RecordKey(NamedTuple):
 
     key: bytes
     salt: bytes
+
+    def __repr__(self) -> str:
+        return "RecordKey(…)"
 
 
 class Erasure(NamedTuple):

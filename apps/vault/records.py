@@ -40,6 +40,9 @@ class Opened(NamedTuple):
     salt: bytes
     commitment: bytes
 
+    def __repr__(self) -> str:
+        return f"Opened({self.place.kind} {self.place.version}, …)"
+
 
 class Listed(NamedTuple):
     """What is known of a record without opening it."""

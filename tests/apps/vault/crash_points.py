@@ -32,6 +32,7 @@ from tests.apps.vault.making import (
     make_vault,
     open_vault,
     read_all,
+    without_syncs,
 )
 
 WISH = parse_wish("file_kyc", {"country": "TH"})
@@ -125,4 +126,5 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    with without_syncs():
+        main(Path(sys.argv[1]))

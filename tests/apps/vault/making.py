@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 
+from apps.vault import database
 from apps.vault.keyring import KeyFile, Passphrase
 from apps.vault.policy import Actor, Kind, Purpose, Reason, Role
 from apps.vault.sealing import Stretching
@@ -46,6 +49,12 @@ def make_vault(folder: Path, secret: KeyFile | Passphrase = SECRET) -> Vault:
 def open_vault(folder: Path, secret: KeyFile | Passphrase = SECRET) -> Vault:
     """Open a vault again."""
     return Vault(folder, secret, VaultClock())
+
+
+def without_syncs() -> AbstractContextManager[object]:
+    """Let vaults not wait for the disk: what a killed process has written stays while the machine runs."""
+    kept = [one for one in database._PRAGMAS if "sync" not in one]
+    return patch.object(database, "_PRAGMAS", ("synchronous = OFF", *kept))
 
 
 def read_all(folder: Path) -> bytes:
