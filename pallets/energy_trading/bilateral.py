@@ -16,7 +16,6 @@ from msgspec import structs
 
 from pallets.energy_trading import market_errors as errors
 from pallets.energy_trading import market_events as events
-from pallets.energy_trading.coupling import make_terms
 from pallets.energy_trading.escrow import Escrow
 from pallets.energy_trading.market_store import MarketStore
 from pallets.energy_trading.market_types import (
@@ -130,7 +129,7 @@ class BilateralDesk:
         """Book a contract's energy in one slot; return what the buyer pays."""
         store = self.store
         store.ensure_before_gate(key, store.get_market(key[0]))
-        book = self.books.open_book(key, make_terms(store, key[0]))
+        book = self.books.open_book(key)
         for who, side in ((contract.seller, Side.SELL), (contract.buyer, Side.BUY)):
             participant = self.desk.ensure_trader(who)
             new = NewOrder(*key, side, contract.qty, PRICE_CAP_TICKS)

@@ -60,7 +60,7 @@ class ContinuousTrading:
         trades = match_order(taker, waiting)
         if len(trades) > MATCHES_MAX:
             raise self.store.error(errors.TooManyMatches)
-        order = Order(who, new.zone, new.slot, new.side, new.qty, new.limit, filled, new.flags, 0)
+        order = Order(who, new.zone, new.slot, new.side, new.qty, new.limit, filled, 0, 0)
         if trades:
             book = self._trade_all(order, trades, book)
         left = new.qty - sum(trade.qty_wh for trade in trades)

@@ -175,25 +175,13 @@ class Couplings:
         market, book = self.store.markets.get(key[0]), self.store.books.get(key)
         if market is None or market.is_halted or (book is not None and book.phase is not Phase.Open):
             return None
-        return make_terms(self.store, key[0]) if book is None else book.terms
+        return self.store.make_terms(key[0]) if book is None else book.terms
 
     def _to_zone_book(self, key: SlotKey) -> ZoneBook:
         book = self.store.books.get(key)
         assert book is not None, "a zone of an auction has a book"
         bids, offers = (to_levels(self.store.levels.get((*key, side))) for side in Side)
         return ZoneBook(bids, offers, book.terms.rules())
-
-
-def make_terms(store: MarketStore, zone: int) -> Terms:
-    """Return the rules of a book that opens now."""
-    parameters = store.get_market(zone).parameters
-    return Terms(
-        parameters.kind,
-        parameters.rationing,
-        parameters.k_permille,
-        parameters.fee_bps,
-        store.config.zones.wheeling_of(zone),
-    )
 
 
 def _fit(one: Terms | None, other: Terms | None) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pallets.energy_trading import market_errors as errors
 from pallets.energy_trading.market_store import MarketStore
+from runtime.frame.dispatch import DispatchError
 from runtime.frame.fungible import Preservation
 from runtime.primitives.types import AccountId
 
@@ -26,9 +27,12 @@ class Escrow:
     def hold(self, who: AccountId, amount: int) -> None:
         """Put free balance on hold; InsufficientFunds where there is too little above the minimum."""
         asset = self.store.config.asset
-        if amount > asset.reducible_balance(who, Preservation.PRESERVE):
-            raise self.store.error(errors.InsufficientFunds)
-        asset.hold(self.store.escrow, who, amount)
+        try:
+            asset.hold(self.store.escrow, who, amount)
+        except DispatchError as refusal:
+            if amount > asset.reducible_balance(who, Preservation.PRESERVE):
+                raise self.store.error(errors.InsufficientFunds) from refusal
+            raise
 
     def release(self, who: AccountId, amount: int) -> None:
         """Give held balance back."""

@@ -51,9 +51,9 @@ from pallets.energy_trading.market_types import (
     Limits,
     MarketParameters,
     NewOrder,
+    OpenOrders,
     Order,
     OrderId,
-    OrderIds,
     OrderPage,
     Participant,
     Phase,
@@ -114,10 +114,15 @@ class Market(Pallet[MarketConfig]):
     participants: Map[AccountId, Participant | None] = storage(
         BLAKE2_128_CONCAT, docs="Registered accounts and what they may do."
     )
+    kept_limits: Map[AccountId, Limits | None] = storage(
+        BLAKE2_128_CONCAT, docs="Limits that Compliance set for accounts that have left."
+    )
     next_order_id: Value[OrderId] = storage(default=0, docs="The number of the next order.")
     orders: Map[OrderId, Order | None] = storage(TWOX_64_CONCAT, docs="Active orders.")
-    open_orders: Map[AccountId, OrderIds] = storage(
-        BLAKE2_128_CONCAT, default=(), docs="The numbers of an account's active orders."
+    open_orders: Map[AccountId, OpenOrders] = storage(
+        BLAKE2_128_CONCAT,
+        default=OpenOrders(),
+        docs="The numbers of an account's active orders, and what it ordered on its last day.",
     )
     levels: Map[tuple[ZoneId, SlotId, Side], PriceLevels] = storage(
         TWOX_64_CONCAT, default=(), docs="The sums of an open book's prices, by side, the best first."
@@ -287,18 +292,25 @@ class Market(Pallet[MarketConfig]):
             raise self.error(errors.AlreadyRegistered)
         deposit = self.config.registration_deposit
         self.config.currency.hold(self._registration(), who, deposit)
-        self.participants.put(who, Participant(self.config.default_limits, deposit, 0, 0))
+        limits = self.kept_limits.take(who) or self.config.default_limits
+        self.participants.put(who, Participant(limits, deposit))
         self.deposit(events.ParticipantRegistered(who))
 
     @call(1, weight=weights.MARKET_LEAVE)
     def leave(self, origin: Origin) -> None:
-        """Leave the market; the deposit comes back. Only without open orders."""
+        """Leave the market; the deposit comes back. Not on a day on which the sender ordered, nor with open
+        orders or contracts that it proposed. Limits that Compliance set stay for its return."""
         who = ensure_signed(origin)
         participant = self.participants.get(who)
         if participant is None:
             raise self.error(errors.NotParticipant)
-        if self.open_orders.get(who):
+        own = self.open_orders.get(who)
+        has_ordered = own.ordered > 0 and own.day == self.store.today()
+        if own.ids or has_ordered or self.contracts.contains(who):
             raise self.error(errors.StillOpen)
+        self.open_orders.remove(who)
+        if participant.limits != self.config.default_limits:
+            self.kept_limits.put(who, participant.limits)
         self.config.currency.release(self._registration(), who, participant.deposit)
         self.participants.remove(who)
         self.deposit(events.ParticipantLeft(who))
@@ -324,8 +336,8 @@ class Market(Pallet[MarketConfig]):
     ) -> None:
         """Offer or ask for so many Wh of a slot, at a limit in ticks of 0.0001 THB per kWh or better.
 
-        A buyer's limit includes fee and wheeling; size times limit is held of its WATT. Flags: 1 green,
-        2 partner.
+        A buyer's limit includes fee and wheeling; size times limit is held of its WATT. Flags are reserved
+        and must be 0.
         """
         self.desk.submit(ensure_signed(origin), NewOrder(zone, slot, side, qty, limit, flags))
 
@@ -358,7 +370,7 @@ class Market(Pallet[MarketConfig]):
     def cancel_all(self, origin: Origin, zone: ZoneId, slot: SlotId | None) -> PostDispatchInfo:
         """Cancel the sender's orders in a zone, or in one slot of it, whose gates are still open."""
         who = ensure_signed(origin)
-        listed = self.open_orders.get(who)
+        listed = self.open_orders.get(who).ids
         cancelled = self.desk.cancel_all(who, zone, slot)
         if not cancelled:
             raise self.error(errors.NothingToDo)

@@ -21,6 +21,7 @@ from pallets.energy_trading.order_desk import money_of
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.positions import receivable_of
 from pallets.energy_trading.trade_rows import compute_rows_root
+from pallets.energy_trading.units import compute_value
 from runtime.primitives.types import AccountId
 
 BEFORE = (Phase.Open, Phase.GateClosed)
@@ -57,9 +58,15 @@ def _check_lists(store: MarketStore, orders: dict[int, Order]) -> None:
     for order_id, place in paged:
         order = orders[order_id]
         assert place == (order.zone, order.slot, order.side, order.page), f"order {order_id} is misplaced"
-    listed = [(order_id, who) for who, ids in store.open_orders.items() for order_id in ids]
+    listed = [(order_id, who) for who, own in store.open_orders.items() for order_id in own.ids]
     assert sorted(listed) == sorted((order_id, order.who) for order_id, order in orders.items())
     assert all(order_id < store.next_order_id.get() for order_id in orders)
+    for who, own in store.open_orders.items():
+        assert store.participants.contains(who), f"{who.hex()} ordered and is not registered"
+        ordered = sum(
+            compute_value(orders[one].qty, orders[one].limit) for one in own.ids if orders[one].day == own.day
+        )
+        assert ordered <= own.ordered, f"{who.hex()} has orders of a day worth more than it ordered"
 
 
 def _check_holds(store: MarketStore, orders: dict[int, Order]) -> None:

@@ -112,7 +112,7 @@ class AlreadyRegistered(PalletError, index=26):
 
 
 class UnknownFlags(PalletError, index=27):
-    """An order carries flags that mean nothing."""
+    """An order carries flags, which are reserved."""
 
 
 class NotOperator(PalletError, index=28):
@@ -128,7 +128,7 @@ class NotHalted(PalletError, index=30):
 
 
 class StillOpen(PalletError, index=31):
-    """The account has open orders or contracts."""
+    """The account has open orders or contracts that it proposed, or has ordered today."""
 
 
 class TooManyMatches(PalletError, index=32):

@@ -23,9 +23,9 @@ from pallets.energy_trading.market_types import (
     Curtailing,
     DayStats,
     Market,
+    OpenOrders,
     Order,
     OrderId,
-    OrderIds,
     OrderPage,
     Participant,
     Phase,
@@ -36,6 +36,7 @@ from pallets.energy_trading.market_types import (
     SlotId,
     SlotKey,
     Slots,
+    Terms,
     ZoneId,
 )
 from pallets.energy_trading.orders import Side
@@ -64,7 +65,7 @@ class MarketStore:
     participants: Map[AccountId, Participant | None]
     next_order_id: Value[OrderId]
     orders: Map[OrderId, Order | None]
-    open_orders: Map[AccountId, OrderIds]
+    open_orders: Map[AccountId, OpenOrders]
     levels: Map[tuple[ZoneId, SlotId, Side], PriceLevels]
     pages: Map[tuple[ZoneId, SlotId, Side, u32], OrderPage]
     books: Map[SlotKey, Book | None]
@@ -117,6 +118,21 @@ class MarketStore:
         """Return the Thai day of a moment, counted from 1970."""
         return (moment_ms + DAY_OFFSET_MS) // DAY_MS
 
+    def today(self) -> int:
+        """Return the Thai day of the block."""
+        return self.day_of(self.config.clock.now_ms())
+
+    def make_terms(self, zone: int) -> Terms:
+        """Return the rules of a book that opens now."""
+        parameters = self.get_market(zone).parameters
+        return Terms(
+            parameters.kind,
+            parameters.rationing,
+            parameters.k_permille,
+            parameters.fee_bps,
+            self.config.zones.wheeling_of(zone),
+        )
+
     def ensure_open(self, key: SlotKey, market: Market) -> None:
         """Raise MarketHalted, SlotNotOpen, GateClosed or TooFarAhead unless a slot takes orders now."""
         if market.is_halted:
@@ -139,10 +155,9 @@ class MarketStore:
 
     def ensure_before_gate(self, key: SlotKey, market: Market) -> None:
         """Raise SlotNotOpen, GateClosed or NotActive unless orders of a slot may still change."""
-        if self.start_of(key[1]) <= self.config.clock.now_ms():
-            raise self.error(errors.SlotNotOpen)
-        if self.is_gate_past(key, market):
-            raise self.error(errors.GateClosed)
+        now = self.config.clock.now_ms()
+        if self.gate_of(*key, market) <= now:
+            raise self.error(errors.SlotNotOpen if self.start_of(key[1]) <= now else errors.GateClosed)
         book = self.books.get(key)
         if book is not None and book.phase is not Phase.Open:
             raise self.error(errors.NotActive if book.phase is Phase.Halting else errors.GateClosed)

@@ -30,8 +30,8 @@ OPEN_ORDERS_MAX: Final = 200
 ROW_PAGE: Final = 128
 """Rows of trades in one page."""
 PEAKS_MAX: Final = 32
-FLAGS_KNOWN: Final = 0b11
-"""Green and partner."""
+FLAGS_KNOWN: Final = 0
+"""Reserved: an auction with one price has no preference by colour or partner, so no flag is taken."""
 
 ZoneId: TypeAlias = u16
 SlotId: TypeAlias = u32
@@ -90,7 +90,8 @@ class NewOrder(Struct, path="pallet_market::NewOrder"):
 
 
 class Order(Struct, path="pallet_market::Order"):
-    """An active order: `qty` Wh are still open, `filled` Wh traded already, `page` says where it waits."""
+    """An active order: `qty` Wh are still open, `filled` Wh traded already, `day` is that on which it was
+    placed, `page` says where it waits."""
 
     who: AccountId
     zone: ZoneId
@@ -99,7 +100,7 @@ class Order(Struct, path="pallet_market::Order"):
     qty: u64
     limit: u32
     filled: u64
-    flags: u8
+    day: u32
     page: u32
 
 
@@ -168,12 +169,18 @@ class Limits(Struct, path="pallet_market::Limits"):
 
 
 class Participant(Struct, path="pallet_market::Participant"):
-    """A registered account, what it may do, the deposit it made, and the money ordered on its last day."""
+    """A registered account, what it may do, and the deposit it made."""
 
     limits: Limits
     deposit: u128
-    day: u32
-    ordered: u128
+
+
+class OpenOrders(Struct, path="pallet_market::OpenOrders"):
+    """The numbers of an account's active orders, and the money that it ordered on its last day."""
+
+    ids: OrderIds = ()
+    day: u32 = 0
+    ordered: u128 = 0
 
 
 class Terms(Struct, path="pallet_market::Terms"):

@@ -1,7 +1,7 @@
 """The books of open slots in storage: orders by number, pages of numbers as they arrived, sums per price.
 
 Responsible for keeping these three in step, with each account's list of open orders and its position. It
-knows neither money nor time, and checks nothing but that there is room.
+knows no money, notes the day of an order, and checks nothing but that there is room.
 
 In an auction's book pages are filled one after the other and a page holds whatever comes; in a continuous
 book each price has one page, whose number is the price. There a bid stands at its effective price, so that
@@ -25,7 +25,10 @@ from pallets.energy_trading.market_types import (
     Book,
     MarketKind,
     NewOrder,
+    OpenOrders,
     Order,
+    OrderId,
+    OrderPage,
     Phase,
     Position,
     PriceLevel,
@@ -45,8 +48,7 @@ def rank_ticks(terms: Terms, side: Side, limit: int) -> int:
 
 def is_idle(position: Position) -> bool:
     """Tell whether nothing is left of a position."""
-    has_money = position.energy or position.charges
-    return not has_money and position.open_orders == 0 and position.traded_wh == 0
+    return not (position.open_orders or position.traded_wh or position.energy or position.charges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +65,17 @@ class OrderBooks:
         store = self.store
         if book.orders >= BOOK_ORDERS_MAX:
             raise store.error(errors.BookFull)
-        listed = store.open_orders.get(who)
-        if len(listed) >= OPEN_ORDERS_MAX:
+        own = store.open_orders.get(who)
+        if len(own.ids) >= OPEN_ORDERS_MAX:
             raise store.error(errors.LimitExceededOpenOrders)
         zone, slot, side = new.zone, new.slot, new.side
         ticks = rank_ticks(book.terms, side, new.limit)
-        number = self._page_for(book, new, ticks)
-        ids = store.pages.get((zone, slot, side, number))
+        number, ids = self._page_for(book, new, ticks)
         store.pages.put((zone, slot, side, number), (*ids, order_id))
         store.orders.put(
-            order_id, Order(who, zone, slot, side, new.qty, new.limit, filled, new.flags, number)
+            order_id, Order(who, zone, slot, side, new.qty, new.limit, filled, store.today(), number)
         )
-        store.open_orders.put(who, (*listed, order_id))
+        store.open_orders.put(who, OpenOrders((*own.ids, order_id), own.day, own.ordered))
         self._raise_level((zone, slot), side, ticks, new.qty)
         if side is Side.BUY:
             return structs.replace(book, orders=book.orders + 1, bid_page=number)
@@ -83,8 +84,10 @@ class OrderBooks:
     def remove(self, order_id: int, order: Order, book: Book) -> Book:
         """Take an order out of an open book and return the book without it, not yet stored."""
         place = (order.zone, order.slot, order.side, order.page)
-        self.store.pages.put(place, tuple(one for one in self.store.pages.get(place) if one != order_id))
-        if not self.store.pages.get(place):
+        kept = _without(self.store.pages.get(place), order_id)
+        if kept:
+            self.store.pages.put(place, kept)
+        else:
             self.store.pages.remove(place)
         self.lower(order, book.terms, order.qty, is_gone=True)
         self.forget(order_id, order.who)
@@ -94,11 +97,8 @@ class OrderBooks:
         """Remove an order whose page and level are dealt with elsewhere."""
         store = self.store
         store.orders.remove(order_id)
-        listed = tuple(one for one in store.open_orders.get(who) if one != order_id)
-        if listed:
-            store.open_orders.put(who, listed)
-        else:
-            store.open_orders.remove(who)
+        own = store.open_orders.get(who)
+        store.open_orders.put(who, OpenOrders(_without(own.ids, order_id), own.day, own.ordered))
 
     def lower(self, order: Order, terms: Terms, qty: int, *, is_gone: bool) -> None:
         """Take so many Wh of an order off its price, and the order itself if it goes."""
@@ -109,7 +109,7 @@ class OrderBooks:
         level = levels[at]
         assert level.ticks == ticks, "every order that waits has its price"
         rest = PriceLevel(ticks, level.qty - qty, level.orders - is_gone)
-        kept = (*levels[:at], rest, *levels[at + 1 :]) if rest.orders else (*levels[:at], *levels[at + 1 :])
+        kept = levels[:at] + ((rest,) if rest.orders else ()) + levels[at + 1 :]
         if kept:
             self.store.levels.put(place, kept)
         else:
@@ -130,14 +130,14 @@ class OrderBooks:
         store.positions.put(key, who, position)
         return book if was_there else structs.replace(book, positions=book.positions + 1)
 
-    def open_book(self, key: SlotKey, terms: Terms) -> Book:
+    def open_book(self, key: SlotKey) -> Book:
         """Return the book of a slot; a new one is queued for its gate, but not yet stored."""
         book = self.store.books.get(key)
         if book is not None:
             return book
         zone, slot = key
         self.queue_gate(zone, slot)
-        return Book(terms, Phase.Open, 0, 0, 0, 0, 0, 0, 0)
+        return Book(self.store.make_terms(zone), Phase.Open, 0, 0, 0, 0, 0, 0, 0)
 
     def queue_gate(self, zone: int, slot: int) -> None:
         """Let a slot's gate be closed when its time comes."""
@@ -146,15 +146,17 @@ class OrderBooks:
         assert slots[at : at + 1] != (slot,), "a slot has one gate"
         self.store.gate_queue.put(zone, (*slots[:at], slot, *slots[at:]))
 
-    def _page_for(self, book: Book, new: NewOrder, ticks: int) -> int:
+    def _page_for(self, book: Book, new: NewOrder, ticks: int) -> tuple[int, OrderPage]:
+        """Return the page that takes a new order, and what is in it."""
         store = self.store
-        if book.terms.kind is MarketKind.Continuous:
-            if len(store.pages.get((new.zone, new.slot, new.side, ticks))) >= PAGE_ORDERS:
-                raise store.error(errors.BookFull)
-            return ticks
-        number = book.bid_page if new.side is Side.BUY else book.offer_page
-        is_full = len(store.pages.get((new.zone, new.slot, new.side, number))) >= PAGE_ORDERS
-        return number + is_full
+        is_continuous = book.terms.kind is MarketKind.Continuous
+        number = ticks if is_continuous else book.bid_page if new.side is Side.BUY else book.offer_page
+        ids = store.pages.get((new.zone, new.slot, new.side, number))
+        if len(ids) < PAGE_ORDERS:
+            return number, ids
+        if is_continuous:
+            raise store.error(errors.BookFull)
+        return number + 1, ()
 
     def _raise_level(self, key: SlotKey, side: Side, ticks: int, qty: int) -> None:
         place = (*key, side)
@@ -162,10 +164,17 @@ class OrderBooks:
         at = _find(levels, side, ticks)
         if at < len(levels) and levels[at].ticks == ticks:
             level = levels[at]
-            grown = PriceLevel(ticks, level.qty + qty, level.orders + 1)
-            self.store.levels.put(place, (*levels[:at], grown, *levels[at + 1 :]))
+            changed = (PriceLevel(ticks, level.qty + qty, level.orders + 1),)
+            self.store.levels.put(place, levels[:at] + changed + levels[at + 1 :])
         else:
-            self.store.levels.put(place, (*levels[:at], PriceLevel(ticks, qty, 1), *levels[at:]))
+            added = (PriceLevel(ticks, qty, 1),)
+            self.store.levels.put(place, levels[:at] + added + levels[at:])
+
+
+def _without(ids: tuple[OrderId, ...], order_id: OrderId) -> tuple[OrderId, ...]:
+    """Return numbers without one of them."""
+    place = ids.index(order_id)
+    return ids[:place] + ids[place + 1 :]
 
 
 def _find(levels: tuple[PriceLevel, ...], side: Side, ticks: int) -> int:

@@ -17,7 +17,6 @@ from pallets.energy_trading import market_errors as errors
 from pallets.energy_trading import market_events as events
 from pallets.energy_trading import orders as rules
 from pallets.energy_trading.continuous import ContinuousTrading
-from pallets.energy_trading.coupling import make_terms
 from pallets.energy_trading.escrow import Escrow
 from pallets.energy_trading.market_store import MarketStore
 from pallets.energy_trading.market_types import (
@@ -26,6 +25,7 @@ from pallets.energy_trading.market_types import (
     Market,
     MarketKind,
     NewOrder,
+    OpenOrders,
     Order,
     Participant,
     Position,
@@ -77,7 +77,7 @@ class OrderDesk:
         if new.flags & ~FLAGS_KNOWN:
             raise store.error(errors.UnknownFlags)
         self.ensure_within_bands(market, participant, new.qty, new.limit)
-        book = self.books.open_book(key, make_terms(store, new.zone))
+        book = self.books.open_book(key)
         position = self.ensure_position(who, participant, new, book)
         value = compute_value(new.qty, new.limit)
         self.count_ordered(who, participant, value)
@@ -119,7 +119,7 @@ class OrderDesk:
         book = self.books.remove(order_id, order, book)
         store.books.put(key, self._shift(order, book, -1, -order.qty))
         self.escrow.release(who, money_of(order))
-        self.uncount_ordered(who, compute_value(order.qty, order.limit))
+        self.uncount_ordered(order, order.qty)
         store.deposit(events.OrderCancelled(order_id))
 
     def cancel_all(self, who: AccountId, zone: int, slot: int | None) -> int:
@@ -128,7 +128,7 @@ class OrderDesk:
         store = self.store
         market = store.get_market(zone)
         cancelled = 0
-        for order_id in store.open_orders.get(who):
+        for order_id in store.open_orders.get(who).ids:
             order = store.orders.get(order_id)
             assert order is not None, "an open order is stored"
             is_meant = order.zone == zone and slot in {None, order.slot}
@@ -167,22 +167,19 @@ class OrderDesk:
 
     def count_ordered(self, who: AccountId, participant: Participant, value: int) -> None:
         """Count what an account orders today; LimitExceededDaily."""
-        today = self._today()
-        ordered = value + (participant.ordered if participant.day == today else 0)
+        today, own = self.store.today(), self.store.open_orders.get(who)
+        ordered = value + own.ordered if own.day == today else value
         if ordered > participant.limits.daily_max:
             raise self.store.error(errors.LimitExceededDaily)
-        self.store.participants.put(who, structs.replace(participant, day=today, ordered=ordered))
+        self.store.open_orders.put(who, OpenOrders(own.ids, today, ordered))
 
-    def uncount_ordered(self, who: AccountId, value: int) -> None:
-        """Take a cancelled order off what was ordered today; what was ordered before counts no more."""
-        participant = self.store.participants.get(who)
-        assert participant is not None, "who has an open order is registered"
-        if participant.day == self._today():
-            ordered = max(0, participant.ordered - value)
-            self.store.participants.put(who, structs.replace(participant, ordered=ordered))
-
-    def _today(self) -> int:
-        return self.store.day_of(self.store.config.clock.now_ms())
+    def uncount_ordered(self, order: Order, qty: int) -> None:
+        """Take so much of an order off what was ordered today; what was ordered before counts no more."""
+        if order.day == self.store.today():
+            own = self.store.open_orders.get(order.who)
+            assert own.day == order.day, "an order of today is counted"
+            ordered = own.ordered - compute_value(qty, order.limit)
+            self.store.open_orders.put(order.who, OpenOrders(own.ids, own.day, ordered))
 
     # --- changes
 
@@ -205,19 +202,17 @@ class OrderDesk:
         self.store.orders.put(order_id, amended)
         self.store.books.put((order.zone, order.slot), self._shift(order, book, 0, -less))
         self.escrow.release(order.who, money_of(order) - money_of(amended))
-        self.uncount_ordered(order.who, compute_value(less, order.limit))
+        self.uncount_ordered(order, less)
 
     def _replace(
         self, order_id: int, order: Order, amended: Order, book: Book, participant: Participant
     ) -> None:
         who, key = order.who, (order.zone, order.slot)
         book = self._shift(order, self.books.remove(order_id, order, book), -1, -order.qty)
-        new = NewOrder(order.zone, order.slot, order.side, amended.qty, amended.limit, order.flags)
-        self.uncount_ordered(who, compute_value(order.qty, order.limit))
-        counted = self.store.participants.get(who)
-        assert counted is not None, "who has an open order is registered"
+        new = NewOrder(order.zone, order.slot, order.side, amended.qty, amended.limit)
+        self.uncount_ordered(order, order.qty)
         position = self.ensure_position(who, participant, new, book)
-        self.count_ordered(who, counted, compute_value(new.qty, new.limit))
+        self.count_ordered(who, participant, compute_value(new.qty, new.limit))
         self.escrow.adjust(who, money_of(order), money_of(amended))
         self.store.books.put(key, self._enter(who, new, book, position, order_id, order.filled))
 

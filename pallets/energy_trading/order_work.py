@@ -11,6 +11,7 @@ first, so every buyer has again what it paid, and then returns what is left on h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -25,7 +26,7 @@ from pallets.energy_trading.fills import (
     measure_page,
     start_filling,
 )
-from pallets.energy_trading.levels import Margin
+from pallets.energy_trading.levels import Margin, Rules
 from pallets.energy_trading.levels import Order as Wish
 from pallets.energy_trading.market_store import MarketStore
 from pallets.energy_trading.market_types import (
@@ -34,13 +35,14 @@ from pallets.energy_trading.market_types import (
     MarketKind,
     Order,
     Phase,
+    Position,
     Progress,
     Row,
     SideMargin,
     SlotKey,
     Stage,
 )
-from pallets.energy_trading.order_books import OrderBooks
+from pallets.energy_trading.order_books import OrderBooks, is_idle
 from pallets.energy_trading.order_desk import money_of
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.trade_rows import TradeRows
@@ -173,74 +175,64 @@ class OrderWork:
         fills, cursor = fill_page(cursor, wishes)
         clearing = self.store.clearings.get(key)
         assert clearing is not None, "fills have a price"
-        settle = self._buy if progress.stage is Stage.FillBids else self._sell
         rows: list[Row] = []
+        idle = 0
         for (order_id, order), wish, filled in zip(listed, wishes, fills, strict=True):
-            book, row = settle(key, book, order_id, order, (wish, filled, clearing.price))
+            row = self._settle(order_id, order, wish, filled, clearing.price, book.terms.rules())
+            idle += self._close(key, order_id, order, row)
             if filled:
                 rows.append(row)
-        self.store.books.put(key, structs.replace(book, orders=book.orders - len(listed)))
+        self.store.books.put(key, _with_rows(book, rows, len(listed), idle))
         if rows:
             self.store.deposit(events.OrdersFilled(*key, tuple(rows)))
         return self.rows.append(key, _with_cursor(progress, cursor), rows)
 
-    def _buy(
-        self, key: SlotKey, book: Book, order_id: int, order: Order, fill: tuple[Wish, int, int]
-    ) -> tuple[Book, Row]:
-        wish, filled, price = fill
-        who = order.who
-        payment = compute_payment(wish, filled, price, book.terms.rules())
-        self.escrow.pay(who, payment.total)
-        self.escrow.release(who, payment.refund + payment.released)
-        charges = payment.fee + payment.wheeling
-        book = self._close(key, book, order_id, order, (filled, payment.energy, charges))
-        book = structs.replace(
-            book,
-            energy=book.energy + payment.energy,
-            fees=book.fees + payment.fee,
-            wheeling=book.wheeling + payment.wheeling,
-        )
-        row = Row(order_id, who, Side.BUY, filled, price, payment.energy, payment.fee, payment.wheeling)
-        return book, row
+    def _settle(self, order_id: int, order: Order, wish: Wish, filled: int, price: int, rules: Rules) -> Row:
+        """Move the money of one order; return its row, which is empty where nothing is filled."""
+        if order.side is Side.SELL:
+            value = compute_value(filled, price)
+            return Row(order_id, order.who, Side.SELL, filled, price, value, 0, 0)
+        energy, fee, wheeling, refund, released = compute_payment(wish, filled, price, rules)
+        self.escrow.pay(order.who, energy + fee + wheeling)
+        self.escrow.release(order.who, refund + released)
+        return Row(order_id, order.who, Side.BUY, filled, price, energy, fee, wheeling)
 
-    def _sell(
-        self, key: SlotKey, book: Book, order_id: int, order: Order, fill: tuple[Wish, int, int]
-    ) -> tuple[Book, Row]:
-        _, filled, price = fill
-        value = compute_value(filled, price)
-        book = self._close(key, book, order_id, order, (filled, value, 0))
-        row = Row(order_id, order.who, Side.SELL, filled, price, value, 0, 0)
-        return structs.replace(book, energy=book.energy - value), row
-
-    def _close(
-        self, key: SlotKey, book: Book, order_id: int, order: Order, traded: tuple[int, int, int]
-    ) -> Book:
-        """Take an order off its account's position, with what it traded: Wh, energy's value, charges."""
-        filled, energy, charges = traded
-        position = self.store.positions.get(key, order.who)
+    def _close(self, key: SlotKey, order_id: int, order: Order, row: Row | None) -> bool:
+        """Take an order off its account's position, with what it traded; tell if the position is gone."""
+        positions, who = self.store.positions, order.who
+        position = positions.get(key, who)
         assert position is not None, "who has an open order has a position"
-        changed = structs.replace(
-            position,
-            open_orders=position.open_orders - 1,
-            open_wh=position.open_wh - order.qty,
-            traded_wh=position.traded_wh + filled,
-            energy=position.energy + energy,
-            charges=position.charges + charges,
+        self.books.forget(order_id, who)
+        traded, energy, charges = position.traded_wh, position.energy, position.charges
+        if row is not None:
+            traded, energy, charges = traded + row.qty, energy + row.energy, charges + row.fee + row.wheeling
+        changed = Position(
+            position.side,
+            position.open_orders - 1,
+            position.open_wh - order.qty,
+            traded,
+            energy,
+            charges,
+            position.is_handed_over,
         )
-        self.books.forget(order_id, order.who)
-        return self.books.put_position(key, order.who, changed, book)
+        if is_idle(changed):
+            positions.remove(key, who)
+            return True
+        positions.put(key, who, changed)
+        return False
 
     # --- refunds
 
     def _return(self, key: SlotKey, book: Book, listed: list[tuple[int, Order]]) -> None:
         """End orders without a fill; what is held for them comes back."""
         is_halting = book.phase is Phase.Halting
+        idle = 0
         for order_id, order in listed:
             self.escrow.release(order.who, money_of(order))
-            book = self._close(key, book, order_id, order, (0, 0, 0))
+            idle += self._close(key, order_id, order, None)
             if is_halting:
                 self.store.deposit(events.OrderAnnulled(order_id))
-        self.store.books.put(key, structs.replace(book, orders=book.orders - len(listed)))
+        self.store.books.put(key, _with_rows(book, (), len(listed), idle))
 
     def _unwind(self, key: SlotKey, progress: Progress, book: Book, rows_max: int) -> int:
         """Take the last rows back; when none is left, return what is on hold."""
@@ -274,6 +266,19 @@ class OrderWork:
             fees=book.fees - row.fee,
             wheeling=book.wheeling - row.wheeling,
         )
+
+
+def _with_rows(book: Book, rows: Sequence[Row], done: int, idle: int) -> Book:
+    """Return a book with so many orders less, of which these rows came, and positions that are gone."""
+    energy = sum(row.energy if row.side is Side.BUY else -row.energy for row in rows)
+    return structs.replace(
+        book,
+        orders=book.orders - done,
+        positions=book.positions - idle,
+        energy=book.energy + energy,
+        fees=book.fees + sum(row.fee for row in rows),
+        wheeling=book.wheeling + sum(row.wheeling for row in rows),
+    )
 
 
 def _ends(margin: SideMargin) -> tuple[int, int, int, int]:

@@ -20,7 +20,7 @@ from msgspec import structs
 
 from pallets.energy_trading import market_events as events
 from pallets.energy_trading.clearing import compute_clearing
-from pallets.energy_trading.coupling import Couplings, make_terms, to_levels
+from pallets.energy_trading.coupling import Couplings, to_levels
 from pallets.energy_trading.curtailment import Curtailment
 from pallets.energy_trading.escrow import Escrow
 from pallets.energy_trading.levels import Margin
@@ -140,7 +140,7 @@ class SlotLife:
             return False
         for zone in group:
             key = (zone, slot)
-            book = self.books.open_book(key, make_terms(self.store, zone))
+            book = self.books.open_book(key)
             self._close(key, structs.replace(book, phase=Phase.GateClosed, lead=group[0]))
         self.couplings.start(group, wires, slot)
         return True

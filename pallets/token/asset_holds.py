@@ -139,7 +139,10 @@ class AssetHolds(Pallet[AssetHoldsConfig]):
 
     def balance_on_hold(self, asset_id: int, reason: Reason, who: AccountId) -> int:
         """Return what is held of an account for a reason."""
-        return next((entry.amount for entry in self.holds.get(asset_id, who) if entry.id == reason), 0)
+        for entry in self.holds.get(asset_id, who):
+            if entry.id == reason:
+                return entry.amount
+        return 0
 
     def hold(self, asset_id: int, reason: Reason, who: AccountId, amount: int) -> None:
         """Move free balance into the hold of a reason, never the minimum balance.
@@ -152,20 +155,18 @@ class AssetHolds(Pallet[AssetHoldsConfig]):
         ledger = self.config.ledger
         if amount > ledger.reducible_balance(asset_id, who, keep_alive=True):
             raise TokenFailure(TokenReason.FundsUnavailable)
-        entries = self._entries(asset_id, who)
-        if reason not in entries and len(entries) >= HOLDS_MAX:
+        entries = self.holds.get(asset_id, who)
+        if len(entries) >= HOLDS_MAX and all(entry.id != reason for entry in entries):
             raise self.TooManyHolds
-        entries[reason] = entries.get(reason, 0) + amount
         ledger.set_aside(asset_id, who, amount)
-        self._put(asset_id, who, entries)
+        self._shift(asset_id, who, reason, amount)
         self.deposit(self.Held(who, asset_id, reason, amount))
 
     def release(self, asset_id: int, reason: Reason, who: AccountId, amount: int) -> int:
         """Move up to an amount from the hold back to free, whatever the account's status; return how much."""
-        entries = self._entries(asset_id, who)
-        moved = min(amount, entries.get(reason, 0))
+        moved = min(amount, self.balance_on_hold(asset_id, reason, who))
         if moved:
-            self._take(asset_id, who, entries, reason, moved)
+            self._shift(asset_id, who, reason, -moved)
             self.config.ledger.put_back(asset_id, who, moved)
             self.deposit(self.Released(who, asset_id, reason, moved))
         return moved
@@ -179,17 +180,17 @@ class AssetHolds(Pallet[AssetHoldsConfig]):
         """
         if amount == 0:
             return
-        entries = self._ensure_held(asset_id, reason, source, amount)
+        self._ensure_held(asset_id, reason, source, amount)
         self.config.ledger.hand_over(asset_id, dest, amount)
-        self._take(asset_id, source, entries, reason, amount)
+        self._shift(asset_id, source, reason, -amount)
         self.deposit(self.TransferredOnHold(source, dest, asset_id, reason, amount))
 
     def burn_held(self, asset_id: int, reason: Reason, who: AccountId, amount: int) -> None:
         """Destroy exactly an amount of what is held; FundsUnavailable when less is."""
         if amount == 0:
             return
-        entries = self._ensure_held(asset_id, reason, who, amount)
-        self._take(asset_id, who, entries, reason, amount)
+        self._ensure_held(asset_id, reason, who, amount)
+        self._shift(asset_id, who, reason, -amount)
         self.config.ledger.retire(asset_id, amount)
         self.deposit(self.Burned(who, asset_id, reason, amount))
 
@@ -207,25 +208,26 @@ class AssetHolds(Pallet[AssetHoldsConfig]):
 
     # --- helpers
 
-    def _entries(self, asset_id: int, who: AccountId) -> dict[Reason, int]:
-        return {entry.id: entry.amount for entry in self.holds.get(asset_id, who)}
-
-    def _ensure_held(self, asset_id: int, reason: Reason, who: AccountId, amount: int) -> dict[Reason, int]:
-        entries = self._entries(asset_id, who)
-        if amount > entries.get(reason, 0):
+    def _ensure_held(self, asset_id: int, reason: Reason, who: AccountId, amount: int) -> None:
+        if amount > self.balance_on_hold(asset_id, reason, who):
             raise TokenFailure(TokenReason.FundsUnavailable)
-        return entries
 
-    def _take(
-        self, asset_id: int, who: AccountId, entries: dict[Reason, int], reason: Reason, amount: int
-    ) -> None:
-        self._put(asset_id, who, entries | {reason: entries[reason] - amount})
-
-    def _put(self, asset_id: int, who: AccountId, entries: dict[Reason, int]) -> None:
-        kept = tuple(HeldAmount(reason, entries[reason]) for reason in sorted(entries) if entries[reason])
+    def _shift(self, asset_id: int, who: AccountId, reason: Reason, more: int) -> None:
+        """Hold so much more, or less, for a reason; an empty hold goes."""
+        entries = self.holds.get(asset_id, who)
+        place = 0
+        while place < len(entries) and entries[place].id < reason:
+            place += 1
+        rest = place
+        if place < len(entries) and entries[place].id == reason:
+            rest, amount = place + 1, entries[place].amount + more
+        else:
+            amount = more
+        changed = (HeldAmount(reason, amount),) if amount else ()
+        kept = entries[:place] + changed + entries[rest:]
         if kept:
             self.holds.put(asset_id, who, kept)
-            self.balances_on_hold.put(asset_id, who, sum(entries.values()))
+            self.balances_on_hold.put(asset_id, who, self.balances_on_hold.get(asset_id, who) + more)
         else:
             self.holds.remove(asset_id, who)
             self.balances_on_hold.remove(asset_id, who)

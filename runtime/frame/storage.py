@@ -372,11 +372,32 @@ class Map(Keyed[V], Generic[K, V]):
 class DoubleMap(Keyed[V], Generic[K1, K2, V]):
     """Two keys to one value; all entries of a first key can be listed and cleared."""
 
-    __slots__ = ()
+    __slots__ = ("_last",)
+
+    def __init__(
+        self,
+        state: State,
+        place: tuple[str, str],
+        prefix: bytes,
+        codec: Codec[V],
+        default: Any,
+        keys: tuple[tuple[Hasher, Codec[Any]], ...],
+    ) -> None:
+        super().__init__(state, place, prefix, codec, default, keys)
+        self._last: tuple[Any, bytes] = (None, b"")
 
     def raw_key(self, node: tuple[K1, K2]) -> bytes:
-        """Return the raw storage key of an entry."""
-        return self.raw_prefix(*node)
+        """Return the raw storage key of an entry.
+
+        Neighbouring calls often have their first key in common, so what the last one begins with is kept.
+        """
+        key1, key2 = node
+        last, raw = self._last
+        if last != key1:
+            raw = self.raw_prefix(key1)
+            self._last = (key1, raw)
+        hash_, encode = self.parts[1]
+        return raw + hash_(encode(key2))
 
     def get(self, key1: K1, key2: K2) -> V:
         """Return the value under two keys, or the declared default when absent."""

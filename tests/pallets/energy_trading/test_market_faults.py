@@ -98,10 +98,10 @@ def test_fault_7_orders_end_with_their_slot(energy: Energy) -> None:
     slot, market = next_slot(energy, 2), energy.pallets.market
     submit(energy, BOB, slot, BUY, 100, 200)
     pass_gate_time(energy, slot)
-    assert market.open_orders.get(BOB) == (0,)
+    assert market.open_orders.get(BOB).ids == (0,)
     pass_gate(energy, slot)
     energy.next_block()
-    assert market.open_orders.get(BOB) == ()
+    assert market.open_orders.get(BOB).ids == ()
     assert energy.pallets.watt.balance_on_hold(Reason(28, 0), BOB) == 0
     assert energy.pallets.watt.free.get(BOB) == WATT_EACH
 
