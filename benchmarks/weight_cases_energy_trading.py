@@ -130,11 +130,11 @@ def look(scene: Scene) -> Act:
 
 @CASES.add("MARKET_CLOSE_GATE", LEVEL=LEVELS)
 def close_gate(scene: Scene, count: int) -> Act:
-    chain = stage(scene, ZONES_MAX, 6, ring(0))
+    chain = stage(scene, ZONES_MAX, 64, ring(0))
     slot = next_slot(chain, 20)
     for number in range(max(2, count)):
         side = Side(number % 2)
-        submit(chain, trader(number % 6), slot, (side, 100, 20_000 + number))
+        submit(chain, trader(number % 64), slot, (side, 100, 20_000 + number))
     life = chain.pallets.market.life
     return lambda: ensure(life.close_gate((1, slot)))
 
@@ -199,10 +199,10 @@ def set_limits(scene: Scene) -> Act:
 
 def crowded(scene: Scene) -> tuple[Energy, int]:
     """A book with many prices and a page that is nearly full, and a buyer with many open orders."""
-    chain = stage(scene, 1, 3)
+    chain = stage(scene, 1, 5)
     slot = next_slot(chain, 20)
     for number in range(PAGE_ORDERS - 1):
-        submit(chain, trader(number % 3), slot, (Side.BUY, 100, 30_000 + number))
+        submit(chain, trader(number % 5), slot, (Side.BUY, 100, 30_000 + number))
     for number in range(OPEN_ORDERS_MAX - 2):
         submit(chain, ALICE, slot + 1 + number % 50, (Side.BUY, 100, 30_000))
     return chain, slot

@@ -64,12 +64,14 @@ class BlockWork:
             key = (zone, slot)
             if not self.life.is_due(key, market):
                 break
-            per_level = weights.MARKET_CLOSE_GATE_PER_LEVEL.times(self.life.count_levels(key))
-            cost = weights.MARKET_CLOSE_GATE.plus(per_level)
+            found = self.life.find_group(key)
+            levels = sum(self.life.count_levels((one, slot)) for one in found[0])
+            per_level = weights.MARKET_CLOSE_GATE_PER_LEVEL.times(levels)
+            cost = weights.MARKET_CLOSE_GATE.times(len(found[0])).plus(per_level)
             is_first = used == weights.MARKET_LOOK
             if not is_first and not used.plus(cost).fits(self.store.config.hook_weight):
                 break
-            if not self.life.close_gate(key):
+            if not self.life.close_gate(key, found):
                 break
             used = used.plus(cost)
         return used

@@ -134,10 +134,10 @@ class Couplings:
         left = sum(self._energy_of((zone, key[1])) for zone in coupling.zones)
         for wire, flow in zip(coupling.wires, coupling.flows, strict=True):
             wheeling = compute_value(flow, wire.wheeling)
-            self.escrow.pay_out(store.config.zones.wheeling_pot(wire.source), wheeling)
+            self.escrow.refund(store.config.zones.wheeling_pot(wire.source), wheeling)
             left -= wheeling
         assert left == coupling.rent, "buyers pay sellers, wheeling and rent"
-        self.escrow.pay_out(store.config.grid_fund, coupling.rent)
+        self.escrow.refund(store.config.grid_fund, coupling.rent)
         flows = list(zip(coupling.wires, coupling.flows, strict=True))
         store.config.zones.note_flows(key[1], flows, coupling.rent)
         store.deposit(events.ZonesCleared(key[1], coupling.zones, coupling.welfare, coupling.rent))

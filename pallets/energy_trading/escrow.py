@@ -3,8 +3,8 @@
 Responsible for moving WATT between free balances, the escrow hold and the market's pot, always the exact
 amount. It knows neither orders nor prices.
 
-What the pot owes to an account that cannot receive it, because it died meanwhile, is written down and can be
-claimed later, so a refund never fails.
+What the pot owes to an account that cannot receive it, because it died meanwhile or because it is less than
+the minimum balance, is written down and can be claimed later, so a refund never fails.
 """
 
 from __future__ import annotations
@@ -61,14 +61,15 @@ class Escrow:
         config.asset.transfer(who, config.market_pot, amount, Preservation.PRESERVE)
 
     def refund(self, who: AccountId, amount: int) -> None:
-        """Pay an account back out of the pot, or write down that it may claim it."""
+        """Pay an account out of the pot, with what was written down for it before, or write it down."""
         if not amount:
             return
-        config = self.store.config
-        if config.asset.can_receive(who, amount):
-            self.pay_out(who, amount)
+        owed = self.store.unclaimed.get(who) + amount
+        if self.store.config.asset.can_receive(who, owed):
+            self.store.unclaimed.remove(who)
+            self.pay_out(who, owed)
         else:
-            self.store.unclaimed.put(who, self.store.unclaimed.get(who) + amount)
+            self.store.unclaimed.put(who, owed)
 
     def pay_out(self, who: AccountId, amount: int) -> None:
         """Move an amount out of the pot, never below the minimum balance that it was endowed with."""

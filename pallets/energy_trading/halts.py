@@ -3,7 +3,8 @@
 Responsible for the operator's word, for counting regulators' votes, and for emergencies of the grid. What a
 halt does to books is `slot_life.py`'s.
 
-Votes for a halt and for resuming are counted apart, and stand until the market is halted or resumed. A vote
+Votes for a halt and for resuming are counted apart, and stand until the market is halted or resumed, or the
+regulator is none any more. A vote
 for a halt of a market that regulators halted already, or for resuming one that runs, is refused.
 """
 
@@ -67,7 +68,8 @@ class Halts:
         """Count a regulator's vote; tell whether there are enough."""
         if not self.store.config.regulators.is_regulator(who):
             raise self.store.error(errors.NotOperator)
-        votes = self.votes.get((zone, is_halt))
+        is_regulator = self.store.config.regulators.is_regulator
+        votes = tuple(one for one in self.votes.get((zone, is_halt)) if is_regulator(one))
         if who in votes:
             raise self.store.error(errors.AlreadyVoted)
         self.votes.put((zone, is_halt), (*votes, who))

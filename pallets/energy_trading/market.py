@@ -385,7 +385,10 @@ class Market(Pallet[MarketConfig]):
     # --- calls: the work of a slot
 
     @call(
-        9, weight=weights.MARKET_STEP_CLEARING.plus(weights.MARKET_STEP_CLEARING_PER_ORDER.times(STEP_ORDERS))
+        9,
+        weight=weights.MARKET_STEP_CLEARING.plus(
+            weights.MARKET_STEP_CLEARING_PER_ORDER.times(STEP_ORDERS + ZONES_MAX)
+        ),
     )
     def step_clearing(self, origin: Origin, zone: ZoneId, slot: SlotId) -> PostDispatchInfo:
         """Deal with some orders of a slot whose gate is closed. Anyone can; it costs no fee."""

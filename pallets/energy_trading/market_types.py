@@ -27,6 +27,8 @@ BOOK_ORDERS_MAX: Final = 4_096
 """Active orders of one zone and slot, both sides together."""
 OPEN_ORDERS_MAX: Final = 200
 """Active orders of one account."""
+SLOT_ORDERS_MAX: Final = 64
+"""Active orders of one account in one slot of a zone: 64 accounts at least fill a book."""
 ROW_PAGE: Final = 128
 """Rows of trades in one page."""
 PEAKS_MAX: Final = 32

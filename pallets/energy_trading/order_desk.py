@@ -21,6 +21,7 @@ from pallets.energy_trading.escrow import Escrow
 from pallets.energy_trading.market_store import MarketStore
 from pallets.energy_trading.market_types import (
     FLAGS_KNOWN,
+    SLOT_ORDERS_MAX,
     Book,
     Market,
     MarketKind,
@@ -79,6 +80,8 @@ class OrderDesk:
         self.ensure_within_bands(market, participant, new.qty, new.limit)
         book = self.books.open_book(key)
         position = self.ensure_position(who, participant, new, book)
+        if position.open_orders >= SLOT_ORDERS_MAX:
+            raise store.error(errors.LimitExceededOpenOrders)
         value = compute_value(new.qty, new.limit)
         self.count_ordered(who, participant, value)
         if new.side is Side.BUY:

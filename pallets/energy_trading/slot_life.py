@@ -15,6 +15,7 @@ the clock. A slot in which nobody placed an order has no book and needs none.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from msgspec import structs
 
@@ -26,7 +27,9 @@ from pallets.energy_trading.escrow import Escrow
 from pallets.energy_trading.levels import Margin
 from pallets.energy_trading.market_store import MarketStore
 from pallets.energy_trading.market_types import (
+    BOOK_ORDERS_MAX,
     COUPLINGS_MAX,
+    ROW_PAGE,
     Book,
     Clearing,
     Market,
@@ -46,6 +49,12 @@ from pallets.energy_trading.trade_rows import TradeRows
 from pallets.energy_trading.units import compute_value
 from pallets.energy_trading.zonal import ZoneClearing
 from runtime.primitives.row_tree import fold_peaks
+
+ARCHIVE_PAGES: Final = BOOK_ORDERS_MAX // ROW_PAGE
+"""Pages of rows that one step of archiving removes: all of an auction's."""
+
+Group: TypeAlias = tuple[tuple[int, ...], tuple[Wire, ...]]
+"""Zones that are cleared together, in ascending order, and the lines among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +113,17 @@ class SlotLife:
 
     # --- gate and price
 
-    def close_gate(self, key: SlotKey) -> bool:
+    def find_group(self, key: SlotKey) -> Group:
+        """Return the zones whose gates of a slot close with that of an open book, and their lines."""
+        book = self.store.books.get(key)
+        assert book is not None, "a queued gate has a book"
+        return ((key[0],), ()) if book.terms.kind is MarketKind.Continuous else self.couplings.find_group(key)
+
+    def close_gate(self, key: SlotKey, found: Group | None = None) -> bool:
         """Close the gate of an open book and find the price of an auction; fills and refunds follow.
 
         Where zones are cleared together, the gates of all are closed at the last one's, and the price follows
-        in steps. Tells whether the gate could be closed.
+        in steps; `found` is what `find_group` says. Tells whether the gate could be closed.
         """
         book = self.store.books.get(key)
         assert book is not None, "a queued gate has a book"
@@ -117,16 +132,16 @@ class SlotLife:
             self._close(key, structs.replace(book, phase=Phase.Clearing))
             self.store.progress.put(key, progress)
             return True
-        group, wires = self.couplings.find_group(key)
+        group, wires = found or self.find_group(key)
         if len(group) > 1:
             return self._close_group(group, wires, key[1])
         self._close(key, structs.replace(book, phase=Phase.Clearing))
         bids, offers = (self.store.levels.get((*key, side)) for side in Side)
-        found = compute_clearing(to_levels(bids), to_levels(offers), book.terms.rules())
-        if found is None:
+        result = compute_clearing(to_levels(bids), to_levels(offers), book.terms.rules())
+        if result is None:
             self._begin_fills(key, book, None, 0)
         else:
-            price, low, high, volume, welfare, bid_margin, offer_margin = found
+            price, low, high, volume, welfare, bid_margin, offer_margin = result
             zone = ZoneClearing(price, low, high, bid_margin, offer_margin, volume, volume)
             self._begin_fills(key, book, zone, welfare)
         return True
@@ -357,8 +372,8 @@ class SlotLife:
         if book is None or book.phase not in {Phase.Cleared, Phase.Halted}:
             return
         dust = 0 if book.lead is not None else book.energy
-        self.escrow.pay_out(store.config.treasury_pot, book.fees + dust)
-        self.escrow.pay_out(store.config.zones.wheeling_pot(zone), book.wheeling)
+        self.escrow.refund(store.config.treasury_pot, book.fees + dust)
+        self.escrow.refund(store.config.zones.wheeling_pot(zone), book.wheeling)
         store.books.put(key, structs.replace(book, phase=Phase.Settled, fees=0, wheeling=0))
         store.deposit(events.SlotSettled(zone, slot, book.fees, book.wheeling))
 
@@ -368,8 +383,9 @@ class SlotLife:
         return self.store.start_of(slot + 1) + config.archive_ms <= config.clock.now_ms()
 
     def archive(self, key: SlotKey, entries_max: int) -> bool:
-        """Remove positions of an old slot, at most so many, and then its rows and its book; the result, the
-        root of the rows and the statistics stay. Tells whether nothing is left to be done.
+        """Remove positions of an old slot, at most so many, and then its rows, at most `ARCHIVE_PAGES` pages,
+        and its book; the result, the root of the rows and the statistics stay. Tells whether nothing is left
+        to be done. Once only rows are left, the book's `bid_page` is the first page that is.
 
         What is not settled waits, and so does what a seller is still owed.
         """
@@ -389,7 +405,12 @@ class SlotLife:
         if left:
             store.books.put(key, structs.replace(book, phase=Phase.Archived, positions=left))
             return False
-        self.rows.drop(key)
+        first = book.bid_page if book.phase is Phase.Archived and not page else 0
+        following = self.rows.drop(key, first, ARCHIVE_PAGES)
+        if following is not None:
+            kept = structs.replace(book, phase=Phase.Archived, positions=0, bid_page=following)
+            store.books.put(key, kept)
+            return False
         store.books.remove(key)
         store.couplings.remove(key)
         store.config.zones.forget_slot(key[1])

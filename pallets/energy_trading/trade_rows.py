@@ -53,12 +53,14 @@ class TradeRows:
             self.store.trades.remove((*key, number))
         return taken, structs.replace(progress, rows=progress.rows - len(taken), peaks=())
 
-    def drop(self, key: SlotKey) -> None:
-        """Remove all rows of a slot, whose root stays."""
-        number = 0
-        while self.store.trades.contains((*key, number)):
+    def drop(self, key: SlotKey, first: int, pages_max: int) -> int | None:
+        """Remove rows of a slot, whose root stays, from a page on; return where to go on, None at the end."""
+        for number in range(first, first + pages_max):
+            if not self.store.trades.contains((*key, number)):
+                return None
             self.store.trades.remove((*key, number))
-            number += 1
+        following = first + pages_max
+        return following if self.store.trades.contains((*key, following)) else None
 
 
 def compute_rows_root(store: MarketStore, key: SlotKey) -> Hash:

@@ -94,6 +94,8 @@ class World:
     flows: dict[int, tuple[list[int], int]] = field(default_factory=dict)
     curtailed: list[tuple[int, int, int, int]] = field(default_factory=list)
     forgotten: list[int] = field(default_factory=list)
+    retired: dict[AccountId, None] = field(default_factory=dict)
+    """Regulators that sit no more."""
     load: int | None = None
     uses_grid: bool = False
     """Whether the market asks the grid pallet for zones and lines."""
@@ -119,7 +121,7 @@ class World:
         return sold_wh <= self.uncovered.get(who, sold_wh)
 
     def is_regulator(self, who: AccountId) -> bool:
-        return who in REGULATORS
+        return who in REGULATORS and who not in self.retired
 
     def wires_of(self, slot: int) -> tuple[Wire, ...]:
         assert slot > 0

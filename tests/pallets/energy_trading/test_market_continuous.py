@@ -25,7 +25,7 @@ from pallets.energy_trading.orders import Side
 from runtime.frame.dispatch import ROOT
 from runtime.frame.fungible import Reason
 from runtime.primitives.types import AccountId
-from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, Chain
+from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE, Chain
 from tests.support.energy import (
     OPERATOR,
     PARAMETERS,
@@ -172,8 +172,8 @@ def test_one_price_holds_so_many_orders_and_no_more() -> None:
     slot = next_slot(energy, 2)
     for who in (ALICE, BOB, CHARLIE, DAVE):
         energy.ok(who, "Market.submit_orders", (NewOrder(ZONE, slot, SELL, 1, 1),) * (PAGE_ORDERS // 4))
-    refused(energy, errors.BookFull, ALICE, "submit_order", ZONE, slot, SELL, 1, 1, 0)
-    place(energy, ALICE, SELL, 1, 2)
+    refused(energy, errors.BookFull, EVE, "submit_order", ZONE, slot, SELL, 1, 1, 0)
+    place(energy, EVE, SELL, 1, 2)
     energy.close_block()
 
 

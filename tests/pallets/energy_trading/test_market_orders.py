@@ -257,9 +257,9 @@ def test_daily_limit_counts_what_was_ordered_and_not_cancelled(energy: Energy) -
 
 
 def test_account_has_so_many_open_orders_and_no_more(energy: Energy) -> None:
-    slot = next_slot(energy, 2)
-    for _ in range(OPEN_ORDERS_MAX):
-        place(energy, ALICE, SELL, 1, 1)
+    slot = next_slot(energy, 1)
+    for number in range(OPEN_ORDERS_MAX):
+        place(energy, ALICE, SELL, 1, 1, slot + number % 4)
     refused(energy, errors.LimitExceededOpenOrders, ALICE, "submit_order", ZONE, slot, SELL, 1, 1, 0)
 
 
