@@ -33,6 +33,7 @@ MILLION: Final = ("--accounts", "1000000", "--seconds", "60")
 SINGLE: Final = ("--accounts", "10000", "--seconds", "20", "--batch", "1")
 QUICK_LOAD: Final = ("--accounts", "200", "--seconds", "2", "--transfers", "1000")
 ANVIL_QUICK: Final = ("--accounts", "50", "--transfers", "1000")
+QUICK_ORDERS: Final = ("--accounts", "100", "--seconds", "1", "--quick")
 QUICK_NETWORK: Final = ("--validators", "2", "--seconds", "3", "--transactions", "1")
 BENCHMARKS: Final = (
     Benchmark("codec", "codec", (), ("500",)),
@@ -51,6 +52,8 @@ BENCHMARKS: Final = (
     Benchmark("network7", "network", ("--validators", "7", "--transactions", "0"), None),
     Benchmark("network21", "network", ("--validators", "21", "--transactions", "0"), None),
     Benchmark("throughput", "throughput", (), QUICK_LOAD),
+    Benchmark("orders", "orders", (), QUICK_ORDERS),
+    Benchmark("orders4", "orders", ("--validators", "4", "--seconds", "10"), QUICK_ORDERS),
     Benchmark("anvil", "anvil.compare", (), ANVIL_QUICK),
     Benchmark("single", "throughput", SINGLE, (*QUICK_LOAD, "--batch", "1")),
     Benchmark("million", "throughput", MILLION, None, 1_800),

@@ -53,6 +53,19 @@ class Signing:
 
 def sign_transfers(accounts: Sequence[Keypair], count: int, signing: Signing) -> list[str]:
     """Return `count` transfers as JSON-RPC hex strings: senders in turn, receivers over all accounts."""
+    return sign_calls(accounts, [encode_transfer(accounts, i) for i in range(count)], signing)
+
+
+def encode_transfer(accounts: Sequence[Keypair], number: int) -> bytes:
+    """Return the call of one of many transfers, each of another amount."""
+    dest = accounts[(number * 7919 + 1) % len(accounts)].account_id
+    return TRANSFER_KEEP_ALIVE + b"\0" + dest + encode_compact(1_000 + number)
+
+
+def sign_calls(
+    accounts: Sequence[Keypair], calls: Sequence[bytes], signing: Signing, sent: int = 0
+) -> list[str]:
+    """Return calls as JSON-RPC hex strings, signed by the accounts in turn, who have sent so many before."""
     total = len(accounts)
     tail = (
         signing.spec_version.to_bytes(4, "little")
@@ -60,10 +73,8 @@ def sign_transfers(accounts: Sequence[Keypair], count: int, signing: Signing) ->
         + signing.genesis * 2
     )
     signed: list[str] = []
-    for i in range(count):
+    for i, call in enumerate(calls, sent):
         sender = accounts[i % total]
-        dest = accounts[(i * 7919 + 1) % total].account_id
-        call = TRANSFER_KEEP_ALIVE + b"\0" + dest + encode_compact(1_000 + i)
         extra = b"\0" + encode_compact(i // total) + b"\0"
         signature = sender.sign(signed_message(call + extra + tail))
         raw = seal_envelope(AccountId(sender.account_id), sender.scheme, signature, extra, call)

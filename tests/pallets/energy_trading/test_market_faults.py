@@ -1,13 +1,16 @@
 """Faults that a published toy market has, each as a test that ours has not: units, escrow, double sale,
-crossing orders of one owner, deeds for others, chance and local clocks, expiry that nobody reads."""
+crossing orders of one owner, deeds for others, chance and local clocks, expiry that nobody reads, licences
+of others, a supply that nobody has, compliance left out."""
 
 import pytest
 
 from genesis.consortium import UNIT
+from pallets.compliance.compliance_errors import LicenceMissing
 from pallets.energy_trading import market_errors as errors
 from pallets.energy_trading.market_types import Limits
 from pallets.energy_trading.orders import Side
 from runtime.frame.fungible import Preservation, Reason
+from runtime.primitives.types import AccountId
 from tests.support.chain import ALICE, BOB, CHARLIE, Chain
 from tests.support.energy import (
     OFFICER,
@@ -19,6 +22,7 @@ from tests.support.energy import (
     pass_gate,
     pass_gate_time,
 )
+from tests.support.market import LOCAL, OFFICERS, current_slot, home, join, market_chain, order
 
 Energy = Chain[EnergyChain]
 BUY, SELL = Side.BUY, Side.SELL
@@ -112,3 +116,41 @@ def test_nobody_acts_for_another(energy: Energy, name: str) -> None:
     submit(energy, ALICE, slot, SELL, 100, 100)
     args = (0, 50, 100) if name == "amend_order" else (0,)
     energy.noop(energy.pallets.market.error(errors.NotOwner), BOB, f"Market.{name}", *args)
+
+
+def suspend_licences(chain: LOCAL, who: AccountId) -> None:
+    licences = chain.pallets.supervision.compliance.licence.items()
+    for number in [number for number, one in licences if one is not None and one.holder == who]:
+        chain.ok(OFFICERS[0], "Compliance.suspend_licence", number)
+
+
+def test_fault_9_the_licence_of_another_is_none() -> None:
+    """The toy asks whether anybody has a licence; ours asks for that of the account that trades."""
+    chain = market_chain(homes=2)
+    join(chain, home(0), home(1))
+    suspend_licences(chain, home(1))
+    slot = current_slot(chain) + 2
+    refusal = chain.pallets.supervision.compliance.error(LicenceMissing)
+    chain.noop(refusal, home(1), "Market.submit_order", ZONE, slot, SELL, 100, 30_000, 0)
+    order(chain, home(0), slot, SELL, 100, 30_000)
+    chain.close_block()
+
+
+def test_fault_11_the_supply_is_the_sum_of_all_balances() -> None:
+    """The toy starts with a supply that nobody has; ours has what its genesis gave out, of both tokens."""
+    chain = market_chain(homes=3)
+    balances, watt = chain.pallets.balances, chain.pallets.watt
+    people = [who for who, _ in chain.pallets.system.account.items()]
+    assert balances.total_issuance.get() == sum(map(balances.total_balance, people))
+    assert watt.total_issuance() == sum(map(watt.total_balance, people))
+
+
+def test_fault_12_compliance_is_asked_also_within_a_batch() -> None:
+    """The toy leaves compliance out of its build; ours stands before every order, whatever carries it."""
+    chain = market_chain(homes=1)
+    join(chain, home(0))
+    suspend_licences(chain, home(0))
+    placing = chain.call("Market.submit_order", ZONE, current_slot(chain) + 2, SELL, 100, 30_000, 0)
+    refusal = chain.pallets.supervision.compliance.error(LicenceMissing)
+    chain.assert_noop(home(0), chain.call("Utility.batch_all", (placing,)), refusal)
+    chain.close_block()
