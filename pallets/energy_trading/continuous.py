@@ -35,6 +35,7 @@ from pallets.energy_trading.market_types import (
 )
 from pallets.energy_trading.order_books import OrderBooks, rank_ticks
 from pallets.energy_trading.orders import Side
+from pallets.energy_trading.price_levels import list_levels
 from pallets.energy_trading.trade_rows import TradeRows
 from pallets.energy_trading.units import compute_value
 from runtime.primitives.types import AccountId
@@ -72,11 +73,11 @@ class ContinuousTrading:
     def waiting(self, key: SlotKey, side: Side) -> Iterator[Placement]:
         """Give the orders of a side, the best price first and at one price the oldest first."""
         store = self.store
-        for level in store.levels.get((*key, side)):
-            for order_id in store.pages.get((*key, side, level.ticks)):
+        for ticks, _, _ in list_levels(store.levels.get((*key, side))):
+            for order_id in store.pages.get((*key, side, ticks)):
                 order = store.orders.get(order_id)
                 assert order is not None, "a page lists what waits"
-                yield Placement(order_id, order.who, side, order.qty, level.ticks)
+                yield Placement(order_id, order.who, side, order.qty, ticks)
 
     def _trade_all(self, taker: Order, trades: list[Trade], book: Book) -> Book:
         """Settle the trades of one order one after the other; return the book."""

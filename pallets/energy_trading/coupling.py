@@ -15,26 +15,24 @@ fund; it is never below zero (see `zonal.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
 
 from pallets.energy_trading import market_events as events
 from pallets.energy_trading.escrow import Escrow
-from pallets.energy_trading.levels import Level
 from pallets.energy_trading.market_store import MarketStore
 from pallets.energy_trading.market_types import (
     Book,
     Coupling,
     MarketKind,
     Phase,
-    PriceLevels,
     SlotKey,
     Terms,
     Wire,
 )
 from pallets.energy_trading.orders import Side
+from pallets.energy_trading.price_levels import count_levels, to_levels
 from pallets.energy_trading.units import compute_value
 from pallets.energy_trading.zonal import (
     Line,
@@ -89,7 +87,7 @@ class Couplings:
         """Return how many prices the books of an auction have, which every step looks at."""
         coupling = self._get(key)
         places = [(zone, key[1], side) for zone in coupling.zones for side in Side]
-        return sum(len(self.store.levels.get(place)) for place in places)
+        return sum(count_levels(self.store.levels.get(place)) for place in places)
 
     def step(self, key: SlotKey, steps_max: int) -> tuple[ZonalClearing | None, int]:
         """Go so many steps on; return the result once there is none left, and the steps taken."""
@@ -190,8 +188,3 @@ def _fit(one: Terms | None, other: Terms | None) -> bool:
         return False
     is_auction = one.kind is other.kind is MarketKind.CallUniform
     return is_auction and one.k_permille == other.k_permille
-
-
-def to_levels(levels: PriceLevels) -> Sequence[Level]:
-    """Return stored levels as the algorithms take them."""
-    return [Level(level.ticks, level.qty) for level in levels]

@@ -125,7 +125,10 @@ class Market(Pallet[MarketConfig]):
         docs="The numbers of an account's active orders, and what it ordered on its last day.",
     )
     levels: Map[tuple[ZoneId, SlotId, Side], PriceLevels] = storage(
-        TWOX_64_CONCAT, default=(), docs="The sums of an open book's prices, by side, the best first."
+        TWOX_64_CONCAT,
+        default=b"",
+        docs="The sums of an open book's prices, by side, the best first: 16 bytes for each, ticks as u32, "
+        "Wh as u64, orders as u32.",
     )
     pages: Map[tuple[ZoneId, SlotId, Side, u32], OrderPage] = storage(
         TWOX_64_CONCAT,

@@ -20,6 +20,7 @@ from pallets.energy_trading.order_books import is_idle, rank_ticks
 from pallets.energy_trading.order_desk import money_of
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.positions import receivable_of
+from pallets.energy_trading.price_levels import list_levels
 from pallets.energy_trading.trade_rows import compute_rows_root
 from pallets.energy_trading.units import compute_value
 from runtime.primitives.types import AccountId
@@ -135,7 +136,7 @@ def _check_levels(store: MarketStore, key: SlotKey, book: Book, own: list[Order]
                 qty, count = sums.get(ticks, (0, 0))
                 sums[ticks] = (qty + order.qty, count + 1)
         levels = store.levels.get((*key, side))
-        found = [(level.ticks, (level.qty, level.orders)) for level in levels]
+        found = [(ticks, (qty, count)) for ticks, qty, count in list_levels(levels)]
         if not is_kept:
             assert not levels, f"{key}: levels of a closed book"
         elif book.phase in BEFORE:

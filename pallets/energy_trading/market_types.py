@@ -12,6 +12,7 @@ from typing import Annotated, Final, TypeAlias
 from pallets.energy_trading.fills import Rationing
 from pallets.energy_trading.levels import Rules
 from pallets.energy_trading.orders import Bands, Side
+from pallets.energy_trading.price_levels import LEVEL_BYTES
 from runtime.primitives.scale import MaxLen, Struct, enum_path, i128, u8, u16, u32, u64, u128
 from runtime.primitives.types import AccountId, Hash
 
@@ -106,15 +107,8 @@ class Order(Struct, path="pallet_market::Order"):
     page: u32
 
 
-class PriceLevel(Struct, path="pallet_market::PriceLevel"):
-    """All that waits at one price."""
-
-    ticks: u32
-    qty: u64
-    orders: u32
-
-
-PriceLevels: TypeAlias = Annotated[tuple[PriceLevel, ...], MaxLen(LEVELS_MAX)]
+PriceLevels: TypeAlias = Annotated[bytes, MaxLen(LEVELS_MAX * LEVEL_BYTES)]
+"""Of each price ticks u32, Wh u64 and orders u32, little-endian, the best first; see `price_levels.py`."""
 
 
 class MarketParameters(Struct, path="pallet_market::MarketParameters"):

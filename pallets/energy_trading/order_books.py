@@ -31,11 +31,11 @@ from pallets.energy_trading.market_types import (
     OrderPage,
     Phase,
     Position,
-    PriceLevel,
     SlotKey,
     Terms,
 )
 from pallets.energy_trading.orders import Side
+from pallets.energy_trading.price_levels import lower_level, raise_level
 from runtime.primitives.types import AccountId
 
 
@@ -72,11 +72,12 @@ class OrderBooks:
         ticks = rank_ticks(book.terms, side, new.limit)
         number, ids = self._page_for(book, new, ticks)
         store.pages.put((zone, slot, side, number), (*ids, order_id))
-        store.orders.put(
+        store.orders.create(
             order_id, Order(who, zone, slot, side, new.qty, new.limit, filled, store.today(), number)
         )
         store.open_orders.put(who, OpenOrders((*own.ids, order_id), own.day, own.ordered))
-        self._raise_level((zone, slot), side, ticks, new.qty)
+        place = (zone, slot, side)
+        store.levels.put(place, raise_level(store.levels.get(place), side, ticks, new.qty))
         if side is Side.BUY:
             return structs.replace(book, orders=book.orders + 1, bid_page=number)
         return structs.replace(book, orders=book.orders + 1, offer_page=number)
@@ -103,13 +104,8 @@ class OrderBooks:
     def lower(self, order: Order, terms: Terms, qty: int, *, is_gone: bool) -> None:
         """Take so many Wh of an order off its price, and the order itself if it goes."""
         place = (order.zone, order.slot, order.side)
-        levels = self.store.levels.get(place)
         ticks = rank_ticks(terms, order.side, order.limit)
-        at = _find(levels, order.side, ticks)
-        level = levels[at]
-        assert level.ticks == ticks, "every order that waits has its price"
-        rest = PriceLevel(ticks, level.qty - qty, level.orders - is_gone)
-        kept = levels[:at] + ((rest,) if rest.orders else ()) + levels[at + 1 :]
+        kept = lower_level(self.store.levels.get(place), order.side, ticks, qty, is_gone=is_gone)
         if kept:
             self.store.levels.put(place, kept)
         else:
@@ -158,27 +154,8 @@ class OrderBooks:
             raise store.error(errors.BookFull)
         return number + 1, ()
 
-    def _raise_level(self, key: SlotKey, side: Side, ticks: int, qty: int) -> None:
-        place = (*key, side)
-        levels = self.store.levels.get(place)
-        at = _find(levels, side, ticks)
-        if at < len(levels) and levels[at].ticks == ticks:
-            level = levels[at]
-            changed = (PriceLevel(ticks, level.qty + qty, level.orders + 1),)
-            self.store.levels.put(place, levels[:at] + changed + levels[at + 1 :])
-        else:
-            added = (PriceLevel(ticks, qty, 1),)
-            self.store.levels.put(place, levels[:at] + added + levels[at:])
-
 
 def _without(ids: tuple[OrderId, ...], order_id: OrderId) -> tuple[OrderId, ...]:
     """Return numbers without one of them."""
     place = ids.index(order_id)
     return ids[:place] + ids[place + 1 :]
-
-
-def _find(levels: tuple[PriceLevel, ...], side: Side, ticks: int) -> int:
-    """Return where a price stands, or would, among levels from the best to the worst."""
-    if side is Side.BUY:
-        return bisect_left(levels, -ticks, key=lambda level: -level.ticks)
-    return bisect_left(levels, ticks, key=lambda level: level.ticks)

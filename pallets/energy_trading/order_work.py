@@ -45,6 +45,7 @@ from pallets.energy_trading.market_types import (
 from pallets.energy_trading.order_books import OrderBooks, is_idle
 from pallets.energy_trading.order_desk import money_of
 from pallets.energy_trading.orders import Side
+from pallets.energy_trading.price_levels import LEVEL_BYTES, best_ticks
 from pallets.energy_trading.trade_rows import TradeRows
 from pallets.energy_trading.units import compute_value
 from runtime.primitives.proportion import Proportion
@@ -118,8 +119,7 @@ class OrderWork:
         """Return the page to go on with, None where the side has no more."""
         side = side_of(progress.stage)
         if book.terms.kind is MarketKind.Continuous:
-            levels = self.store.levels.get((*key, side))
-            return levels[0].ticks if levels else None
+            return best_ticks(self.store.levels.get((*key, side)))
         last = book.bid_page if side is Side.BUY else book.offer_page
         return progress.page if progress.page <= last else None
 
@@ -140,9 +140,9 @@ class OrderWork:
         levels = self.store.levels.get((*key, side))
         if not levels:
             return
-        assert levels[0].ticks == ticks, "the pages of a book go by price"
-        if levels[1:]:
-            self.store.levels.put((*key, side), levels[1:])
+        assert best_ticks(levels) == ticks, "the pages of a book go by price"
+        if levels[LEVEL_BYTES:]:
+            self.store.levels.put((*key, side), levels[LEVEL_BYTES:])
         else:
             self.store.levels.remove((*key, side))
 

@@ -21,7 +21,7 @@ from msgspec import structs
 
 from pallets.energy_trading import market_events as events
 from pallets.energy_trading.clearing import compute_clearing
-from pallets.energy_trading.coupling import Couplings, to_levels
+from pallets.energy_trading.coupling import Couplings
 from pallets.energy_trading.curtailment import Curtailment
 from pallets.energy_trading.escrow import Escrow
 from pallets.energy_trading.levels import Margin
@@ -45,6 +45,7 @@ from pallets.energy_trading.order_books import OrderBooks
 from pallets.energy_trading.order_work import OrderWork, start_side
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.positions import Positions
+from pallets.energy_trading.price_levels import count_levels, sum_levels, to_levels
 from pallets.energy_trading.trade_rows import TradeRows
 from pallets.energy_trading.units import compute_value
 from pallets.energy_trading.zonal import ZoneClearing
@@ -109,7 +110,7 @@ class SlotLife:
 
     def count_levels(self, key: SlotKey) -> int:
         """Return how many prices a book has, which is what its price costs."""
-        return sum(len(self.store.levels.get((*key, side))) for side in Side)
+        return sum(count_levels(self.store.levels.get((*key, side))) for side in Side)
 
     # --- gate and price
 
@@ -163,7 +164,7 @@ class SlotLife:
     def _close(self, key: SlotKey, book: Book) -> None:
         """Tell what is wanted and offered, and queue the work on the orders."""
         store, (zone, slot) = self.store, key
-        bids, offers = (sum(level.qty for level in store.levels.get((*key, side))) for side in Side)
+        bids, offers = (sum_levels(store.levels.get((*key, side)))[0] for side in Side)
         store.deposit(events.GateClosed(zone, slot, bids, offers))
         store.books.put(key, book)
         store.gate_queue.put(zone, tuple(one for one in store.gate_queue.get(zone) if one != slot))
@@ -201,7 +202,7 @@ class SlotLife:
         assert price is not None, "a zone that trades has a price"
         assert low is not None, "a price lies in an interval"
         assert high is not None, "a price lies in an interval"
-        counts = [sum(level.orders for level in self.store.levels.get((*key, side))) for side in Side]
+        counts = [sum_levels(self.store.levels.get((*key, side)))[1] for side in Side]
         value = compute_value(bought, price)
         clearing = Clearing(price, low, high, bought, sold, value, welfare, counts[0], counts[1])
         self.store.clearings.put(key, clearing)

@@ -22,6 +22,7 @@ from pallets.energy_trading.market_types import (
     SlotPosition,
 )
 from pallets.energy_trading.orders import Side
+from pallets.energy_trading.price_levels import list_levels
 from runtime.frame.dispatch import ROOT
 from runtime.frame.fungible import Reason
 from runtime.primitives.types import AccountId
@@ -78,19 +79,19 @@ def test_vectors_of_a_matching_engine_through_the_pallet(name: str) -> None:
             if isinstance(event, events.TradeExecuted)
         ]
     assert trades == entry["expect"]["trades"]
-    book = {"bids": list_levels(energy, slot, BUY, names), "asks": list_levels(energy, slot, SELL, names)}
+    book = {"bids": list_waiting(energy, slot, BUY, names), "asks": list_waiting(energy, slot, SELL, names)}
     assert book == entry["expect"]["book"]
     energy.close_block()
 
 
-def list_levels(energy: Energy, slot: int, side: Side, names: list[str]) -> list[list[Any]]:
+def list_waiting(energy: Energy, slot: int, side: Side, names: list[str]) -> list[list[Any]]:
     market = energy.pallets.market
     found: list[list[Any]] = []
-    for level in market.levels.get((ZONE, slot, side)):
-        ids = market.pages.get((ZONE, slot, side, level.ticks))
+    for ticks, _, _ in list_levels(market.levels.get((ZONE, slot, side))):
+        ids = market.pages.get((ZONE, slot, side, ticks))
         orders = [market.orders.get(order_id) for order_id in ids]
         found.append(
-            [level.ticks, [[names[one], order.qty] for one, order in zip(ids, orders, strict=True) if order]]
+            [ticks, [[names[one], order.qty] for one, order in zip(ids, orders, strict=True) if order]]
         )
     return found
 

@@ -14,9 +14,9 @@ from pallets.energy_trading.market_types import (
     Limits,
     NewOrder,
     Participant,
-    PriceLevel,
 )
 from pallets.energy_trading.orders import Side
+from pallets.energy_trading.price_levels import list_levels
 from runtime.frame.dispatch import NOBODY, ROOT, BadOrigin, PalletError, TokenFailure, TokenReason
 from runtime.frame.fungible import Preservation, Reason
 from tests.support.chain import ALICE, BOB, CHARLIE, FERDIE, Chain
@@ -116,8 +116,8 @@ def test_levels_are_the_sums_of_a_price_from_the_best_on(energy: Energy) -> None
     for qty, ticks in ((1, 20), (2, 30), (3, 20)):
         place(energy, ALICE, BUY, qty, ticks)
         place(energy, BOB, SELL, qty, 10 * ticks)
-    assert market.levels.get((ZONE, slot, BUY)) == (PriceLevel(30, 2, 1), PriceLevel(20, 4, 2))
-    assert market.levels.get((ZONE, slot, SELL)) == (PriceLevel(200, 4, 2), PriceLevel(300, 2, 1))
+    assert list(list_levels(market.levels.get((ZONE, slot, BUY)))) == [(30, 2, 1), (20, 4, 2)]
+    assert list(list_levels(market.levels.get((ZONE, slot, SELL)))) == [(200, 4, 2), (300, 2, 1)]
 
 
 @pytest.mark.parametrize("origin", [ROOT, NOBODY])
@@ -390,4 +390,4 @@ def test_two_zones_keep_their_books_apart(energy: Energy) -> None:
     slot = next_slot(energy, 2)
     energy.ok(ALICE, "Market.submit_order", 2, slot, SELL, 10, 10, 0)
     place(energy, ALICE, BUY, 10, 10)
-    assert energy.pallets.market.levels.get((2, slot, SELL)) == (PriceLevel(10, 10, 1),)
+    assert list(list_levels(energy.pallets.market.levels.get((2, slot, SELL)))) == [(10, 10, 1)]
