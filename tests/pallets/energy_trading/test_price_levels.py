@@ -29,8 +29,8 @@ def test_levels_are_the_sums_of_the_orders_from_the_best_on(
         packed = raise_level(packed, side, ticks, qty)
         waiting.append((ticks, qty))
         if leaves:
-            ticks, qty = waiting.pop(len(waiting) // 2)
-            packed = lower_level(packed, side, ticks, qty, is_gone=True)
+            gone, size = waiting.pop(len(waiting) // 2)
+            packed = lower_level(packed, side, gone, size, is_gone=True)
     prices = sorted(dict.fromkeys(ticks for ticks, _ in waiting), reverse=side is Side.BUY)
     sums = [[qty for one, qty in waiting if one == ticks] for ticks in prices]
     assert list(list_levels(packed)) == [(t, sum(q), len(q)) for t, q in zip(prices, sums, strict=True)]
