@@ -353,7 +353,9 @@ class Grid(Pallet[GridConfig]):
         queue = self.curtailments.get()
         if any((one.zone, one.slot) == (zone, slot) for one in queue):
             raise self.AlreadyCurtailed
-        if len(queue) >= CURTAILMENTS_MAX:
+        # Each zone has its share of the queue, so that no operator takes it from the others.
+        own = sum(one.zone == zone for one in queue)
+        if len(queue) >= CURTAILMENTS_MAX or own >= CURTAILMENTS_MAX // len(self.zone_ids.get()):
             raise self.TooMany
         added = Curtailment(slot, zone, permille)
         self.curtailments.put(tuple(sorted((*queue, added), key=lambda one: (one.slot, one.zone))))

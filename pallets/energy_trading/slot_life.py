@@ -352,14 +352,14 @@ class SlotLife:
 
     def curtail(self, key: SlotKey, permille: int) -> bool | None:
         """Begin to scale a cleared slot's positions; None while it is not cleared yet, False where it cannot
-        be: a zone that was cleared with others is not scaled alone."""
+        be: a zone that was cleared with others is not scaled alone, nor is what is settled."""
         book = self.store.books.get(key)
         if book is None:
             if not self.is_cleared(key):
                 return None
             self.store.config.zones.note_curtailed(*key, permille, 0)
             return True
-        if book.lead is not None or book.phase is Phase.Halted:
+        if book.lead is not None or book.phase in {Phase.Halted, Phase.Settled, Phase.Archived}:
             return False
         if book.phase is not Phase.Cleared:
             return None

@@ -7,6 +7,7 @@ from msgspec import structs
 from genesis.consortium import UNIT
 from pallets.energy_trading import block_work, slot_life, weights
 from pallets.energy_trading import market_errors as errors
+from pallets.energy_trading.grid_types import CURTAILMENTS_MAX
 from pallets.energy_trading.market_store import DAY_MS, DAY_OFFSET_MS
 from pallets.energy_trading.market_types import (
     CONTRACTS_MAX,
@@ -211,6 +212,31 @@ def test_halting_twice_takes_nothing_back_twice(energy: Energy) -> None:
     energy.next_block()
     assert watt.free.get(BOB) == whole
     submit(energy, BOB, slot, BUY, 100, 200)
+
+
+def test_no_operator_takes_the_queue_of_curtailments_from_the_others() -> None:
+    world = World({1: 0, 2: 0}, {1: OPERATOR, 2: REGULATORS[3]}, uses_grid=True)
+    energy = energy_chain(world=world)
+    slot, grid = next_slot(energy, 1), energy.pallets.grid
+    for ahead in range(CURTAILMENTS_MAX // 2):
+        energy.ok(OPERATOR, "Grid.curtail", 1, slot + ahead, 0)
+    energy.noop(grid.TooMany, OPERATOR, "Grid.curtail", 1, slot + CURTAILMENTS_MAX, 0)
+    energy.ok(REGULATORS[3], "Grid.curtail", 2, slot, 0)
+
+
+def test_curtailment_that_comes_after_settlement_is_refused_and_does_not_wait_for_ever() -> None:
+    world = World(uses_grid=True)
+    energy = energy_chain(world=world)
+    slot, market = next_slot(energy, 1), energy.pallets.market
+    submit(energy, ALICE, slot, SELL, 100, 100)
+    submit(energy, BOB, slot, BUY, 100, 100)
+    pass_gate(energy, slot)
+    energy.next_block()
+    market.on_settled(ZONE, slot)
+    assert market.curtail(ZONE, slot, 0) is False
+    sold = market.positions.get((ZONE, slot), ALICE)
+    assert sold is not None
+    assert sold.traded_wh == 100
 
 
 # --- pots
