@@ -176,9 +176,9 @@ class OrderWork:
         clearing = self.store.clearings.get(key)
         assert clearing is not None, "fills have a price"
         rows: list[Row] = []
-        idle = 0
+        rules, idle = book.terms.rules(), 0
         for (order_id, order), wish, filled in zip(listed, wishes, fills, strict=True):
-            row = self._settle(order_id, order, wish, filled, clearing.price, book.terms.rules())
+            row = self._settle(order_id, order, wish, filled, clearing.price, rules)
             idle += self._close(key, order_id, order, row)
             if filled:
                 rows.append(row)
