@@ -29,7 +29,7 @@ from pallets.energy_trading.market_types import (
 )
 from pallets.energy_trading.orders import Side
 from runtime.frame.api import PAGE_MAX
-from runtime.primitives.scale import MaxLen, Struct, i128, u8, u32, u64, u128
+from runtime.primitives.scale import MaxLen, Struct, i128, u32, u64, u128
 from runtime.primitives.types import AccountId, Hash
 
 DEPTH_MAX: Final = PAGE_MAX // 2
@@ -138,7 +138,6 @@ class OrderView(Struct, path="loam::energy::OrderView"):
     qty: u64
     limit: u32
     filled: u64
-    flags: u8
     escrow: u128
     phase: Phase
     gate_ms: u64

@@ -107,6 +107,14 @@ class Order(Struct, path="pallet_market::Order"):
     page: u32
 
 
+class PriceLevel(Struct, path="pallet_market::PriceLevel"):
+    """All that waits at one price."""
+
+    ticks: u32
+    qty: u64
+    orders: u32
+
+
 PriceLevels: TypeAlias = Annotated[bytes, MaxLen(LEVELS_MAX * LEVEL_BYTES)]
 """Of each price ticks u32, Wh u64 and orders u32, little-endian, the best first; see `price_levels.py`."""
 

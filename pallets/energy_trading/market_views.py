@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pallets.energy_trading.clearing import compute_clearing
-from pallets.energy_trading.coupling import make_terms, to_levels
 from pallets.energy_trading.market import Market
 from pallets.energy_trading.market_answers import (
     DEPTH_MAX,
@@ -36,6 +35,7 @@ from pallets.energy_trading.market_types import (
     MarketKind,
     Phase,
     Position,
+    PriceLevel,
     PriceLevels,
     Row,
     SlotKey,
@@ -45,6 +45,7 @@ from pallets.energy_trading.market_types import (
     Market as ZoneMarket,
 )
 from pallets.energy_trading.orders import Side
+from pallets.energy_trading.price_levels import LEVEL_BYTES, count_levels, list_levels, sum_levels, to_levels
 from pallets.energy_trading.units import MONEY_PER_WH_TICK, compute_value
 from runtime.frame.api import PAGE_MAX, RefusedQuestion
 from runtime.primitives.arithmetic import U32_MAX
@@ -92,7 +93,7 @@ class MarketViews:
             self.market.phase_of(zone, slot),
             store.start_of(slot),
             max(0, store.gate_of(zone, slot, market)),
-            make_terms(store, zone) if book is None else book.terms,
+            store.make_terms(zone) if book is None else book.terms,
             0 if book is None else book.orders,
             0 if book is None else book.positions,
             store.clearings.get(key),
@@ -115,19 +116,20 @@ class MarketViews:
         bids, offers = (store.levels.get((zone, slot, side)) for side in Side)
         book, phase = store.books.get(key), self.market.phase_of(zone, slot)
         depth = min(depth, DEPTH_MAX)
+        (bid_wh, bid_orders), (offer_wh, offer_orders) = sum_levels(bids), sum_levels(offers)
         return BookView(
             zone,
             slot,
             phase,
             max(0, store.gate_of(zone, slot, market)),
-            bids[:depth],
-            offers[:depth],
-            sum(level.qty for level in bids),
-            sum(level.qty for level in offers),
-            sum(level.orders for level in bids),
-            sum(level.orders for level in offers),
-            len(bids),
-            len(offers),
+            _list_best(bids, depth),
+            _list_best(offers, depth),
+            bid_wh,
+            offer_wh,
+            bid_orders,
+            offer_orders,
+            count_levels(bids),
+            count_levels(offers),
             None if book is None or phase is not Phase.Open else _foresee(bids, offers, book.terms),
         )
 
@@ -149,7 +151,6 @@ class MarketViews:
             order.qty,
             order.limit,
             order.filled,
-            order.flags,
             compute_value(order.qty, order.limit) if order.side is Side.BUY else 0,
             self.market.phase_of(*key),
             max(0, store.gate_of(*key, market)),
@@ -159,7 +160,7 @@ class MarketViews:
     def list_orders(self, who: AccountId, after: int | None, limit: int) -> tuple[OrderView, ...]:
         """Return at most so many active orders of an account in the order of their numbers, those after
         one."""
-        numbers = sorted(self._store.open_orders.get(who))
+        numbers = sorted(self._store.open_orders.get(who).ids)
         wanted = [one for one in numbers if after is None or one > after][: min(limit, PAGE_MAX)]
         found = (self.view_order(one) for one in wanted)
         return tuple(order for order in found if order is not None)
@@ -247,13 +248,12 @@ class MarketViews:
     def view_trader(self, who: AccountId) -> TraderView:
         """Return an account as the market knows it."""
         store = self._store
-        found = store.participants.get(who)
-        today = store.day_of(store.config.clock.now_ms())
+        found, own = store.participants.get(who), store.open_orders.get(who)
         return TraderView(
             None if found is None else found.limits,
             0 if found is None else found.deposit,
-            found.ordered if found is not None and found.day == today else 0,
-            len(store.open_orders.get(who)),
+            own.ordered if own.day == store.today() else 0,
+            len(own.ids),
             store.config.asset.balance_on_hold(store.escrow, who),
             store.unclaimed.get(who),
         )
@@ -365,6 +365,10 @@ def _compute_saving(position: Position, feed_in: int, retail: int) -> int:
     if position.side is Side.BUY:
         return compute_value(position.traded_wh, retail) - position.energy - position.charges
     return position.energy - compute_value(position.traded_wh, feed_in)
+
+
+def _list_best(levels: PriceLevels, depth: int) -> tuple[PriceLevel, ...]:
+    return tuple(PriceLevel(*one) for one in list_levels(levels[: depth * LEVEL_BYTES]))
 
 
 def _foresee(bids: PriceLevels, offers: PriceLevels, terms: Terms) -> IndicativeView | None:

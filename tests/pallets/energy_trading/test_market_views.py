@@ -16,12 +16,12 @@ from pallets.energy_trading.market_types import (
     LEVELS_MAX,
     ROW_PAGE,
     MarketKind,
-    PriceLevel,
     Row,
     Wire,
 )
 from pallets.energy_trading.market_views import MarketViews
 from pallets.energy_trading.orders import Side
+from pallets.energy_trading.price_levels import raise_level
 from runtime.frame.api import PAGE_MAX
 from runtime.primitives.row_tree import compute_root, verify_row
 from runtime.primitives.scale import codec
@@ -216,15 +216,18 @@ def test_full_book_is_shown_to_the_greatest_depth_and_no_deeper(energy: Energy, 
     market, slot = energy.pallets.market, next_slot(energy, 2)
     order(energy, ALICE, slot, SELL, 1, 1)
     half = LEVELS_MAX // 2
-    market.levels.put((ZONE, slot, BUY), tuple(PriceLevel(100_000 - place, 10, 1) for place in range(half)))
-    market.levels.put((ZONE, slot, SELL), tuple(PriceLevel(90_000 + place, 10, 1) for place in range(half)))
+    for side, first, step in ((BUY, 100_000, -1), (SELL, 90_000, 1)):
+        levels = b""
+        for place in range(half):
+            levels = raise_level(levels, side, first + step * place, 10)
+        market.levels.put((ZONE, slot, side), levels)
     book = questions.ask("energy_orderBook", ZONE, slot, 1_000_000)
     assert (len(book["bids"]), len(book["offers"])) == (DEPTH_MAX, DEPTH_MAX)
     assert len(book["bids"]) + len(book["offers"]) <= PAGE_MAX
     assert book["bidLevels"] == book["bidOrders"] == half
     assert book["indicative"]["volume"] == str(10 * half)
     market.levels.remove((ZONE, slot, BUY))
-    market.levels.put((ZONE, slot, SELL), (PriceLevel(1, 1, 1),))
+    market.levels.put((ZONE, slot, SELL), raise_level(b"", SELL, 1, 1))
 
 
 def test_orders_are_shown_with_what_is_held_for_them(energy: Energy, questions: Questions) -> None:
@@ -244,9 +247,9 @@ def test_orders_are_shown_with_what_is_held_for_them(energy: Energy, questions: 
 
 
 def test_page_of_orders_has_so_many_and_not_more(energy: Energy, questions: Questions) -> None:
-    slot = next_slot(energy, 2)
-    for _ in range(PAGE_MAX + 1):
-        order(energy, ALICE, slot, BUY, 1, 1)
+    slot = next_slot(energy, 1)
+    for number in range(PAGE_MAX + 1):
+        order(energy, ALICE, slot + number % 4, BUY, 1, 1)
     page = questions.ask("energy_orders", address(ALICE), None, 1_000)
     assert len(page) == PAGE_MAX
     assert len(questions.ask("energy_orders", address(ALICE), page[-1]["order"], 1_000)) == 1
@@ -402,9 +405,8 @@ def test_trader_is_known_by_limits_orders_and_escrow(energy: Energy) -> None:
     stranger = views.view_trader(FERDIE)
     assert (stranger.limits, stranger.open_orders, stranger.unclaimed) == (None, 0, 7)
     energy.pallets.market.unclaimed.remove(FERDIE)
-    participant = energy.pallets.market.participants.get(ALICE)
-    assert participant is not None
-    energy.pallets.market.participants.put(ALICE, structs.replace(participant, day=1))
+    own = energy.pallets.market.open_orders.get(ALICE)
+    energy.pallets.market.open_orders.put(ALICE, structs.replace(own, day=1))
     assert views.view_trader(ALICE).ordered_today == 0
 
 
