@@ -21,6 +21,7 @@ from node.config.sources import render_config
 
 # Name → module, attribute, one line of help.
 COMMANDS = {
+    "audit": ("node.cli.audit", "audit", "Check a chain and its reports from its blocks alone."),
     "benchmark": ("node.cli.benchmark", "benchmark", "Measure this machine."),
     "build-spec": ("node.cli.spec", "build_spec", "Print a chain specification, plain or raw."),
     "chain-info": ("node.cli.blocks", "chain_info", "Show what the database holds."),
