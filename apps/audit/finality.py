@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 from apps.audit.errors import Differs
 from apps.chain.errors import AnswerError
+from runtime.primitives.arithmetic import U32_MAX
 from runtime.primitives.block import (
     Consensus,
     Digest,
@@ -34,6 +35,7 @@ from runtime.primitives.types import Hash
 
 TIME_ENGINE: Final = b"TIME"
 TIME_BYTES: Final = 8
+HASH_BYTES: Final = 32
 
 
 class Authority(Struct):
@@ -69,15 +71,14 @@ def decode_authorities(data: bytes) -> AuthoritySet:
 def read_header(answer: Any) -> Header:
     """Return the header of a node's JSON; AnswerError when it is none."""
     try:
-        return Header(
-            Hash(_bytes(answer["parentHash"])),
-            int(answer["number"], 16),
-            Hash(_bytes(answer["stateRoot"])),
-            Hash(_bytes(answer["extrinsicsRoot"])),
-            Digest(tuple(decode_digest_item(_bytes(item)) for item in answer["digest"]["logs"])),
-        )
+        number = int(answer["number"], 16)
+        digest = Digest(tuple(decode_digest_item(_bytes(item)) for item in answer["digest"]["logs"]))
+        parent, state, body = (_hash(answer[name]) for name in ("parentHash", "stateRoot", "extrinsicsRoot"))
     except (KeyError, TypeError, ValueError, DecodeError) as error:
         raise AnswerError("a header has five fields") from error
+    if not 0 <= number <= U32_MAX or not is_digest_bounded(digest):
+        raise AnswerError("a header has a number of 32 bits and a bounded digest")
+    return Header(parent, number, state, body, digest)
 
 
 def read_proof(answer: Any) -> FinalityProof:
@@ -130,7 +131,14 @@ def time_of(header: Header) -> int:
     return 0
 
 
-def _bytes(text: str) -> bytes:
-    if not text.startswith("0x"):
+def _hash(text: Any) -> Hash:
+    data = _bytes(text)
+    if len(data) != HASH_BYTES:
+        raise ValueError("a hash has 32 bytes")
+    return Hash(data)
+
+
+def _bytes(text: Any) -> bytes:
+    if not isinstance(text, str) or not text.startswith("0x"):
         raise ValueError("hex digits after 0x are needed")
     return bytes.fromhex(text[2:])

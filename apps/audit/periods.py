@@ -14,7 +14,7 @@ from apps.audit.errors import Unchecked
 from pallets.compliance.office import start_of_day_ms
 from pallets.compliance.periods import count_days, end_of_period_ms, is_period
 
-_DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+_DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
 
 
 class ReportKind(StrEnum):
@@ -60,7 +60,7 @@ class Period(NamedTuple):
 def parse_period(kind: ReportKind, text: str) -> Period:
     """Return the period that a text names; Unchecked when it names none."""
     form = _FORMS[kind]
-    found = re.fullmatch(form.pattern, text)
+    found = re.fullmatch(form.pattern, text, re.ASCII)
     if found is None:
         raise Unchecked(f"a period of {kind} is written like {form.example}, got {text[:40]!r}")
     year, *rest = map(int, found.groups())

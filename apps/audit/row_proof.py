@@ -2,8 +2,8 @@
 
 Responsible for the document and its check: a row, its place, the length and root of the list, and the
 hashes beside its way up (`runtime/primitives/row_tree.py` has the tree). A row is an object, hashed in
-canonical form, or a leaf of the audit log, hashed as its bytes. What the root itself is worth it does not
-know.
+canonical form, or a leaf of the audit log, hashed as its bytes. What the root itself is worth it
+does not know; a root goes with the length of its list, which the proof of one row does not show.
 """
 
 from __future__ import annotations

@@ -253,23 +253,24 @@ def report(
 @audit.command("verify")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--root", metavar="HASH", help="The root that is trusted; the file's own by default.")
+@click.option("--rows", "length", type=click.IntRange(min=1), help="How many rows that root is of.")
 @with_exit_codes
-def verify(*, file: Path, root: str | None) -> None:
+def verify(*, file: Path, root: str | None, length: int | None) -> None:
     """Check proofs of rows, one a line of FILE, without any node."""
     trusted = None if root is None else _parse_root(root)
-    count, shown = 0, trusted
-    with file.open(encoding="utf-8") as lines:
-        for line in lines:
+    shown: RowProof | None = None
+    count = 0
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        for count, line in enumerate(lines, 1):
             proof = decode_proof(line)
-            shown = proof.root if shown is None else shown
-            _ensure_line(proof, shown, count)
-            count += 1
-    if not count or shown is None:
+            shown = shown or proof
+            _ensure_line(proof, count, trusted or shown.root, length or shown.length)
+    if shown is None:
         raise Unchecked(f"{file} has no proofs")
-    click.echo(f"{count:,} rows are proven for root 0x{shown.hex()}")
+    click.echo(f"{count:,} of the {shown.length:,} rows of root 0x{shown.root.hex()} are proven")
     if trusted is None:
         click.echo(
-            "The root is the file's own word: compare it with one that you trust, or give --root.", err=True
+            "The root is the file's own word: compare it with one you trust, or give --root.", err=True
         )
 
 
@@ -368,11 +369,13 @@ async def _check_report(witness: Witness, made: Report) -> None:
     click.echo(f"The chain's report has the same rows and root; it is {found.state}{note}.", err=True)
 
 
-def _ensure_line(proof: RowProof, root: Hash, count: int) -> None:
+def _ensure_line(proof: RowProof, line: int, root: Hash, length: int) -> None:
     try:
         ensure_proven(proof, root)
     except Differs as error:
-        raise Differs(f"line {count + 1}: {error}") from error
+        raise Differs(f"line {line}: {error}") from error
+    if proof.length != length:
+        raise Differs(f"line {line}: the proof is for a list of {proof.length:,} rows, not {length:,}")
 
 
 def _write(output: Path | None, lines: Iterator[str]) -> None:
