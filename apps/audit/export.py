@@ -7,7 +7,8 @@ gets its name only when all of it is there. Memory holds a page of blocks whatev
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
@@ -43,28 +44,13 @@ class Progress(NamedTuple):
     size: int
 
 
-async def collect(witness: Witness, wanted: Range, folder: Path, advance: Advance) -> Spool:
-    """Return the rows of a range, all of them collected; goes on where an earlier run ended."""
+@asynccontextmanager
+async def collect(witness: Witness, wanted: Range, folder: Path, advance: Advance) -> AsyncIterator[Spool]:
+    """Lend the rows of a range, all of them collected; goes on where an earlier run ended."""
     begun = load_progress(folder, wanted)
-    spool = Spool(folder, begun.rows, begun.size)
-    is_resumed = begun.following > wanted.first
-    first = begun.following - is_resumed
-    advance(begun.following - wanted.first)
-    async for block in witness.events(first, wanted.last):
-        number, block_hash = block.header.number, hash_header(block.header)
-        if number < begun.following:
-            if block_hash != begun.before:
-                raise Differs(
-                    f"block {number} is not the one that was exported: remove {folder} and begin anew"
-                )
-            continue
-        for row in rows_of(wanted.kind, block):
-            spool.append(row.record)
-        if (number - wanted.first + 1) % PAGE == 0 or number == wanted.last:
-            spool.flush()
-            save_progress(folder, wanted, Progress(number + 1, block_hash, spool.length, spool.size))
-            advance(number - wanted.first + 1)
-    return spool
+    with Spool(folder, begun.rows, begun.size) as spool:
+        await _collect_into(spool, witness, wanted, (folder, begun), advance)
+        yield spool
 
 
 def load_progress(folder: Path, wanted: Range) -> Progress:
@@ -131,6 +117,30 @@ def write_all(file: IO[str], lines: Iterator[str]) -> None:
     """Write lines to an open file."""
     for line in lines:
         file.write(line)
+
+
+async def _collect_into(
+    spool: Spool, witness: Witness, wanted: Range, work: tuple[Path, Progress], advance: Advance
+) -> None:
+    """Add the rows that a folder's work has not come to yet."""
+    folder, begun = work
+    is_resumed = begun.following > wanted.first
+    first = begun.following - is_resumed
+    advance(begun.following - wanted.first)
+    async for block in witness.events(first, wanted.last):
+        number, block_hash = block.header.number, hash_header(block.header)
+        if number < begun.following:
+            if block_hash != begun.before:
+                raise Differs(
+                    f"block {number} is not the one that was exported: remove {folder} and begin anew"
+                )
+            continue
+        for row in rows_of(wanted.kind, block):
+            spool.append(row.record)
+        if (number - wanted.first + 1) % PAGE == 0 or number == wanted.last:
+            spool.flush()
+            save_progress(folder, wanted, Progress(number + 1, block_hash, spool.length, spool.size))
+            advance(number - wanted.first + 1)
 
 
 def _records(spool: Spool) -> Iterator[Record]:

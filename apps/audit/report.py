@@ -135,7 +135,7 @@ def ensure_same_rows(rows: Sequence[Record], claimed: Sequence[Record]) -> None:
     """Raise Differs that names the first row in which a document is not what was computed."""
     for place, (right, wrong) in enumerate(zip(rows, claimed, strict=False)):
         if right != wrong:
-            keys = [key for key in right if wrong.get(key) != right[key]] or [*wrong]
+            keys = [key for key in {**right, **wrong} if wrong.get(key) != right.get(key)]
             shown = ", ".join(f"{key}: {wrong.get(key)} instead of {right.get(key)}" for key in keys[:4])
             raise Differs(f"row {place} differs: {shown}")
     if len(rows) != len(claimed):

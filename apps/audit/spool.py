@@ -28,13 +28,13 @@ class Spool:
 
     def __init__(self, folder: Path, length: int = 0, size: int = 0) -> None:
         """Go on with a list of `length` rows in `size` bytes; what the files have beyond is cut off."""
-        self._stack = ExitStack()
-        self._rows: IO[bytes] = self._stack.enter_context(_open(folder / ROWS, size))
-        tree = self._stack.enter_context(_open(folder / TREE, count_hashes(length) * HASH_BYTES))
-        self._tree = tree
-        self._store = RowStore(tree, length)
-        self._rows.truncate(size)
-        self._rows.seek(size)
+        with ExitStack() as stack:
+            self._rows: IO[bytes] = stack.enter_context(_open(folder / ROWS, size))
+            self._tree = stack.enter_context(_open(folder / TREE, count_hashes(length) * HASH_BYTES))
+            self._store = RowStore(self._tree, length)
+            self._rows.truncate(size)
+            self._rows.seek(size)
+            self._stack = stack.pop_all()
         self.size = size
 
     def __enter__(self) -> Self:

@@ -10,8 +10,8 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from functools import wraps
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -36,6 +36,7 @@ from apps.audit.rows import Kind, csv_table
 from apps.audit.spool import Spool
 from apps.audit.witness import Trust, Witness
 from apps.chain.client import Chain
+from apps.chain.connection import ConnectionSettings
 from apps.chain.errors import ClientError
 from apps.chain.sender import Sender
 from node.cli.progress import Advance, show_progress
@@ -48,6 +49,9 @@ from runtime.primitives.types import Hash
 
 DIFFERS: Final = 1
 UNCHECKED: Final = 2
+CONNECT_S: Final = 5.0
+ANSWER_S: Final = 600.0
+"""A proof of an old block takes the node a walk over all later changes."""
 SECRET_VARIABLE: Final = "LOAM_AUDIT_SECRET"  # noqa: S105  # a variable's name, not a secret
 SECRET_BYTES_MAX: Final = 8192
 
@@ -145,25 +149,22 @@ def rows(
     if last is not None and last < first:
         raise UsageError(f"--to: expected at least {first}")
 
-    async def run(witness: Witness, advance: Advance) -> None:
-        with _work_folder(output) as folder:
-            given = find_last(folder) if last is None else last
-            end = (await witness.finalized()).number if given is None else given
-            if end < first:
-                raise Unchecked(f"the last final block is {end}")
-            wanted = Range(witness.chain.genesis, Kind(kind), first, end, not unproven)
-            with await collect(witness, wanted, folder, advance) as spool:
-                lines = render(spool, wanted.kind, witness.chain.runtime.metadata, is_csv=form == "csv")
-                _write(output, lines)
-                if proofs and output is not None:
-                    write_lines(output.with_name(f"{output.name}.proofs"), spool.proofs())
-                click.echo(
-                    f"{spool.length:,} rows of blocks {first:,} to {end:,}, root 0x{spool.root.hex()}",
-                    err=True,
-                )
-            _remove(folder)
+    async def run(folder: Path, witness: Witness, advance: Advance) -> None:
+        given = find_last(folder) if last is None else last
+        end = (await witness.finalized()).number if given is None else given
+        if end < first:
+            raise Unchecked(f"the last final block is {end}")
+        wanted = Range(witness.chain.genesis, Kind(kind), first, end, not unproven)
+        async with collect(witness, wanted, folder, advance) as spool:
+            _write(output, render(spool, wanted.kind, witness.chain.runtime.metadata, is_csv=form == "csv"))
+            if proofs and output is not None:
+                write_lines(output.with_name(f"{output.name}.proofs"), spool.proofs())
+            click.echo(
+                f"{spool.length:,} rows of blocks {first:,} to {end:,}, root 0x{spool.root.hex()}", err=True
+            )
 
-    _ask(run, values, proves_events=not unproven)
+    with _work_folder(output) as folder:
+        _ask(partial(run, folder), values, proves_events=not unproven)
 
 
 @audit.command("day")
@@ -311,7 +312,14 @@ async def _unwrapped(work: Awaitable[None]) -> None:
 
 @asynccontextmanager
 async def _witness(url: str, trust: Trust, *, proves_events: bool) -> AsyncIterator[Witness]:
-    async with Chain.connect(url) as chain:
+    """Connect to a node; Unchecked when none answers."""
+    settings = ConnectionSettings(timeout_s=ANSWER_S)
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                chain = await stack.enter_async_context(Chain.connect(url, settings=settings))
+        except TimeoutError as error:
+            raise Unchecked(f"no node answers at {url}") from error
         yield Witness(chain, trust, proves_events=proves_events)
 
 
@@ -388,8 +396,8 @@ def _write(output: Path | None, lines: Iterator[str]) -> None:
 
 @contextmanager
 def _work_folder(output: Path | None) -> Iterator[Path]:
-    """Lend the folder in which rows are collected: beside the output, where an interrupted run finds it
-    again, or a passing one."""
+    """Lend the folder in which rows are collected: beside the output, where a run that was interrupted finds
+    it again, or a passing one."""
     if output is None:
         with tempfile.TemporaryDirectory() as passing:
             yield Path(passing)
@@ -398,12 +406,12 @@ def _work_folder(output: Path | None) -> Iterator[Path]:
     if not folder.parent.is_dir():
         raise UsageError(f"{folder.parent} is no directory")
     folder.mkdir(exist_ok=True)
-    yield folder
-
-
-def _remove(folder: Path) -> None:
-    """Remove what a finished run leaves, of its own files only."""
+    try:
+        yield folder
+    except BaseException:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+        raise
     for path in folder.iterdir():
         path.unlink()
-    if folder.suffix == ".part":
-        folder.rmdir()
+    folder.rmdir()

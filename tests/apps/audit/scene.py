@@ -2,7 +2,7 @@
 auditor.
 
 Bangkok's first of January 2025 begins the chain; blocks 1 to 4 are of that day, 5 and 6 of the next, 7 of the
-one after.
+one after, and 8, where there is one, the first of the next year.
 """
 
 from __future__ import annotations
@@ -33,12 +33,14 @@ DAY = 20_089
 FILE = b"\x07" * 32
 TIMES = {5: DAY_MS, 6: DAY_MS + 1_000, 7: 2 * DAY_MS}
 """When the later blocks are, after the first one."""
+END_MS = 1_767_200_400_000
+"""When the year 2025 ends in Bangkok."""
 Lie = Callable[[str, list[Any], Any], Any]
 """Takes a method, its parameters and the true result, and returns what the node says."""
 
 
-async def make_chain(*, window: int = 0, blocks: int = 7) -> Chain:
-    """Return the chain, all blocks but those above the last certificate final; window 0 keeps every state."""
+async def make_chain(*, window: int = 0, blocks: int = 7, ends: bool = False) -> Chain:
+    """Return the chain, all of it final; window 0 keeps every state, `ends` adds block 8."""
     chain = open_chain(window=window)
     nonces = {"//Alice": 0, "//Bob": 0}
 
@@ -60,6 +62,8 @@ async def make_chain(*, window: int = 0, blocks: int = 7) -> Chain:
         time_ms = START_MS + TIMES[number] if number in TIMES else time_of(number)
         made = make_block(chain, *bodies.get(number, []), time_ms=time_ms)
         await chain.finalize(certify(chain, made.info))
+    if ends:
+        await chain.finalize(certify(chain, make_block(chain, time_ms=END_MS).info))
     return chain
 
 
