@@ -191,7 +191,7 @@ async def test_a_certificate_for_another_block_or_chain_shows_nothing() -> None:
 async def test_headers_that_do_not_follow_each_other_are_found() -> None:
     chain = FakeChain(make_headers())
     other = make_headers()[5]
-    chain.headers[5] = Header(other.parent_hash, 5, b"\1" * 32, ZERO_HASH, other.digest)
+    chain.headers[5] = Header(other.parent_hash, 5, Hash(b"\1" * 32), ZERO_HASH, other.digest)
     with pytest.raises(Differs, match="header of block 6 does not follow that of block 5"):
         await headers_of(witness_of(chain), 2, LAST)
 
@@ -201,7 +201,7 @@ async def test_a_chain_of_headers_that_is_not_the_certified_one_is_found_at_its_
     right = chain.headers
     chain.headers = make_headers({})
     chain.proofs[3] = proof_json(certify(right[3], 0), right[3:4])
-    chain.headers[3] = Header(chain.headers[3].parent_hash, 3, b"\1" * 32, ZERO_HASH, Digest(()))
+    chain.headers[3] = Header(chain.headers[3].parent_hash, 3, Hash(b"\1" * 32), ZERO_HASH, Digest(()))
     with pytest.raises(Differs, match="not those of the final chain"):
         await headers_of(witness_of(chain), 1, 3)
 

@@ -101,6 +101,7 @@ async def test_a_report_on_the_chain_is_compared_by_a_proof() -> None:
         computed = await compute_report(witness, YEAR, ignore)
         found = await read_report(witness, YEAR)
         assert found == OnChain(right.root, 3, Hash(b"\7" * 32), "Submitted")
+        assert found is not None
         ensure_same(computed, found)
         assert await read_report(witness, MONTH) is None
 
