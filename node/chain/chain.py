@@ -30,6 +30,7 @@ from node.chain.importing import (
     import_at_once,
     trust,
 )
+from node.chain.old_trees import OldTrees
 from node.chain.open_block import OpenBlock
 from node.chain.rules import announces_set, ensure_consistent, ensure_digest_bounded, ensure_not_ahead
 from node.chain.views import Closable, FinalizedView, LayeredView
@@ -85,6 +86,8 @@ class Chain:
         self.finalized = self._load(Hash(store.finalized().hash))
         self._branches = Branches(self.finalized)
         self._certified = self.finalized.hash
+        self._old_trees = OldTrees(store)
+        self.on_finalized(lambda info: self._old_trees.on_finalized(info.number))
         self._finalizing = Lock()
         self.head = self.finalized
         self.tree = Tree.from_items(store.load_state())
@@ -302,7 +305,7 @@ class Chain:
         return {} if found is None else found.layer
 
     def tree_at(self, block_hash: Hash) -> Tree:
-        """Return the state tree after a block, for proofs; costs a walk over all later changes.
+        """Return the state tree after a block, for proofs; costs a walk from the nearest known tree.
 
         UnknownBlock or StateDiscarded when the state is not kept. The head's tree must not be between
         updates.
@@ -314,9 +317,7 @@ class Chain:
         number = self.store.number_by_hash(block_hash)
         if number is None or block_hash == self._branches.root.hash or block_hash in self._branches:
             return tree
-        for later in range(self.finalized.number, number, -1):
-            tree.update(self.store.undo(later))
-        return tree
+        return self._old_trees.tree_at(number, self.finalized.number, tree)
 
     @contextmanager
     def runtime_at(self, block_hash: Hash) -> Iterator[RuntimeApi]:
