@@ -42,12 +42,7 @@ Lie = Callable[[str, list[Any], Any], Any]
 async def make_chain(*, window: int = 0, blocks: int = 7, ends: bool = False) -> Chain:
     """Return the chain, all of it final; window 0 keeps every state, `ends` adds block 8."""
     chain = open_chain(window=window)
-    nonces = {"//Alice": 0, "//Bob": 0}
-
-    def call(uri: str, name: str, *args: Any) -> bytes:
-        nonces[uri] += 1
-        return sign(chain.api, keypair(uri), name, args, nonce=nonces[uri] - 1)
-
+    call = make_caller(chain)
     bodies: dict[int, list[bytes]] = {
         2: [
             call("//Alice", "Privacy.give_consent", Purpose.Research, 1, (1 << 64) - 1),
@@ -65,6 +60,17 @@ async def make_chain(*, window: int = 0, blocks: int = 7, ends: bool = False) ->
     if ends:
         await chain.finalize(certify(chain, make_block(chain, time_ms=END_MS).info))
     return chain
+
+
+def make_caller(chain: Chain) -> Callable[..., bytes]:
+    """Return what signs calls of development accounts, each with its next nonce."""
+    nonces: dict[str, int] = {}
+
+    def call(uri: str, name: str, *args: Any) -> bytes:
+        nonces[uri] = nonces.get(uri, -1) + 1
+        return sign(chain.api, keypair(uri), name, args, nonce=nonces[uri])
+
+    return call
 
 
 def honest(method: str, params: list[Any], result: Any) -> Any:
