@@ -20,11 +20,22 @@ from apps.chain.client import Chain as Client
 from node.chain.chain import Chain
 from node.cli.audit_trust import load_trust
 from node.cli.entry import find_cause
+from node.rpc.groups.context import header_json
 from pallets.compliance.office import Purpose
+from runtime.primitives.block import Digest, hash_header
 from runtime.primitives.types import Hash
 from tests.apps.chain.fake_node import FakeNode
 from tests.support.chain import keypair
-from tests.support.node_chain import START_MS, certify, make_block, open_chain, sign, time_of
+from tests.support.node_chain import (
+    START_MS,
+    certify,
+    logs_of,
+    make_block,
+    open_chain,
+    remade,
+    sign,
+    time_of,
+)
 from tests.support.node_rpc import DevNode
 
 DAY_MS = 86_400_000
@@ -118,6 +129,26 @@ def dev_trust() -> Trust:
     """What the specification of the development chain tells."""
     genesis, authorities, metadata = load_trust("dev")
     return Trust(genesis, decode_authorities(authorities), None, metadata)
+
+
+def move_in_time(chain: Chain, number: int, time_ms: int) -> Lie:
+    """Return a lie that shows a header of another time, made up, until it is asked whether it is final."""
+    header = chain.header(hash_at(chain, number))
+    assert header is not None
+    forged = remade(header, digest=Digest(logs_of(time_ms)))
+    forged_hash = "0x" + hash_header(forged).hex()
+    told: list[int] = []
+
+    def lie(method: str, params: list[Any], result: Any) -> Any:
+        if method == "chain_proveFinality" and params == [number]:
+            told.append(number)
+        if method == "chain_getBlockHash" and params == [number] and not told:
+            return forged_hash
+        if method == "chain_getHeader" and params == [forged_hash]:
+            return header_json(forged)
+        return result
+
+    return lie
 
 
 def hash_at(chain: Chain, number: int) -> Hash:

@@ -17,7 +17,17 @@ from runtime.primitives.block import encode_header
 from runtime.primitives.hashing import twox128
 from runtime.primitives.row_tree import hash_row
 from runtime.primitives.types import ZERO_HASH, Hash
-from tests.apps.audit.scene import DAY, Lie, hash_at, ignore, make_chain, watched
+from tests.apps.audit.scene import (
+    DAY,
+    DAY_MS,
+    Lie,
+    hash_at,
+    ignore,
+    make_chain,
+    move_in_time,
+    watched,
+)
+from tests.support.node_chain import START_MS
 
 EVENTS = "0x" + (twox128(b"System") + twox128(b"Events")).hex()
 
@@ -40,6 +50,15 @@ def change_events(chain: Chain, number: int, change: Any) -> Lie:
         return result
 
     return lie
+
+
+def swap_events(chain: Chain, number: int, other: int) -> Lie:
+    """Return a lie that shows the events of one block in the place of another one's."""
+    view = chain.view(hash_at(chain, other))
+    stored = view.get(bytes.fromhex(EVENTS[2:]))
+    view.close()
+    assert stored is not None
+    return change_events(chain, number, lambda _: stored)
 
 
 async def test_every_day_that_is_over_gives_the_root_that_the_chain_keeps(tmp_path: Path) -> None:
@@ -173,21 +192,24 @@ async def test_states_that_are_not_kept_cannot_be_checked_and_where_to_ask_is_sa
         await check(chain, lambda _, __, result: result)
 
 
-async def test_a_node_that_lies_about_when_blocks_were_is_found() -> None:
-    """It leaves the last block of a day out: the block after it is of another time than it said."""
+async def test_a_node_that_lies_about_when_a_block_was_is_found() -> None:
+    """It shows another header while the end of the day is looked for, so that the day would end a block
+    early."""
     chain = await make_chain()
-    headers = {number: about(chain, number) for number in range(8)}
+    with pytest.raises(Differs, match="block 4 is of another time than the node said"):
+        await check(chain, move_in_time(chain, 4, START_MS + DAY_MS))
 
-    def lie(method: str, params: list[Any], result: Any) -> Any:
-        # The search asks for block 4 before the headers are linked; the first answer is that of block 5.
-        if method == "chain_getBlockHash" and params == [4] and not asked:
-            asked.append(4)
-            return headers[5]
-        return result
 
-    asked: list[int] = []
-    with pytest.raises(Differs, match="block 4 is not 0x"):
-        await check(chain, lie)
+async def test_a_day_that_ends_twice_is_found() -> None:
+    chain = await make_chain()
+    with pytest.raises(Differs, match="block 3 ends a day of the log that is not over"):
+        await check(chain, swap_events(chain, 3, 5))
+
+
+async def test_a_day_that_ends_as_another_one_is_found() -> None:
+    chain = await make_chain()
+    with pytest.raises(Differs, match=f"block 5 is the first after day {DAY} and does not end it"):
+        await check(chain, swap_events(chain, 5, 7))
 
 
 async def test_a_node_of_another_chain_or_with_other_metadata_is_refused() -> None:

@@ -1,7 +1,7 @@
 """What is final is shown by certificates alone: of genesis' authorities, then of those that headers
 announce."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -62,12 +62,15 @@ def set_of(number: int) -> AuthoritySet:
     return decode_authorities(encoded_set(number))
 
 
-def make_headers(changes: dict[int, int] = CHANGES) -> list[Header]:
+def make_headers(changes: Mapping[int, int | bytes] = CHANGES) -> list[Header]:
+    """Return headers of which some announce a set: one of those above, or what the bytes say."""
     headers: list[Header] = []
     for number in range(LAST + 1):
         logs: tuple[DigestItem, ...] = (PreRuntime(b"TIME", (1_000 * number).to_bytes(8, "little")),)
         if number in changes:
-            logs = (*logs, Consensus(ENGINE_ID, encoded_set(changes[number])))
+            announced = changes[number]
+            data = encoded_set(announced) if isinstance(announced, int) else announced
+            logs = (*logs, Consensus(ENGINE_ID, data))
         parent = hash_header(headers[-1]) if headers else ZERO_HASH
         headers.append(Header(parent, number, ZERO_HASH, ZERO_HASH, Digest(logs)))
     return headers
@@ -169,6 +172,26 @@ async def test_a_set_that_no_header_announces_certifies_nothing() -> None:
         await witness_of(chain).anchor(LAST)
 
 
+async def test_a_change_of_sets_that_the_set_before_did_not_certify_is_none() -> None:
+    """Strangers announce themselves and certify what follows, as well as their own announcement."""
+    chain = FakeChain(make_headers())
+    block = hash_header(chain.headers[4])
+    ballot = Certificate(0, 4, 4, 0, block, ())
+    message = vote_message(GENESIS, ballot, STEP_COMMIT)
+    votes = tuple(IndexedVote(index, SETS[1][index].sign(message)) for index in range(4))
+    chain.proofs[4] = proof_json(Certificate(0, 4, 4, 0, block, votes), chain.headers[4:5])
+    with pytest.raises(Differs, match="block 4 is not final"):
+        await witness_of(chain).anchor(LAST)
+
+
+async def test_a_set_that_is_announced_follows_the_one_before_and_has_members() -> None:
+    empty = _SET.encode(ChainSet(1, ()))
+    for announced in (empty, encoded_set(0)):
+        headers = make_headers({4: announced})
+        with pytest.raises(Differs, match="block 4 announces no authorities"):
+            await witness_of(FakeChain(headers)).anchor(LAST)
+
+
 async def test_an_old_set_certifies_nothing_after_its_end() -> None:
     chain = FakeChain(make_headers())
     witness = witness_of(chain)
@@ -242,6 +265,14 @@ async def test_what_does_not_lead_to_a_named_block_is_refused() -> None:
     witness = witness_of(chain, trust_in(10, make_headers({})[10]))
     with pytest.raises(Differs, match="block 10 is not 0x"):
         await headers_of(witness, 3, 8)
+
+
+async def test_a_past_that_the_named_block_does_not_descend_from_is_refused() -> None:
+    chain = FakeChain(make_headers())
+    witness = witness_of(chain, trust_in(10, chain.headers[10]))
+    chain.headers = [*make_headers({2: 1})[:6], *chain.headers[6:]]
+    with pytest.raises(Differs, match="header of block 6 does not follow that of block 5"):
+        await headers_of(witness, 3, 5)
 
 
 # --- bytes

@@ -22,7 +22,7 @@ from pallets.compliance.reports_types import ReportKind as ChainKind
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.row_tree import compute_root
 from runtime.primitives.types import ZERO_HASH, Hash
-from tests.apps.audit.scene import END_MS, hash_at, ignore, make_chain, watched
+from tests.apps.audit.scene import END_MS, hash_at, ignore, make_chain, move_in_time, watched
 from tests.support.chain import keypair
 from tests.support.node_chain import certify, make_block, sign
 
@@ -93,6 +93,13 @@ async def test_a_lie_about_events_is_found_where_they_are_proven() -> None:
             await compute_report(witness, YEAR, ignore)
 
 
+async def test_a_node_that_lies_about_when_a_period_ends_is_found() -> None:
+    chain = await make_chain(ends=True)
+    with pytest.raises(Differs, match="block 4 is of another time than the node said"):
+        async with watched(chain, move_in_time(chain, 4, END_MS)) as witness:
+            await compute_report(witness, YEAR, ignore)
+
+
 async def test_a_report_on_the_chain_is_compared_by_a_proof() -> None:
     chain = await make_chain(ends=True)
     right = report_of(*ROWS)
@@ -140,6 +147,12 @@ def test_any_other_rows_are_another_report(rows: tuple[dict[str, Any], ...]) -> 
         ensure_same(right, OnChain(other.root, len(rows), ZERO_HASH, "Submitted"))
     with pytest.raises(Differs, match=r"^(row \d differs|the document has)"):
         ensure_same_rows(right.rows, other.rows)
+
+
+def test_a_root_goes_with_its_number_of_rows() -> None:
+    right = report_of(*ROWS)
+    with pytest.raises(Differs, match="has 4 rows, the blocks give 3"):
+        ensure_same(right, OnChain(right.root, 4, ZERO_HASH, "Submitted"))
 
 
 def test_the_first_row_that_differs_is_named_with_what_differs() -> None:

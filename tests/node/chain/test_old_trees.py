@@ -102,6 +102,17 @@ async def test_nothing_is_walked_from_a_state_that_is_not_kept_any_more() -> Non
     assert chain.tree_at(made[11].hash).root == made[11].header.state_root
 
 
+async def test_a_tree_of_a_block_that_is_no_more_is_not_walked_from() -> None:
+    chain, made = await make_chain()
+    counting = CountingStore(chain.store)
+    trees = OldTrees(counting)  # type: ignore[arg-type]  # as above
+    trees.tree_at(3, BLOCKS, chain.tree.fork())
+    counting.walked = 0
+    counting.hash_by_number = lambda _: bytes(32)
+    assert trees.tree_at(4, BLOCKS, chain.tree.fork()).root == made[4].header.state_root
+    assert counting.walked == BLOCKS - 4
+
+
 @pytest.mark.parametrize(("passed", "walked"), [(KEPT_BLOCKS, 1), (KEPT_BLOCKS + 1, BLOCKS - 4)])
 async def test_a_tree_is_dropped_when_nobody_asked_for_long(passed: int, walked: int) -> None:
     chain, _ = await make_chain()
