@@ -39,6 +39,8 @@ from runtime.primitives.types import Hash
 
 PAGE: Final = 64
 """Blocks that are asked for at once, and whose events are in memory."""
+WALK_BLOCKS: Final = 20_000
+"""Blocks that the node walks back at once, some seconds, in which it does nothing else."""
 _DISCARDED: Final = "discarded"
 
 
@@ -72,8 +74,12 @@ class BlockEvents(NamedTuple):
 class Witness:
     """A chain as an auditor sees it, through one node."""
 
-    def __init__(self, chain: Chain, trust: Trust, *, proves_events: bool) -> None:
-        """Events are proven only where that is asked for: the node walks over all later changes for each."""
+    def __init__(
+        self, chain: Chain, trust: Trust, *, proves_events: bool, walk_blocks: int = WALK_BLOCKS
+    ) -> None:
+        """Events are proven only where that is asked for: the node walks back over all later blocks for the
+        first of them, and from there on from one to the next."""
+        self._walk_blocks = walk_blocks
         self.chain = chain
         self.trust = trust
         self.proves_events = proves_events
@@ -156,6 +162,8 @@ class Witness:
 
     async def events(self, first: int, last: int) -> AsyncIterator[BlockEvents]:
         """Yield the events of each block from one number to another."""
+        if self.proves_events:
+            await self._approach(first)
         async for page in self.headers(first, last):
             runtimes = await self._runtimes(page)
             read = (self.events_of(one, runtime) for one, runtime in zip(page, runtimes, strict=True))
@@ -193,6 +201,14 @@ class Witness:
         return await self.runtime_at(header.number - 1, header.parent_hash)
 
     # --- leaves of the above
+
+    async def _approach(self, first: int) -> None:
+        """Let the node walk back to a block in steps, between which it serves others."""
+        number = (await self.chain.finalized()).number - self._walk_blocks
+        key = self.chain.runtime.storage_key("System", "Events")
+        while number > first:
+            await self._proven(await self.header_of(number), key)
+            number -= self._walk_blocks
 
     async def _runtimes(self, page: tuple[Header, ...]) -> list[Runtime]:
         """Return the runtime of each block; where it is the same at both ends it is in between."""

@@ -115,12 +115,13 @@ async def served(chain: Chain, lie: Lie = honest) -> AsyncIterator[LyingNode]:
 
 @asynccontextmanager
 async def watched(
-    chain: Chain, lie: Lie = honest, *, trust: Trust | None = None, proves_events: bool = True
+    chain: Chain, lie: Lie = honest, *, trust: Trust | None = None, **how: Any
 ) -> AsyncIterator[Witness]:
-    """Look at a chain as an auditor; what goes wrong comes without the groups of the node's tasks."""
+    """Look at a chain as an auditor who has events proven, if `how` does not say otherwise; what goes wrong
+    comes without the groups of the node's tasks."""
     try:
         async with served(chain, lie) as server, Client.connect(server.url) as client:
-            yield Witness(client, dev_trust() if trust is None else trust, proves_events=proves_events)
+            yield Witness(client, dev_trust() if trust is None else trust, **{"proves_events": True, **how})
     except BaseExceptionGroup as group:
         raise find_cause(group) from None
 
