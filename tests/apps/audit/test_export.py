@@ -78,6 +78,7 @@ async def test_a_part_of_the_range_has_a_part_of_the_rows(tmp_path: Path) -> Non
 
 async def test_the_node_walks_back_to_old_blocks_in_steps(tmp_path: Path) -> None:
     chain = await make_chain()
+    steps = ["0x" + hash_at(chain, number).hex() for number in (5, 3, 2, 3)]
     asked: list[str] = []
 
     def listen(method: str, params: list[Any], result: Any) -> Any:
@@ -87,7 +88,7 @@ async def test_the_node_walks_back_to_old_blocks_in_steps(tmp_path: Path) -> Non
 
     async with watched(chain, listen, walk_blocks=2) as witness:
         await rows_of(witness, range_of(witness, 2, 3), tmp_path)
-    assert asked == ["0x" + hash_at(chain, number).hex() for number in (5, 3, 2, 3)]
+    assert asked == steps
 
 
 async def test_an_interrupted_export_goes_on_where_it_was(tmp_path: Path) -> None:
