@@ -31,7 +31,7 @@ from apps.audit.report import (
     read_report,
     submit_report,
 )
-from apps.audit.row_proof import RowProof, decode_proof, ensure_proven, parse_hash
+from apps.audit.row_proof import PROOF_BYTES_MAX, RowProof, decode_proof, ensure_proven, parse_hash
 from apps.audit.rows import Kind, csv_table
 from apps.audit.spool import Spool
 from apps.audit.witness import Trust, Witness
@@ -49,7 +49,7 @@ from runtime.primitives.types import Hash
 
 DIFFERS: Final = 1
 UNCHECKED: Final = 2
-CONNECT_S: Final = 5.0
+CONNECT_S: Final = 10.0
 ANSWER_S: Final = 600.0
 """A proof of an old block takes the node a walk over all later changes."""
 SECRET_VARIABLE: Final = "LOAM_AUDIT_SECRET"  # noqa: S105  # a variable's name, not a secret
@@ -262,7 +262,7 @@ def verify(*, file: Path, root: str | None, length: int | None) -> None:
     shown: RowProof | None = None
     count = 0
     with file.open(encoding="utf-8", errors="replace") as lines:
-        for count, line in enumerate(lines, 1):
+        for count, line in enumerate(iter(lambda: lines.readline(PROOF_BYTES_MAX + 1), ""), 1):
             proof = decode_proof(line)
             shown = shown or proof
             _ensure_line(proof, count, trusted or shown.root, length or shown.length)
@@ -294,20 +294,10 @@ def _ask(
             ) as advance:
                 await work(witness, advance)
 
-    asyncio.run(_unwrapped(run()))
+    asyncio.run(run())
     click.echo(f"This stands on {trust.describe()}.", err=True)
     if proves_events is False:
         click.echo("Events are the node's word.", err=True)
-
-
-async def _unwrapped(work: Awaitable[None]) -> None:
-    """Raise what went wrong itself, not the group of the task that it came through."""
-    try:
-        await work
-    except BaseExceptionGroup as group:
-        if len(group.exceptions) == 1:
-            raise group.exceptions[0] from None
-        raise
 
 
 @asynccontextmanager

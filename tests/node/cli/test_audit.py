@@ -215,8 +215,9 @@ async def test_proofs_are_for_the_root_and_the_number_of_rows_that_are_trusted(
     more = loam("audit", "verify", proofs, "--rows", "5")
     assert (more.code, more.err) == (1, "Differs: line 1: the proof is for a list of 4 rows, not 5\n")
     assert "expected 32 bytes" in loam.fail(2, "audit", "verify", proofs, "--root", "0x12")
-    proofs.write_text("")
-    assert loam("audit", "verify", proofs).code == 2
+    for text in ("", "x" * 3_000_000, "\n", "\xff"):
+        proofs.write_text(text)
+        assert loam("audit", "verify", proofs).code == 2
 
 
 @pytest.mark.slow
