@@ -8,10 +8,13 @@ import pytest
 from apps.audit.day import DayResult, check_day
 from apps.audit.day_log import PALLETS, DayLog, Seal, ensure_equal
 from apps.audit.errors import Differs, Unchecked
+from apps.audit.periods import start_of_day
 from apps.audit.row_proof import decode_proof, ensure_proven
 from apps.audit.spool import Spool
 from apps.audit.witness import Trust
 from node.chain.chain import Chain
+from pallets.compliance.compliance_types import LicenceKind
+from pallets.compliance.office import MINUTE_MS
 from pallets.compliance.reports import encode_leaf
 from runtime.primitives.block import encode_header
 from runtime.primitives.hashing import twox128
@@ -23,11 +26,13 @@ from tests.apps.audit.scene import (
     Lie,
     hash_at,
     ignore,
+    make_caller,
     make_chain,
     move_in_time,
     watched,
 )
-from tests.support.node_chain import START_MS
+from tests.support.chain import ALICE
+from tests.support.node_chain import START_MS, certify, make_block, open_chain
 
 EVENTS = "0x" + (twox128(b"System") + twox128(b"Events")).hex()
 
@@ -245,6 +250,31 @@ async def test_without_anything_to_trust_the_node_s_word_is_said_to_be_one() -> 
     async with watched(await make_chain(), trust=Trust()) as witness:
         assert (await check_day(witness, DAY, ignore)).seal.leaves == 4
         assert "the node's word" in witness.trust.describe()
+
+
+async def test_what_falls_due_in_the_first_block_of_a_day_is_of_the_day_before(tmp_path: Path) -> None:
+    """A block begins before it has its own time: a licence that ran out yesterday is told of before the
+    seal."""
+    chain = open_chain(window=0)
+    call = make_caller(chain)
+    midnight = start_of_day(DAY + 1)
+    expires = midnight - 20 * MINUTE_MS
+    issue = call("//Alice", "Compliance.issue_licence", ALICE, LicenceKind.Trading, expires, bytes(32))
+    for time_ms, transactions in (
+        (START_MS + 1_000, [issue]),
+        (midnight - MINUTE_MS, []),
+        (midnight + 1_000, []),
+        (midnight + DAY_MS, []),
+    ):
+        made = make_block(chain, *transactions, time_ms=time_ms)
+        await chain.finalize(certify(chain, made.info))
+    async with watched(chain) as witness:
+        with Spool(tmp_path) as spool:
+            first = await check_day(witness, DAY, ignore, spool)
+            leaves = [leaf for leaf in spool.rows() if isinstance(leaf, bytes)]
+        second = await check_day(witness, DAY + 1, ignore)
+    assert [int.from_bytes(leaf[:4], "little") for leaf in leaves] == [1, 3]
+    assert (first.last, first.seal.leaves, second.seal.leaves) == (3, 2, 0)
 
 
 # --- the log itself
