@@ -1,5 +1,5 @@
 """The auditor against a node as a process: a day that ends, a report that is submitted and accepted, and both
-checked; then a node that keeps too little."""
+checked."""
 
 import asyncio
 import json
@@ -131,18 +131,3 @@ def _first_of_months(day: int) -> int:
     return next(
         month for month in range(12 * 2020, 12 * 2999) if end_of_period_ms(month, 1) > start_of_day(day)
     )
-
-
-async def test_a_node_that_keeps_few_states_says_where_to_ask(loam: Loam, tmp_path: Path) -> None:
-    node = await asyncio.to_thread(RunningNode, tmp_path / "node", chain=("--dev", "--state-pruning", "1"))
-    try:
-        async with Chain.connect(f"ws://127.0.0.1:{node.port}") as chain:
-            alice = Sender(chain, keypair("//Alice"))
-            await travel(node, chain, DAY, alice)
-            await travel(node, chain, DAY + 1, alice)
-            await travel(node, chain, DAY + 2, alice)
-            done = await Auditor(loam, node)("day", str(DAY))
-    finally:
-        await asyncio.to_thread(node.stop)
-    assert done.code == 2
-    assert "ask a node that runs with --state-pruning archive" in done.err
