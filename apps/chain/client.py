@@ -158,6 +158,12 @@ class Chain:
         method = "chain_subscribeFinalizedHeads"
         return self.connection.subscribe(method, unsubscribe="chain_unsubscribeFinalizedHeads")
 
+    def follow_best(self) -> AbstractAsyncContextManager[Subscription]:
+        """Subscribe to the headers of best blocks, as JSON; some are missing after a lost connection."""
+        return self.connection.subscribe(
+            "chain_subscribeNewHeads", unsubscribe="chain_unsubscribeNewHeads"
+        )
+
     async def outcome(self, block: BlockRef, extrinsic: bytes) -> Outcome | None:
         """Return what became of a transaction in a block, None when it is not in it."""
         content = await self._content(block.hash)
