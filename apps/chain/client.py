@@ -160,9 +160,7 @@ class Chain:
 
     def follow_best(self) -> AbstractAsyncContextManager[Subscription]:
         """Subscribe to the headers of best blocks, as JSON; some are missing after a lost connection."""
-        return self.connection.subscribe(
-            "chain_subscribeNewHeads", unsubscribe="chain_unsubscribeNewHeads"
-        )
+        return self.connection.subscribe("chain_subscribeNewHeads", unsubscribe="chain_unsubscribeNewHeads")
 
     async def outcome(self, block: BlockRef, extrinsic: bytes) -> Outcome | None:
         """Return what became of a transaction in a block, None when it is not in it."""

@@ -1,12 +1,13 @@
 """From the readings of several sources to the one value that a provider answers with.
 
-Pure. The rules are the feed's own, as the chain tells them: a reading outside the range is refused; of three sources
-or more, one that is off their median by more than the outlier limit is; of two that contradict each other, the one
-that contradicts the chain too. What is left has the element n // 2 as its value, and as its moment, as on the chain.
+Pure. The rules are the feed's own, as the chain tells them: a reading outside the range is refused; of three
+sources or more, one that is off their median by more than the outlier limit is; of two that contradict each
+other, the one that contradicts the chain too. What is left has the element n // 2 as its value, and as its
+moment, as on the chain.
 
-A value that is off the chain's fresh one by more than the limit would be struck as an outlier if it is wrong, and is
-the news that a market needs if it is right. So it is believed when a second source agrees, or when the only one has
-said so several times in a row.
+A value that is off the chain's fresh one by more than the limit would be struck as an outlier if it is wrong,
+and is the news that a market needs if it is right. So it is believed when a second source agrees, or when the
+only one has said so several times in a row.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Choice(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The choice, or none and why; and of each source that had a reading what is wrong with it, if anything."""
+    """The choice, or none and why; and of each source that had a reading what is wrong with it, if
+    anything."""
 
     choice: Choice | None
     reason: str
@@ -48,7 +50,8 @@ class _Candidate(NamedTuple):
 
 
 def choose(view: FeedView, setting: FeedSetting, sources: Sequence[SourceState], chain_ms: int) -> Verdict:
-    """Return what a provider answers a feed at a moment of the chain's time, which no measurement may be after."""
+    """Return what a provider answers a feed at a moment of the chain's time, which no measurement may be
+    after."""
     judged: dict[str, SourceFault | None] = {}
     candidates = _collect(view, sources, chain_ms, judged)
     candidates = _drop_outliers(view, candidates, judged)
@@ -75,14 +78,18 @@ def _collect(
             continue
         judged[source.name] = None
         try:
-            value = to_whole(readings[-1].number, view.decimals)
-            if not view.least <= value <= view.greatest:
-                raise SourceFault(FaultKind.OUT_OF_RANGE, f"{value} is not in {view.least} to {view.greatest}")
+            value = _ensure_in_range(to_whole(readings[-1].number, view.decimals), view)
         except SourceFault as fault:
             judged[source.name] = fault
             continue
         found.append(_Candidate(source, value, readings[-1].measured_ms))
     return found
+
+
+def _ensure_in_range(value: int, view: FeedView) -> int:
+    if not view.least <= value <= view.greatest:
+        raise SourceFault(FaultKind.OUT_OF_RANGE, f"{value} is not in {view.least} to {view.greatest}")
+    return value
 
 
 def _drop_outliers(

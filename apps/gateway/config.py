@@ -1,7 +1,7 @@
 """Reading a gateway's configuration: TOML to `settings.py`'s records, every mistake with its place.
 
-The file is read table by table, since a message has to say which source and which feed it means. Nothing is fetched
-and no secret is read here.
+The file is read table by table, since a message has to say which source and which feed it means. Nothing is
+fetched and no secret is read here.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from apps.gateway.settings import (
 from runtime.primitives.types import Hash
 
 FILE_BYTES_MAX: Final = 1 << 20
+SETTINGS_MAX: Final = 64
+"""Settings of one source."""
 BUILTIN: Final = "builtin:"
 """Begins the name of a table that comes with the program."""
 DATA: Final = Path(__file__).parent / "data"
@@ -55,7 +57,6 @@ _WORDS: Final = (
     ("`array`", "a list"),
     ("`float`", "a number with a point"),
 )
-Record = TypeVar("Record")
 
 
 def load_config(path: Path) -> Main:
@@ -87,12 +88,20 @@ def parse_config(text: str, folder: Path) -> Main:
         raise ConfigFault("", "not valid TOML: a value is too long or too deep") from error
     sources = _table(document.pop("sources", {}), "sources", SOURCES_MAX)
     feeds = _table(document.pop("feeds", {}), "feeds", VALUES_MAX)
-    main = _convert(document, Main, "")
+    main: Main = _convert(document, Main, "")
     made = {name: _source(name, raw, folder) for name, raw in sources.items()}
     settings = {key: _convert(raw, FeedSetting, f'feeds."{key}"') for key, raw in feeds.items()}
-    config = structs.replace(main, state=_place(main.state, folder), sources=made, feeds=settings)
-    _check(config)
-    return structs.replace(config, provider=_provider(config, folder))
+    account = _secret(main.provider.account, "provider.account", folder)
+    config = structs.replace(
+        main,
+        state=_place(main.state, folder),
+        provider=structs.replace(main.provider, account=account),
+        sources=made,
+        feeds=settings,
+    )
+    _check_chain(config)
+    _check_feeds(config)
+    return config
 
 
 def list_feeds(config: Main) -> tuple[str, ...]:
@@ -108,33 +117,27 @@ def parse_genesis(config: Main) -> Hash | None:
 # --- parts
 
 
-def _provider(config: Main, folder: Path) -> Any:
-    return structs.replace(
-        config.provider, account=_secret(config.provider.account, "provider.account", folder)
-    )
-
-
 def _source(name: str, raw: Any, folder: Path) -> Source:
     place = f"sources.{name}"
     if not _NAME.fullmatch(name):
         raise ConfigFault(
             place[:60], "a source's name is 1 to 32 of a-z, 0-9, - and _, and begins with no sign"
         )
-    if not isinstance(raw, dict):
-        raise ConfigFault(place, "expected a table")
-    values = _table(raw.pop("values", {}), f"{place}.values", VALUES_MAX)
+    table = _table(raw, place, SETTINGS_MAX)
+    values = _table(table.pop("values", {}), f"{place}.values", VALUES_MAX)
     if not values:
         raise ConfigFault(place, f'has no value: name one as [{place}.values."price/energy"]')
-    match _convert(raw, Source, place):  # type: ignore[arg-type] # a union is a type to msgspec
-        case HttpSource() as http:
-            return _http(http, values, place, folder)
-        case CsvSource() as table:
+    source: Source = _convert(table, Source, place)
+    match source:
+        case HttpSource():
+            return _http(source, values, place, folder)
+        case CsvSource():
             rows = {
                 key: _value(one, CsvValue, f'{place}.values."{key}"', _check_scale)
                 for key, one in values.items()
             }
-            file = table.file if table.file.startswith(BUILTIN) else _place(table.file, folder)
-            return structs.replace(table, file=file, values=rows)
+            file = source.file if source.file.startswith(BUILTIN) else _place(source.file, folder)
+            return structs.replace(source, file=file, values=rows)
 
 
 def _http(source: HttpSource, values: Mapping[str, Any], place: str, folder: Path) -> HttpSource:
@@ -145,7 +148,9 @@ def _http(source: HttpSource, values: Mapping[str, Any], place: str, folder: Pat
         if not _HEADER.fullmatch(header) or not text.isprintable() or not text.isascii():
             raise ConfigFault(f"{place}.headers", f"{header!r:.60} is no header of printable ASCII")
         if header.lower() in {"authorization", "cookie", "proxy-authorization"}:
-            raise ConfigFault(f"{place}.headers", f"{header} is a secret: use auth, which is read from a file")
+            raise ConfigFault(
+                f"{place}.headers", f"{header} is a secret: use auth, which is read from a file"
+            )
     auth = source.auth
     if auth is not None:
         if isinstance(auth, ApiKey) and not _HEADER.fullmatch(auth.header):
@@ -185,7 +190,7 @@ def _check_json(value: JsonValue, place: str) -> None:
         raise ConfigFault(f"{place}.unit", "unit and unit-at belong together")
 
 
-def _check(config: Main) -> None:
+def _check_chain(config: Main) -> None:
     for number, url in enumerate(config.nodes):
         _check_url(url, f"nodes[{number}]", {"ws", "wss"})
     if len(set(config.nodes)) < len(config.nodes):
@@ -193,6 +198,9 @@ def _check(config: Main) -> None:
     for place, text in (("genesis", config.genesis), ("provider.oracle-key", config.provider.oracle_key)):
         if text is not None and not _HEX.fullmatch(text):
             raise ConfigFault(place, "expected 0x and 64 hex digits")
+
+
+def _check_feeds(config: Main) -> None:
     known = list_feeds(config)
     if not known:
         raise ConfigFault("sources", 'there is none: name one as [sources.exchange], kind = "http" or "csv"')
@@ -237,7 +245,8 @@ def _table(found: Any, place: str, most: int) -> dict[str, Any]:
     return found
 
 
-def _convert(raw: Any, kind: type[Record], place: str) -> Record:
+def _convert(raw: Any, kind: Any, place: str) -> Any:
+    """Return raw data as a record of a kind, which may be a union."""
     try:
         return msgspec.convert(raw, kind, strict=True)
     except msgspec.ValidationError as error:
@@ -266,7 +275,10 @@ def _explain(error: msgspec.ValidationError, kind: Any, place: str) -> ConfigFau
 def _keys(kind: Any) -> Iterable[str]:
     kinds = getattr(kind, "__args__", (kind,))
     return [
-        field.encode_name for one in kinds if hasattr(one, "__struct_fields__") for field in structs.fields(one)
+        field.encode_name
+        for one in kinds
+        if hasattr(one, "__struct_fields__")
+        for field in structs.fields(one)
     ]
 
 

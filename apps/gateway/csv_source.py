@@ -1,8 +1,8 @@
 """A table of real measurements replayed as if it were measured now: for demonstrations and tests.
 
-The place in the table follows from the time alone, so a gateway that restarts goes on where it would be, and all who
-replay one table agree. Between two rows values go in a straight line, unless told otherwise. The table is read whole
-at the start, with limits, and a row that cannot be read is named.
+The place in the table follows from the time alone, so a gateway that restarts goes on where it would be, and
+all who replay one table agree. Between two rows values go in a straight line, unless told otherwise. The
+table is read whole at the start, with limits, and a row that cannot be read is named.
 """
 
 from __future__ import annotations
@@ -59,9 +59,8 @@ class CsvPoller:
                 found[key] = value
                 continue
             after = following.found[key]
-            if self.source.interpolate and isinstance(after, Decimal):
-                value += (after - value) * into_ms / self.source.row_ms
-            found[key] = Reading(value, now_ms)
+            end = after if self.source.interpolate and isinstance(after, Decimal) else value
+            found[key] = Reading(value + (end - value) * into_ms / self.source.row_ms, now_ms)
         return Poll(found)
 
 
@@ -101,9 +100,9 @@ def _read_rows(reader: Iterator[list[str]], source: CsvSource, path: Path, place
 
 
 def _cell(cells: list[str], column: int, scale: Scale, line: int) -> Decimal | SourceFault:
+    if column >= len(cells):
+        return SourceFault(FaultKind.BAD_ROW, f"line {line}: only {len(cells)} columns")
     try:
-        if column >= len(cells):
-            raise SourceFault(FaultKind.MISSING, f"only {len(cells)} columns")
         return scale.apply(read_number(cells[column].strip()))
     except SourceFault as fault:
         return SourceFault(FaultKind.BAD_ROW, f"line {line}: {fault.detail}")

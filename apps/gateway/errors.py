@@ -1,7 +1,7 @@
 """What can go wrong in a gateway: its configuration, a source, its journal, the node it speaks to.
 
-A source's fault names its kind, which is a label of metrics, and says in a sentence what was seen; nothing here
-repeats a secret.
+A source's fault names its kind, which is a label of metrics, and says in a sentence what was seen; nothing
+here repeats a secret.
 """
 
 from enum import StrEnum

@@ -1,7 +1,7 @@
 """Faults on purpose: a gateway that lies, is silent, or is silent by turns, for tests and demonstrations.
 
-A network that never saw a liar has not been tested. Each of these costs a real provider its bond, so a gateway that
-plays one says so in its logs, its health and its metrics.
+A network that never saw a liar has not been tested. Each of these costs a real provider its bond, so a
+gateway that plays one says so in its logs, its health and its metrics.
 """
 
 from __future__ import annotations
@@ -26,10 +26,14 @@ def parse_fault(text: str) -> Fault:
             return Fault("lying")
         case "dead" if not colon:
             return Fault("dead")
-        case "flapping" if not colon or (period.isascii() and period.isdecimal() and 0 < int(period[:6]) < 86_400):
+        case "flapping" if not colon or (
+            period.isascii() and period.isdecimal() and 0 < int(period[:6]) < 86_400
+        ):
             return Fault("flapping", int(period) * 1_000 if colon else PERIOD_DEFAULT_MS)
         case _:
-            raise ConfigFault("--fault", f"expected lying, dead, flapping or flapping:SECONDS, got {text!r:.40}")
+            raise ConfigFault(
+                "--fault", f"expected lying, dead, flapping or flapping:SECONDS, got {text!r:.40}"
+            )
 
 
 def is_silent(fault: Fault | None, now_ms: int) -> bool:
@@ -43,9 +47,7 @@ def is_silent(fault: Fault | None, now_ms: int) -> bool:
             return False
 
 
-def distort(
-    fault: Fault | None, answers: Iterable[Answer], views: dict[str, FeedView]
-) -> tuple[Answer, ...]:
+def distort(fault: Fault | None, answers: Iterable[Answer], views: dict[str, FeedView]) -> tuple[Answer, ...]:
     """Return the answers as a liar gives them: half as much again, or less where the range ends before."""
     if fault is None or fault.kind != "lying":
         return tuple(answers)

@@ -39,7 +39,8 @@ class FeedView(NamedTuple):
 
 @dataclass
 class FeedState:
-    """A feed, and this provider's part in it: the last round that it answered and with what, as the chain has it.
+    """A feed, and this provider's part in it: the last round that it answered and with what, as the chain has
+    it.
 
     `held_round` is the first round in which it may be answered again after a refusal.
     """

@@ -1,7 +1,8 @@
 """One HTTP source: a request with limits on time and size, and nothing followed that is not asked for.
 
-A redirect is refused, since it would send credentials and trust elsewhere; so is a compressed body, which can be
-larger than it looks. `fetch` either returns the body or says by a `SourceFault` what kind of failure it was.
+A redirect is refused, since it would send credentials and trust elsewhere; so is a compressed body, which can
+be larger than it looks. `fetch` either returns the body or says by a `SourceFault` what kind of failure it
+was.
 """
 
 from __future__ import annotations
@@ -52,7 +53,12 @@ class HttpPoller:
 
 def make_headers(source: HttpSource, secret: str | None) -> dict[str, str]:
     """Return the headers of a request; the secret is in one of them."""
-    made = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": AGENT, **source.headers}
+    made = {
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": AGENT,
+        **source.headers,
+    }
     match source.auth:
         case Bearer():
             made["Authorization"] = f"Bearer {secret}"
@@ -108,7 +114,8 @@ async def _read_body(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
 
 
 def parse_retry_after(text: str | None, now_ms: int) -> int | None:
-    """Return the milliseconds that a Retry-After asks to wait, an hour at most; None where it says nothing clear."""
+    """Return the milliseconds that a Retry-After asks to wait, an hour at most; None where it says nothing
+    clear."""
     if text is None or len(text) > 64:
         return None
     if text.isascii() and text.isdecimal():

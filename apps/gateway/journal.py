@@ -1,9 +1,9 @@
 """What a gateway has signed, on disk before it is sent, so that no crash makes it send anything twice.
 
 One SQLite file in the state folder, synced at every change; the folder is locked against a second gateway. A
-transaction is noted with its bytes before it leaves, and settled when a finalized block, or the end of its era, tells
-what became of it. After a restart those that are not settled are sent again as they are, and nothing else is sent
-before their fate is known.
+transaction is noted with its bytes before it leaves, and settled when a finalized block, or the end of its
+era, tells what became of it. After a restart those that are not settled are sent again as they are, and
+nothing else is sent before their fate is known.
 
 The journal belongs to one account on one chain, which it names; it is refused to any other.
 """
@@ -13,9 +13,10 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
@@ -31,7 +32,8 @@ FILE: Final = "journal.sqlite"
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS owner (id INTEGER PRIMARY KEY CHECK (id = 1), schema INTEGER NOT NULL,
     genesis BLOB NOT NULL, account BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS submission (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, extrinsic BLOB NOT NULL,
+CREATE TABLE IF NOT EXISTS submission (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, extrinsic BLOB NOT
+NULL,
     nonce INTEGER NOT NULL, born INTEGER NOT NULL, dies INTEGER NOT NULL, answers BLOB NOT NULL,
     noted_ms INTEGER NOT NULL, outcome TEXT, block INTEGER);
 """
@@ -61,6 +63,7 @@ class Journal:
             os.close(self._lock)
             raise JournalFault(f"another gateway uses {folder}") from error
         self._path = folder / FILE
+        self._turn = threading.Lock()
         try:
             self._base = self._open()
         except BaseException:
@@ -71,7 +74,8 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._base.close()
+        with self._turn:
+            self._base.close()
         os.close(self._lock)
 
     def claim(self, genesis: Hash, account: AccountId) -> None:
@@ -99,7 +103,9 @@ class Journal:
 
     def settle(self, transaction: Hash, outcome: str, block: int | None) -> None:
         """Write down what became of a transaction, and forget the oldest ones."""
-        self._run("UPDATE submission SET outcome = ?, block = ? WHERE hash = ?", (outcome, block, transaction))
+        self._run(
+            "UPDATE submission SET outcome = ?, block = ? WHERE hash = ?", (outcome, block, transaction)
+        )
         self._run(
             "DELETE FROM submission WHERE outcome IS NOT NULL AND id <= (SELECT max(id) FROM submission) - ?",
             (SETTLED_MAX,),
@@ -121,9 +127,7 @@ class Journal:
             " WHERE outcome IS NOT NULL ORDER BY id",
             (),
         )
-        return tuple(
-            (Noted(Signed(*row[:5]), _read_answers(row[5]), row[6]), row[7], row[8]) for row in rows
-        )
+        return tuple((Noted(Signed(*row[:5]), _read_answers(row[5]), row[6]), row[7], row[8]) for row in rows)
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -136,9 +140,10 @@ class Journal:
             raise JournalFault(f"{self._path} cannot be opened: {error}") from error
         return base
 
-    def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
+    def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:
-            return self._base.execute(statement, values).fetchall()
+            with self._turn:
+                return self._base.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise JournalFault(f"{self._path}: {error}") from error
 

@@ -1,8 +1,8 @@
 """The values in a source's JSON document, read without trust.
 
-Pure. Anything that is not exactly what the configuration says it is becomes a `SourceFault`: of the whole document
-where it cannot be read, of one value where only that is wrong. Numbers stay decimal; NaN, infinities, repeated keys
-and what is nested too deeply are refused.
+Pure. Anything that is not exactly what the configuration says it is becomes a `SourceFault`: of the whole
+document where it cannot be read, of one value where only that is wrong. Numbers stay decimal; NaN,
+infinities, repeated keys and what is nested too deeply are refused.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def read_document(
 ) -> Poll:
     """Return each value of a document, or what is wrong with it; SourceFault when it is no document at all.
 
-    A value without a time of its own was measured at `asked_ms`. One measured more than `age_max_ms` before, or more
-    than `ahead_max_ms` after that is refused.
+    A value without a time of its own was measured at `asked_ms`. One measured more than `age_max_ms` before,
+    or more than `ahead_max_ms` after that is refused.
     """
     document = parse_document(body)
     found: dict[str, Reading | SourceFault] = {}

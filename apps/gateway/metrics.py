@@ -1,6 +1,7 @@
 """A gateway's counters for Prometheus; one registry for each gateway, no global one.
 
-Labels are names of the configuration, feeds of the chain, kinds of faults and names of the pallet's errors: all bounded.
+Labels are names of the configuration, feeds of the chain, kinds of faults and names of the pallet's errors:
+all bounded.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class Metrics:
             "loam_gateway_submissions", "Calls sent, by what became of them.", ("result",), registry=registry
         )
         self.refusals = Counter(
-            "loam_gateway_refusals", "Calls that the chain refused, by its error.", ("error",), registry=registry
+            "loam_gateway_refusals",
+            "Calls that the chain refused, by its error.",
+            ("error",),
+            registry=registry,
         )
         self.answers = Counter(
             "loam_gateway_answers", "Answers that the chain accepted.", FEED, registry=registry

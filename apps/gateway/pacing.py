@@ -1,7 +1,7 @@
 """How soon a source may be asked again: twice as late after each failure, never more often than its limit.
 
-Pure; time is monotonic milliseconds and an argument. Jitter is drawn by the caller, so that many gateways that
-lost a source together do not come back together.
+Pure; time is monotonic milliseconds and an argument. Jitter is drawn by the caller, so that many gateways
+that lost a source together do not come back together.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ SHIFT_MAX: Final = 30
 def compute_backoff(failures: int, first_ms: int, limit_ms: int, jitter: float) -> int:
     """Return the milliseconds to wait after so many failures in a row, at least one.
 
-    The full wait doubles from `first_ms` up to `limit_ms`; `jitter`, from 0 to 1, says how much of its upper half
-    is waited.
+    The full wait doubles from `first_ms` up to `limit_ms`; `jitter`, from 0 to 1, says how much of its upper
+    half is waited.
     """
     assert failures > 0, "a wait follows a failure"
     assert 0 <= jitter <= 1, "jitter is a share"

@@ -1,7 +1,7 @@
 """The pages of a gateway for those who watch it: `/health` in JSON and `/metrics` for Prometheus.
 
-Both are read-only and name no secret. Health answers 200 while answers go out as they should, and 503 with its reasons
-otherwise.
+Both are read-only and name no secret. Health answers 200 while answers go out as they should, and 503 with
+its reasons otherwise.
 """
 
 from __future__ import annotations

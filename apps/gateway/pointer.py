@@ -28,7 +28,7 @@ class Pointer(NamedTuple):
             elif isinstance(found, list) and _INDEX.fullmatch(step) and int(step) < len(found):
                 found = found[int(step)]
             else:
-                raise Missing(f"nothing at {str(Pointer(self.steps[: depth + 1])):.80}")
+                raise Missing(f"nothing at {Pointer(self.steps[: depth + 1])!s:.80}")
         return found
 
     def __str__(self) -> str:

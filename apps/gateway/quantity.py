@@ -1,7 +1,7 @@
 """Numbers of sources: read exactly, mapped to a feed's unit, and made whole in its smallest unit.
 
-Exact decimal arithmetic throughout: no binary floating point comes between a source's digits and the chain. One
-rounding only, half to even, when a number is made whole.
+Exact decimal arithmetic throughout: no binary floating point comes between a source's digits and the chain.
+One rounding only, half to even, when a number is made whole.
 """
 
 from __future__ import annotations

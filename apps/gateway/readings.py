@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 from apps.gateway.errors import FaultKind, SourceFault
 
 READINGS_MAX: Final = 32
-"""Readings that are kept: some wait until the chain's time has come to them, and jumps are judged by several."""
+"""Readings that are kept: some wait until the chain's time has come to them, and jumps are judged by
+several."""
 
 
 class Reading(NamedTuple):
@@ -40,7 +41,8 @@ class Poll(NamedTuple):
 
 @dataclass
 class SourceState:
-    """One source: its readings by feed, when it last answered, and what is wrong with it or with a value of it."""
+    """One source: its readings by feed, when it last answered, and what is wrong with it or with a value of
+    it."""
 
     name: str
     feeds: tuple[str, ...]

@@ -1,12 +1,12 @@
 """When a provider answers, and which feeds go together.
 
-Pure. The only time here is the chain's: that of its best block. A block's time never goes back, so the block that takes
-an answer is in the round that was seen, or in a later one; an answer is sent only while the last answered round lies
-before the one that is seen. So no round is answered twice, whenever the answer comes in.
+Pure. The only time here is the chain's: that of its best block. A block's time never goes back, so the block
+that takes an answer is in the round that was seen, or in a later one; an answer is sent only while the last
+answered round lies before the one that is seen. So no round is answered twice, whenever the answer comes in.
 
-A feed is answered at the start of its round when its value has moved by more than the feed's deviation, and a moment
-later otherwise, each provider at another one. Feeds that are due together go into one call; for one that still lacks
-a reading, though it was answered in the round before, the others wait a little.
+A feed is answered at the start of its round when its value has moved by more than the feed's deviation, and a
+moment later otherwise, each provider at another one. Feeds that are due together go into one call; for one
+that still lacks a reading, though it was answered in the round before, the others wait a little.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def plan_answers(
     if any(_is_awaited(feed, chain_ms) for key, feed in waiting.items() if key not in ready):
         return ()
     return tuple(
-        Answer(feed.view.feed, key, choices[key].value, choices[key].measured_ms) for key, feed in ready.items()
+        Answer(feed.view.feed, key, choices[key].value, choices[key].measured_ms)
+        for key, feed in ready.items()
     )
 
 

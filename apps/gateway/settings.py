@@ -1,7 +1,7 @@
 """What a gateway's configuration file may say, with its limits; how the file is read is `config.py`'s.
 
-Times are whole milliseconds, numbers decimal. Every collection has a bound: a mistake in a file must not become
-load on somebody's server.
+Times are whole milliseconds, numbers decimal. Every collection has a bound: a mistake in a file must not
+become load on somebody's server.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ Text: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2048)]
 
 
 class Secret(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """Where a secret is: in a file of its owner's alone, in an environment variable, or asked for at the start."""
+    """Where a secret is: in a file of its owner's alone, in an environment variable, or asked for at the
+    start."""
 
     file: str | None = None
     env: str | None = None
@@ -69,7 +70,9 @@ class CsvValue(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     offset: Decimal = Decimal(0)
 
 
-class HttpSource(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", tag_field="kind", tag="http"):
+class HttpSource(
+    Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", tag_field="kind", tag="http"
+):
     """A JSON document behind an address, asked for again and again."""
 
     url: Text
@@ -88,8 +91,8 @@ class HttpSource(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"
 
 
 class CsvSource(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", tag_field="kind", tag="csv"):
-    """A table of measurements replayed over and over: each row lasts `row-ms`, counted from `start-ms` of 1970,
-    so that everybody who replays it is at the same place."""
+    """A table of measurements replayed over and over: each row lasts `row-ms`, counted from `start-ms` of
+    1970, so that everybody who replays it is at the same place."""
 
     file: Text
     row_ms: Annotated[int, Meta(ge=1, le=24 * HOUR_MS)]
@@ -105,8 +108,8 @@ Source: TypeAlias = HttpSource | CsvSource
 
 
 class FeedSetting(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """What the operator expects of a feed; `confirm` readings in a row have to show a jump before one source alone
-    is believed."""
+    """What the operator expects of a feed; `confirm` readings in a row have to show a jump before one source
+    alone is believed."""
 
     unit: Text | None = None
     sources_min: Annotated[int, Meta(ge=1, le=SOURCES_MAX)] = 1
@@ -114,7 +117,8 @@ class FeedSetting(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab
 
 
 class Provider(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """Whose answers these are: the secret URI of the account, and the public half of the key for statements."""
+    """Whose answers these are: the secret URI of the account, and the public half of the key for
+    statements."""
 
     account: Secret
     scheme: Literal["sr25519", "ed25519"] = "sr25519"

@@ -1,7 +1,9 @@
-"""How a gateway stands: what it knows of node, sources, feeds and its own provider, and whether that is healthy.
+"""How a gateway stands: what it knows of node, sources, feeds and its own provider, and whether that is
+healthy.
 
-The session and the sources write here, the page of health and the metrics read. It decides nothing but what is
-reported; a gateway with a bad source that others stand in for is healthy, one whose feed has no answer is not.
+The session and the sources write here, the page of health and the metrics read. It decides nothing but what
+is reported; a gateway with a bad source that others stand in for is healthy, one whose feed has no answer is
+not.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ BOND_MIN_PERCENT: Final = 90
 
 
 class ProviderState(NamedTuple):
-    """What the chain says of the provider: its key for statements, its bond, strikes by feed, score in permille."""
+    """What the chain says of the provider: its key for statements, its bond, strikes by feed, score in
+    permille."""
 
     key: bytes
     bond: int
@@ -69,7 +72,7 @@ class Status:
                 reasons.append(f"{key}: no answer accepted for {(now_ms - since) // 1000} s" + _because(held))
         return reasons
 
-    def list_warnings(self, now_ms: int) -> list[str]:
+    def list_warnings(self) -> list[str]:
         """Return what somebody should look at although answers go out."""
         warnings = [
             f"source {one.name}: {_tell(seen)}"
@@ -90,7 +93,7 @@ class Status:
         return {
             "healthy": not reasons,
             "reasons": reasons,
-            "warnings": self.list_warnings(now_ms),
+            "warnings": self.list_warnings(),
             "account": self.account,
             "node": self.node,
             "head_age_ms": None if self.head_ms is None else now_ms - self.head_ms,

@@ -31,6 +31,8 @@ KNOWN_ERRORS = (
     ("apps.chain.errors", "ClientError", ExitCode.ERROR),
     ("pallets.compliance.commitment", "CommitmentError", ExitCode.USAGE),
     ("genesis.config", "SpecError", ExitCode.CONFIG),
+    ("apps.gateway.errors", "ConfigFault", ExitCode.CONFIG),
+    ("apps.gateway.errors", "JournalFault", ExitCode.ERROR),
     ("runtime.frame.declarations", "DeclarationError", ExitCode.ERROR),
     ("runtime.primitives.keys", "UriError", ExitCode.USAGE),
     ("runtime.primitives.ss58", "Ss58Error", ExitCode.USAGE),

@@ -32,6 +32,7 @@ COMMANDS = {
     "devnet": ("node.cli.devnet", "devnet", "Run a network of several nodes on this machine."),
     "export-blocks": ("node.cli.blocks", "export_blocks", "Write blocks to a file."),
     "export-chain-spec": ("node.cli.spec", "export_chain_spec", "The same as build-spec."),
+    "gateway": ("node.cli.gateway", "gateway", "Answer the oracle's feeds for a provider."),
     "import-blocks": ("node.cli.blocks", "import_blocks", "Import blocks from a file."),
     "key": ("node.cli.key", "key", "Generate, inspect and use keys."),
     "purge-chain": ("node.cli.purge", "purge_chain", "Remove a chain's database."),
