@@ -141,7 +141,7 @@ def _source(name: str, raw: Any, folder: Path) -> Source:
 
 
 def _http(source: HttpSource, values: Mapping[str, Any], place: str, folder: Path) -> HttpSource:
-    _check_url(source.url, f"{place}.url", {"http", "https"})
+    _check_url(source.url, f"{place}.url", {"http://", "https://"})
     if source.backoff_first_ms > source.backoff_max_ms:
         raise ConfigFault(f"{place}.backoff-first-ms", "longer than backoff-max-ms")
     for header, text in source.headers.items():
@@ -192,7 +192,7 @@ def _check_json(value: JsonValue, place: str) -> None:
 
 def _check_chain(config: Main) -> None:
     for number, url in enumerate(config.nodes):
-        _check_url(url, f"nodes[{number}]", {"ws", "wss"})
+        _check_url(url, f"nodes[{number}]", {"ws://", "wss://"})
     if len(set(config.nodes)) < len(config.nodes):
         raise ConfigFault("nodes", "one is listed twice")
     for place, text in (("genesis", config.genesis), ("provider.oracle-key", config.provider.oracle_key)):
@@ -221,8 +221,8 @@ def _check_url(url: str, place: str, schemes: set[str]) -> None:
         port = parts.port
     except ValueError as error:
         raise ConfigFault(place, f"no address: {error}") from error
-    if parts.scheme not in schemes or not parts.hostname or port == 0 or not url.isprintable():
-        raise ConfigFault(place, f"expected an address that begins with {' or '.join(sorted(schemes))}://")
+    if f"{parts.scheme}://" not in schemes or not parts.hostname or port == 0 or not url.isprintable():
+        raise ConfigFault(place, f"expected an address that begins with {' or '.join(sorted(schemes))}")
     if parts.username or parts.password:
         raise ConfigFault(place, "secrets do not belong into addresses: they end up in logs")
 
