@@ -145,6 +145,8 @@ class Sender:
         if self._next is None:
             self._next = await self._chain.next_nonce(self.account)
             self._unused.clear()
+        if self._unused:
+            await self._drop_used()
         nonce = self._unused[0] if self._unused else self._next
         signed = await self._chain.sign(call, self._signer, nonce=nonce, tip=tip, period=self._period)
         if self._unused:
@@ -152,6 +154,14 @@ class Sender:
         else:
             self._next += 1
         return signed
+
+    async def _drop_used(self) -> None:
+        """Forget nonces that somebody else has used meanwhile, which is why a call with them was refused."""
+        assert self._next is not None, "nonces that were given back come before the next"
+        used = await self._chain.next_nonce(self.account)
+        while self._unused and self._unused[0] < used:
+            heapq.heappop(self._unused)
+        self._next = max(self._next, used)
 
 
 class _Delivery:

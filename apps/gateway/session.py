@@ -49,7 +49,7 @@ LOST_MS: Final = 600_000
 """A transaction that was noted so long ago has outlived its era on every chain that makes blocks."""
 HELD_ROUNDS_MAX: Final = 32
 TICK_S: Final = 0.5
-REQUEST_S: Final = 10.0
+REQUEST_S: Final = 5.0
 CONNECT_S: Final = 5.0
 FEEDS_PAGE: Final = 100
 NODE_FAULTS: Final = (ClientError, DecodeError, SessionFault)

@@ -242,3 +242,15 @@ async def test_the_nonce_of_an_earlier_senders_call_that_expired_is_used_by_the_
             await sender.resume(signed)
         assert (await sender.send(remark(chain, b"next"))).is_success
     assert ledger.nonces() == [0, 0]
+
+
+async def test_a_refused_nonce_that_somebody_else_used_is_not_tried_for_ever() -> None:
+    ledger = Ledger(1010)
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY)
+        with pytest.raises(Refused):
+            await sender.send(remark(chain))
+        for _ in range(3):
+            ledger.add("0x00")
+        assert (await sender.send(remark(chain))).is_success
+    assert ledger.nonces() == [0, 3]

@@ -67,7 +67,7 @@ WRONG = [
     (NODES, "nodes = [5]", "nodes[0]: expected text"),
     (NODES, 'nodes = ["http://a"]', "nodes[0]: expected an address that begins with ws:// or wss://"),
     (NODES, 'nodes = ["ws://a", "ws://a"]', "nodes: one is listed twice"),
-    (NODES, f"nodes = {['ws://a:%d' % n for n in range(1, 18)]}", "nodes: expected a list of length <= 16"),
+    (NODES, f"nodes = {[f'ws://a:{n}' for n in range(1, 18)]}", "nodes: expected a list of length <= 16"),
     (NODES, "", "missing: `nodes`"),
     ('state = "state"', "", "missing: `state`"),
     ('state = "state"', 'state = "s"\nprot = 1', "prot: unknown setting; did you mean port?"),

@@ -21,7 +21,8 @@ ROW_MS = 1_000
 def table(path: Path, text: str | bytes = TABLE, **changes: Any) -> CsvSource:
     file = path / "t.csv"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return CsvSource(str(file), **({"row_ms": ROW_MS, "values": {KEY: CsvValue("price")}} | changes))
+    settings: dict[str, Any] = {"row_ms": ROW_MS, "values": {KEY: CsvValue("price")}}
+    return CsvSource(str(file), **(settings | changes))
 
 
 async def replay(source: CsvSource, *moments_ms: int) -> list[Any]:

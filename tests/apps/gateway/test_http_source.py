@@ -88,7 +88,11 @@ async def polled(handler: Handler, secret: str | None = None, **changes: Any) ->
         serving(handler) as url,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False) as session,
     ):
-        settings = {"bytes_max": BYTES_MAX, "timeout_ms": 5_000, "values": {KEY: JsonValue("/price")}}
+        settings: dict[str, Any] = {
+            "bytes_max": BYTES_MAX,
+            "timeout_ms": 5_000,
+            "values": {KEY: JsonValue("/price")},
+        }
         yield HttpPoller(HttpSource(url, **(settings | changes)), secret, session, HandClock())
 
 

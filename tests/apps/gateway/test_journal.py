@@ -1,4 +1,4 @@
-"""What was signed is on disk before it is sent, survives any end of the process, and belongs to one account."""
+"""What was signed is on disk before it is sent, survives the process, and belongs to one account."""
 
 import os
 import signal

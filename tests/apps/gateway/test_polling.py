@@ -23,7 +23,6 @@ class Script:
 
     def __init__(self, *steps: Poll | SourceFault) -> None:
         self.steps = deque(steps)
-        self.task: asyncio.Task[None] | None = None
 
     async def poll(self) -> Poll:
         if not self.steps:

@@ -101,7 +101,7 @@ def test_providers_answer_at_moments_of_their_own() -> None:
 def test_no_round_gets_two_answers_however_late_they_come_in(
     blocks: list[tuple[int, int, int]], phase_ms: int
 ) -> None:
-    """Blocks come at any distance; an answer lands some blocks later, as a busy chain or a crash may have it."""
+    """Blocks come at any distance; an answer lands some blocks later, as on a busy chain or after a crash."""
     state = FeedState(VIEW)
     answered: list[int] = []
     waiting: tuple[int, int] | None = None

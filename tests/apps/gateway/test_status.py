@@ -1,7 +1,5 @@
 """A gateway is healthy while its answers go out, and its pages say why when they do not."""
 
-from typing import Any
-
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -10,7 +8,7 @@ from apps.gateway.errors import FaultKind, SourceFault
 from apps.gateway.feeds import FeedState
 from apps.gateway.metrics import Metrics
 from apps.gateway.pages import serve_pages
-from apps.gateway.readings import Readings
+from apps.gateway.readings import Poll, Readings
 from apps.gateway.settings import Fault
 from apps.gateway.status import LATE_HEARTBEATS, ProviderState, Status
 from tests.support.gateway import KEY, NOW_MS, ROUND, VIEW, HandClock
@@ -97,15 +95,9 @@ def test_what_others_stand_in_for_is_only_a_warning() -> None:
 
 def test_a_fault_of_measuring_is_not_taken_away_by_the_rules_of_the_feed() -> None:
     source = healthy().readings.sources["a"]
-    source.faults[KEY] = healthy_fault = _seen()
+    source.take(Poll({KEY: SourceFault(FaultKind.MISSING, "nothing at /price")}), NOW_MS)
     source.refuse(KEY, None, NOW_MS)
-    assert source.faults[KEY] is healthy_fault
-
-
-def _seen() -> Any:
-    status = healthy()
-    status.readings.sources["a"].refuse(KEY, SourceFault(FaultKind.MISSING, "nothing"), NOW_MS)
-    return status.readings.sources["a"].faults[KEY]
+    assert source.faults[KEY].kind is FaultKind.MISSING
 
 
 @pytest.mark.net
