@@ -1,10 +1,10 @@
-"""An oracle as it would run: many gateways on one node, of which some are faulty, for as long as somebody likes.
+"""An oracle as it would run: many gateways on one node, some of them faulty, for as long as somebody likes.
 
     python -m tests.networks.oracle_run --minutes 30 --providers 15
 
-Each gateway is a process. The last three play a fault: one lies, one is dead, one is silent every other minute. The price
-of the exchange that all ask changes now and then. Progress goes to stderr; the last line on stdout is one JSON object of
-figures and of the limits that were broken, for which the exit code is 1.
+Each gateway is a process. The last three play a fault: one lies, one is dead, one is silent every other
+minute. The price of the exchange that all ask changes now and then. Progress goes to stderr; the last line on
+stdout is one JSON object of figures and of the limits that were broken, for which the exit code is 1.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Seen:
 
 
 async def set_up(chain: Chain, plan: Plan) -> list[tuple[str, Keypair]]:
-    """Give the chain as many providers as the plan has, and the feed the quorum; return their URIs and keys."""
+    """Give the chain the plan's providers, and the feed the quorum; return their URIs and oracle keys."""
     people = [(f"//{name}", dev_oracle_key(name)) for name in DEV_PROVIDERS]
     people += [
         (uri, Keypair.from_uri(f"{uri}//oracle", Scheme.ED25519))
@@ -146,7 +146,7 @@ async def watch(chain: Chain, seen: Seen) -> None:
 
 
 async def move_price(exchange: Exchange, seen: Seen, plan: Plan, end_s: float) -> None:
-    """Change the price now and then, each time by more than the deviation and to one that was not there before."""
+    """Change the price now and then, each time by more than the deviation, and to another value."""
     chance = Random(plan.seed)
     number = 0
     while time.perf_counter() < end_s - LATENCY_MAX_S:
@@ -212,8 +212,10 @@ async def run(plan: Plan, home: Path, node: RunningNode) -> dict[str, Any]:
 
 async def _wait_fresh(chain: Chain) -> None:
     async with asyncio.timeout(120):
-        while (await chain.ask("OracleApi", "feed", KEY))["state"].name != "Fresh":
-            await asyncio.sleep(0.5)
+        async with chain.follow_best() as heads:
+            async for _ in heads:
+                if (await chain.ask("OracleApi", "feed", KEY))["state"].name == "Fresh":
+                    return
 
 
 def summarize(plan: Plan, seen: Seen) -> dict[str, Any]:

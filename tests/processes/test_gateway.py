@@ -1,4 +1,4 @@
-"""Four gateways as processes on one node: a value that becomes and stays fresh, a liar, and one that is killed."""
+"""Four gateways as processes on one node: a value becomes fresh and stays so, one lies, one is killed."""
 
 from __future__ import annotations
 
@@ -60,9 +60,11 @@ async def read(chain: Chain) -> Any:
 
 async def wait_value(chain: Chain, value: int) -> None:
     """Return once a value is the chain's, and fresh."""
-    async with asyncio.timeout(60):
-        while (found := await read(chain))["state"].name != "Fresh" or found["latest"]["value"] != value:
-            await asyncio.sleep(0.2)
+    async with asyncio.timeout(60), chain.follow_best() as heads:
+        async for _ in heads:
+            found = await read(chain)
+            if found["state"].name == "Fresh" and found["latest"]["value"] == value:
+                return
 
 
 async def strikes_of(chain: Chain, gateway: GatewayProcess) -> int:

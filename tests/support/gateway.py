@@ -71,7 +71,7 @@ def parse(text: str = BASE, folder: Path = Path("/etc/loam")) -> Main:
 
 
 def source(name: str, *numbers: str, ages_ms: tuple[int, ...] = (), key: str = KEY) -> SourceState:
-    """Return a source that has said these numbers, the last one just before NOW_MS, a second apart unless told."""
+    """Return a source that has said these numbers, a second apart unless told, the last one at NOW_MS."""
     made = SourceState(name, (key,))
     ages = ages_ms or tuple(1_000 * n for n in reversed(range(len(numbers))))
     for number, age_ms in zip(numbers, ages, strict=True):

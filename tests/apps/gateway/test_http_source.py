@@ -88,11 +88,8 @@ async def polled(handler: Handler, secret: str | None = None, **changes: Any) ->
         serving(handler) as url,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False) as session,
     ):
-        settings: dict[str, Any] = {
-            "bytes_max": BYTES_MAX,
-            "timeout_ms": 5_000,
-            "values": {KEY: JsonValue("/price")},
-        }
+        settings: dict[str, Any] = {"bytes_max": BYTES_MAX, "timeout_ms": 5_000}
+        settings["values"] = {KEY: JsonValue("/price")}
         yield HttpPoller(HttpSource(url, **(settings | changes)), secret, session, HandClock())
 
 

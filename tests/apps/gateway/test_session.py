@@ -141,18 +141,20 @@ async def test_the_next_node_is_used_when_one_is_away_or_of_another_chain(tmp_pa
 
 
 async def test_a_node_that_is_killed_and_comes_back_is_gone_on_with(tmp_path: Path) -> None:
-    async with running(tmp_path) as (chain, node, exchange):
-        async with answering(write_config(tmp_path, [url_of(node)], exchange.url), BOB_KEY) as status:
-            await until_so(lambda: KEY in status.accepted_ms)
-            await asyncio.to_thread(node.kill)
-            second = await asyncio.to_thread(RunningNode, tmp_path / "node", chain=DEV, port=node.port)
-            try:
-                answered = status.feeds[KEY].answered_round
-                await until_so(lambda: status.feeds[KEY].answered_round > answered + ROUNDS)
-                _, failures = await count_answers(chain, BOB)
-                assert failures == []
-            finally:
-                await asyncio.to_thread(second.stop)
+    async with (
+        running(tmp_path) as (chain, node, exchange),
+        answering(write_config(tmp_path, [url_of(node)], exchange.url), BOB_KEY) as status,
+    ):
+        await until_so(lambda: KEY in status.accepted_ms)
+        await asyncio.to_thread(node.kill)
+        second = await asyncio.to_thread(RunningNode, tmp_path / "node", chain=DEV, port=node.port)
+        try:
+            answered = status.feeds[KEY].answered_round
+            await until_so(lambda: status.feeds[KEY].answered_round > answered + ROUNDS)
+            _, failures = await count_answers(chain, BOB)
+            assert failures == []
+        finally:
+            await asyncio.to_thread(second.stop)
 
 
 async def test_a_paused_feed_is_not_answered_and_one_of_another_unit_neither(tmp_path: Path) -> None:
@@ -186,7 +188,7 @@ async def test_an_account_that_is_no_provider_sends_nothing(tmp_path: Path) -> N
 async def test_an_answer_that_the_chain_refuses_is_counted_and_not_repeated_in_the_round(
     tmp_path: Path,
 ) -> None:
-    """Somebody else answers with the provider's account in each round, which no gateway can know beforehand."""
+    """Somebody else answers with the provider's account, which no gateway can know beforehand."""
     async with running(tmp_path) as (chain, node, exchange):
         feed = await chain.get("Oracle", "FeedOf", KEY.encode())
         text = write_config(

@@ -117,5 +117,5 @@ def test_a_token_that_no_header_can_carry_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(VARIABLE, "//Bob")
     monkeypatch.setenv("TOKEN", token)
     with_auth = 'kind = "http"\nauth = { kind = "bearer", secret = { env = "TOKEN" } }'
-    with pytest.raises(ConfigFault, match="sources.exchange.auth.secret: is no printable ASCII"):
+    with pytest.raises(ConfigFault, match=r"sources\.exchange\.auth\.secret: is no printable ASCII"):
         read_secrets(parse_config(BASE.replace('kind = "http"', with_auth), Path()), None)
