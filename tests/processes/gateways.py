@@ -153,13 +153,15 @@ class GatewayProcess:
         return found
 
 
-async def count_answers(chain: Chain, account: AccountId) -> tuple[Counter[tuple[int, int]], list[str]]:
-    """Return how often an account answered each (feed, round) in final blocks, and the errors of all calls of
-    anybody that failed."""
+async def count_answers(
+    chain: Chain, account: AccountId, start: int = 1
+) -> tuple[Counter[tuple[int, int]], list[str]]:
+    """Return how often an account answered each (feed, round) in final blocks from one on, and the errors of
+    all calls of anybody that failed."""
     heartbeats: dict[int, int] = {}
     answered: Counter[tuple[int, int]] = Counter()
     failures: list[str] = []
-    for number in range(1, (await chain.finalized()).number + 1):
+    for number in range(start, (await chain.finalized()).number + 1):
         block = await chain.block_hash(number)
         assert block is not None
         for event in await chain.events(block):
