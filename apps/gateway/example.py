@@ -64,6 +64,7 @@ scale = 0.01
 # interval-ms = 2000
 # timeout-ms = 3000
 # requests-per-minute = 60
+# # age-max-ms = 60000                # of what has a time of its own; longer for what changes seldom
 # auth = { kind = "bearer", secret = { env = "EXCHANGE_TOKEN" } }
 # # auth = { kind = "api-key", header = "X-Api-Key", secret = { file = "exchange.key" } }
 # [sources.exchange.values."price/energy"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -28,7 +28,7 @@ from apps.gateway.choice import Choice, choose
 from apps.gateway.config import list_feeds, parse_genesis
 from apps.gateway.errors import JournalFault, SessionFault
 from apps.gateway.faults import distort, is_silent
-from apps.gateway.feeds import FeedState, read_feed
+from apps.gateway.feeds import FeedState, FeedView, read_feed
 from apps.gateway.journal import Journal
 from apps.gateway.metrics import Metrics
 from apps.gateway.rounds import Answer, compute_phase, plan_answers
@@ -183,12 +183,17 @@ class _Session:
             elif key in self._feeds:
                 self._feeds[key].view = views[key]
             else:
-                self._feeds[key] = FeedState(views[key])
+                self._feeds[key] = self._take_over(views[key])
         for key in wrong:
             self._feeds.pop(key, None)
         self._note_wrong(wrong)
         self._note_provider(quality, bond_full)
         self._refreshed = self._round()
+
+    def _take_over(self, view: FeedView) -> FeedState:
+        """Return a feed with what earlier sessions know of it: this node may be behind the one before."""
+        known = self._desk.status.feeds.get(view.key)
+        return FeedState(view) if known is None else replace(known, view=view)
 
     def _note_wrong(self, wrong: dict[str, str]) -> None:
         for key, reason in wrong.items():
@@ -221,9 +226,8 @@ class _Session:
         """Read which rounds the provider has answered, whoever sent the answer."""
         for feed in self._feeds.values():
             raw = await self._chain.get("Oracle", "Raw", feed.view.feed, self._desk.account)
-            if raw is not None:
-                feed.answered_round = max(feed.answered_round, raw["round"])
-                feed.answered_value = raw["value"]
+            if raw is not None and raw["round"] >= feed.answered_round:
+                feed.answered_round, feed.answered_value = raw["round"], raw["value"]
 
     # --- answering
 

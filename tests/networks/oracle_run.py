@@ -37,7 +37,7 @@ from tests.support.exchange import Exchange
 KEY: Final = "price/energy"
 HEARTBEAT_MS: Final = 10_000
 DEV_PROVIDERS: Final = ("Alice", "Bob", "Charlie", "Dave")
-FAULTS: Final = ("lying", "dead", "flapping:60")
+FAULTS: Final[tuple[str, ...]] = ("lying", "dead", "flapping:60")
 FRESH_PERMILLE_MIN: Final = 950
 LATENCY_MAX_S: Final = 25.0
 """A change right after an answer waits for the next round, and then for a quorum."""
