@@ -115,7 +115,7 @@ PIP_COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --generat
 
 lock: venv
 	$(PIP_COMPILE) --output-file requirements.lock pyproject.toml
-	$(PIP_COMPILE) --extra fast --extra dev -c requirements.lock --output-file $(LOCK) pyproject.toml
+	$(PIP_COMPILE) --extra fast --extra mqtt --extra dev -c requirements.lock --output-file $(LOCK) pyproject.toml
 	@$(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['bench'], sep='\n')" \
 		| $(PIP_COMPILE) --output-file requirements-bench.lock -
 

@@ -31,6 +31,8 @@ from apps.gateway.settings import (
     HttpSource,
     JsonValue,
     Main,
+    MqttSource,
+    MqttValue,
     Secret,
     Source,
 )
@@ -138,6 +140,8 @@ def _source(name: str, raw: Any, folder: Path) -> Source:
             }
             file = source.file if source.file.startswith(BUILTIN) else _place(source.file, folder)
             return structs.replace(source, file=file, values=rows)
+        case MqttSource():
+            return _mqtt(source, values, place, folder)
 
 
 def _http(source: HttpSource, values: Mapping[str, Any], place: str, folder: Path) -> HttpSource:
@@ -162,7 +166,19 @@ def _http(source: HttpSource, values: Mapping[str, Any], place: str, folder: Pat
     return structs.replace(source, auth=auth, values=made)
 
 
-Value = TypeVar("Value", JsonValue, CsvValue)
+def _mqtt(source: MqttSource, values: Mapping[str, Any], place: str, folder: Path) -> MqttSource:
+    password = source.password
+    if password is not None:
+        if source.username is None:
+            raise ConfigFault(f"{place}.username", "a password without a name")
+        password = _secret(password, f"{place}.password", folder)
+    made = {
+        key: _value(raw, MqttValue, f'{place}.values."{key}"', _check_mqtt) for key, raw in values.items()
+    }
+    return structs.replace(source, password=password, values=made)
+
+
+Value = TypeVar("Value", JsonValue, CsvValue, MqttValue)
 
 
 def _value(raw: Any, kind: type[Value], place: str, check: Callable[[Value, str], None]) -> Value:
@@ -171,7 +187,7 @@ def _value(raw: Any, kind: type[Value], place: str, check: Callable[[Value, str]
     return made
 
 
-def _check_scale(value: JsonValue | CsvValue, place: str) -> None:
+def _check_scale(value: JsonValue | CsvValue | MqttValue, place: str) -> None:
     for name, number in (("scale", value.scale), ("offset", value.offset)):
         if not is_sane(number):
             raise ConfigFault(f"{place}.{name}", "expected a finite number of a sane size")
@@ -179,7 +195,13 @@ def _check_scale(value: JsonValue | CsvValue, place: str) -> None:
         raise ConfigFault(f"{place}.scale", "0 makes every value the same")
 
 
-def _check_json(value: JsonValue, place: str) -> None:
+def _check_mqtt(value: MqttValue, place: str) -> None:
+    _check_json(value, place)
+    if not value.topic.isprintable() or set(value.topic) & {"+", "#"}:
+        raise ConfigFault(f"{place}.topic", "expected one topic, without + and #")
+
+
+def _check_json(value: JsonValue | MqttValue, place: str) -> None:
     _check_scale(value, place)
     for name, text in (("at", value.at), ("time-at", value.time_at), ("unit-at", value.unit_at)):
         try:
@@ -203,7 +225,9 @@ def _check_chain(config: Main) -> None:
 def _check_feeds(config: Main) -> None:
     known = list_feeds(config)
     if not known:
-        raise ConfigFault("sources", 'there is none: name one as [sources.exchange], kind = "http" or "csv"')
+        raise ConfigFault(
+            "sources", 'there is none: name one as [sources.exchange], kind = "http", "csv" or "mqtt"'
+        )
     for key in known:
         if not 1 <= len(key.encode()) <= 32:
             raise ConfigFault(f'"{key:.60}"', "a feed's key has 1 to 32 bytes")

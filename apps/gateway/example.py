@@ -76,6 +76,16 @@ scale = 0.01
 # # scale = 1                       # the number times scale, plus offset, is in the feed's unit
 # # offset = 0
 
+# A broker whose messages are listened to (pip install 'loam[mqtt]'): {"mw": 15420}, or without `at` 15420.
+# [sources.grid]
+# kind = "mqtt"
+# host = "broker.example"           # port = 1883, tls = false
+# username = "gateway"
+# password = { file = "broker.secret" }
+# [sources.grid.values."load/grid"]
+# topic = "grid/load"
+# at = "/mw"
+
 # What a feed has to be, and how many sources it takes.
 [feeds."price/energy"]
 unit = "THB/kWh"

@@ -16,7 +16,7 @@ from apps.gateway.errors import SourceFault
 from apps.gateway.metrics import Metrics
 from apps.gateway.pacing import RateLimit, compute_backoff
 from apps.gateway.readings import Poll, SourceState
-from apps.gateway.settings import CsvSource, HttpSource, Source
+from apps.gateway.settings import CsvSource, HttpSource, MqttSource, Source
 
 
 class Pace(NamedTuple):
@@ -27,7 +27,8 @@ class Pace(NamedTuple):
     most_ms: int
 
 
-TABLE_PACE: Final = Pace(600, 1_000, 30_000)
+LOCAL_PACE: Final = Pace(600, 500, 5_000)
+"""What is asked in this process costs nobody anything."""
 
 log = structlog.get_logger("gateway.source")
 
@@ -72,8 +73,8 @@ def get_pace(source: Source) -> Pace:
     match source:
         case HttpSource():
             return Pace(source.requests_per_minute, source.backoff_first_ms, source.backoff_max_ms)
-        case CsvSource():
-            return TABLE_PACE
+        case CsvSource() | MqttSource():
+            return LOCAL_PACE
 
 
 async def _ask(poller: Poller, state: SourceState, metrics: Metrics, clock: WallClock) -> SourceFault | None:

@@ -23,12 +23,13 @@ from apps.gateway.csv_source import CsvPoller, load_rows
 from apps.gateway.http_source import HttpPoller
 from apps.gateway.journal import Journal
 from apps.gateway.metrics import Metrics
+from apps.gateway.mqtt_source import MqttPoller, ensure_library
 from apps.gateway.pacing import compute_backoff
 from apps.gateway.pages import serve_pages
 from apps.gateway.polling import Poller, keep_polling
 from apps.gateway.readings import Readings
 from apps.gateway.session import NODE_FAULTS, Desk, run_session
-from apps.gateway.settings import CsvSource, HttpSource, Main
+from apps.gateway.settings import CsvSource, HttpSource, Main, MqttSource
 from apps.gateway.status import Status
 from runtime.primitives.crypto import Keypair
 from runtime.primitives.ss58 import encode_address
@@ -53,11 +54,16 @@ class Secrets:
     tokens: Mapping[str, str]
 
 
-def check_tables(config: Main) -> None:
-    """Read all tables of a configuration; ConfigFault naming what cannot be read."""
+def check_sources(config: Main) -> None:
+    """Read all tables of a configuration, and see that its libraries are there; ConfigFault."""
     for name, source in config.sources.items():
-        if isinstance(source, CsvSource):
-            load_rows(source, f"sources.{name}")
+        match source:
+            case CsvSource():
+                load_rows(source, f"sources.{name}")
+            case MqttSource():
+                ensure_library(f"sources.{name}")
+            case HttpSource():
+                pass
 
 
 async def run_gateway(
@@ -94,6 +100,11 @@ async def run_gateway(
                 )
                 for name, poller in pollers.items()
             ]
+            polling += [
+                group.create_task(poller.listen(jitter))
+                for poller in pollers.values()
+                if isinstance(poller, MqttPoller)
+            ]
             answering = group.create_task(_keep_sessions(desk, jitter))
             await stop.wait()
             desk.stopping.set()
@@ -116,6 +127,9 @@ async def _open_sources(config: Main, secrets: Secrets, clock: WallClock) -> Asy
                 case CsvSource():
                     rows = await asyncio.to_thread(load_rows, source, f"sources.{name}")
                     pollers[name] = CsvPoller(source, rows, clock)
+                case MqttSource():
+                    ensure_library(f"sources.{name}")
+                    pollers[name] = MqttPoller(name, source, secrets.tokens.get(name), clock)
         yield pollers
 
 

@@ -104,7 +104,37 @@ class CsvSource(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab",
     values: dict[str, CsvValue] = {}
 
 
-Source: TypeAlias = HttpSource | CsvSource
+class MqttValue(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """Which topic has a feed's value, and where in its messages; a message may be the bare number."""
+
+    topic: Annotated[str, Meta(min_length=1, max_length=256)]
+    at: str = ""
+    scale: Decimal = Decimal(1)
+    offset: Decimal = Decimal(0)
+    time_at: str | None = None
+    time_format: Literal["unix-s", "unix-ms", "iso-8601"] = "unix-ms"
+    unit_at: str | None = None
+    unit: Text | None = None
+
+
+class MqttSource(
+    Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", tag_field="kind", tag="mqtt"
+):
+    """A broker whose messages are listened to; needs the extra `mqtt`."""
+
+    host: Text
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 1_883
+    tls: bool = False
+    username: Text | None = None
+    password: Secret | None = None
+    interval_ms: Interval = 500
+    bytes_max: Annotated[int, Meta(ge=1, le=1 << 20)] = 16 << 10
+    age_max_ms: Annotated[int, Meta(ge=1_000, le=24 * HOUR_MS)] = 60_000
+    ahead_max_ms: Annotated[int, Meta(ge=0, le=60_000)] = 2_000
+    values: dict[str, MqttValue] = {}
+
+
+Source: TypeAlias = HttpSource | CsvSource | MqttSource
 
 
 class FeedSetting(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):

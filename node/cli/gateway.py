@@ -21,8 +21,8 @@ from apps.gateway.config import load_config
 from apps.gateway.errors import ConfigFault
 from apps.gateway.example import EXAMPLE
 from apps.gateway.faults import parse_fault
-from apps.gateway.service import Secrets, check_tables, run_gateway
-from apps.gateway.settings import HttpSource, Main, Secret
+from apps.gateway.service import Secrets, check_sources, run_gateway
+from apps.gateway.settings import ApiKey, Bearer, HttpSource, Main, MqttSource, Secret
 from node.config import ConfigError, UsageError
 from node.keystore.files import read_private_file
 from node.telemetry.levels import FilterError, LogFilter, parse_filters
@@ -69,7 +69,7 @@ def gateway(
         config = structs.replace(config, fault=parse_fault(fault))
     secrets = read_secrets(config, None if check_config else _ask)
     if check_config:
-        check_tables(config)
+        check_sources(config)
         feeds = len({key for source in config.sources.values() for key in source.values})
         click.echo(f"The configuration is right: {len(config.sources)} sources, {feeds} feeds.", err=True)
         return
@@ -99,14 +99,21 @@ def read_secrets(config: Main, ask: Callable[[str], str] | None) -> Secrets:
         raise ConfigFault(place, f"no secret URI: {error}") from error
     tokens: dict[str, str] = {}
     for name, source in config.sources.items():
-        if isinstance(source, HttpSource) and source.auth is not None:
-            token = _read(source.auth.secret, f"sources.{name}.auth.secret", ask)
-            if not token.isascii() or not token.isprintable():
-                raise ConfigFault(
-                    f"sources.{name}.auth.secret", "is no printable ASCII, which headers have to be"
-                )
-            tokens[name] = token
+        match source:
+            case HttpSource(auth=Bearer(secret=secret) | ApiKey(secret=secret)):
+                tokens[name] = _read_header(secret, f"sources.{name}.auth.secret", ask)
+            case MqttSource(password=Secret() as secret):
+                tokens[name] = _read(secret, f"sources.{name}.password", ask)
+            case _:
+                pass
     return Secrets(signer, tokens)
+
+
+def _read_header(secret: Secret, place: str, ask: Callable[[str], str] | None) -> str:
+    token = _read(secret, place, ask)
+    if not token.isascii() or not token.isprintable():
+        raise ConfigFault(place, "is no printable ASCII, which headers have to be")
+    return token
 
 
 def _read(secret: Secret, place: str, ask: Callable[[str], str] | None) -> str:

@@ -37,7 +37,7 @@ from tests.support.exchange import Exchange
 KEY: Final = "price/energy"
 HEARTBEAT_MS: Final = 10_000
 DEV_PROVIDERS: Final = ("Alice", "Bob", "Charlie", "Dave")
-FAULTS: Final[tuple[str, ...]] = ("lying", "dead", "flapping:60")
+FAULTS: Final = ("lying", "dead", "flapping:60")
 FRESH_PERMILLE_MIN: Final = 950
 LATENCY_MAX_S: Final = 25.0
 """A change right after an answer waits for the next round, and then for a quorum."""
@@ -185,7 +185,8 @@ async def run(plan: Plan, home: Path, node: RunningNode) -> dict[str, Any]:
     seen = Seen(truths={START_MILLIBAHT * 10})
     async with Chain.connect(url) as chain, Exchange(f"{START_MILLIBAHT / 1000:.4f}") as exchange:
         people = await set_up(chain, plan)
-        faults = dict(zip((uri for uri, _ in people[-len(FAULTS) :]), FAULTS, strict=True))
+        faulty = [uri for uri, _ in people[-len(FAULTS) :]]
+        faults: dict[str, str] = dict(zip(faulty, FAULTS, strict=True))
         with ExitStack() as stack:
             gateways: dict[str, GatewayProcess] = {}
             for uri, oracle_key in people:

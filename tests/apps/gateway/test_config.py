@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from apps.gateway.config import FILE_BYTES_MAX, list_feeds, load_config, parse_genesis
 from apps.gateway.errors import ConfigFault
 from apps.gateway.example import EXAMPLE
-from apps.gateway.service import check_tables
-from apps.gateway.settings import SOURCES_MAX, CsvSource, HttpSource, Secret
+from apps.gateway.service import check_sources
+from apps.gateway.settings import SOURCES_MAX, CsvSource, HttpSource, MqttSource, Secret
 from tests.support.gateway import BASE, KEY, parse
 
 FOLDER = Path("/etc/loam")
@@ -49,16 +49,21 @@ def test_numbers_are_decimal_and_paths_stand_beside_the_file() -> None:
 
 def test_the_example_is_right_and_its_tables_are_there() -> None:
     config = parse(EXAMPLE)
-    check_tables(config)
+    check_sources(config)
     assert len(list_feeds(config)) == 6
 
 
 def test_what_the_example_leaves_out_is_right_too() -> None:
     lines = [line.removeprefix("# ") for line in EXAMPLE.splitlines()]
-    start = lines.index("[sources.exchange]")
-    shown = "\n".join(lines[start : lines.index("# offset = 0") + 1])
-    config = parse(EXAMPLE.partition("[sources.market]")[0] + shown)
+
+    def shown(first: str, last: str) -> str:
+        return "\n".join(lines[lines.index(first) : lines.index(last) + 1]) + "\n"
+
+    start = EXAMPLE.partition("[sources.market]")[0]
+    exchange, grid = shown("[sources.exchange]", "# offset = 0"), shown("[sources.grid]", 'at = "/mw"')
+    config = parse(start + exchange + grid)
     assert isinstance(config.sources["exchange"], HttpSource)
+    assert isinstance(config.sources["grid"], MqttSource)
 
 
 WRONG = [
