@@ -21,7 +21,7 @@ import structlog
 
 from apps.chain.client import Chain, Outcome, Signed
 from apps.chain.connection import ConnectionSettings
-from apps.chain.errors import AnswerError, ClientError, TransactionFailed, UnknownName
+from apps.chain.errors import AnswerError, ClientError, Refused, TransactionFailed, UnknownName
 from apps.chain.sender import Sender
 from apps.clock import WallClock
 from apps.gateway.choice import Choice, choose
@@ -315,7 +315,9 @@ class _Session:
             name = type(failed).__name__.lower()
             log.warning("call_failed", result=name, reason=str(failed))
             await self._close(noted[0].hash, name, None)
-            self._hold(answers)
+            if isinstance(failed, Refused):
+                self._hold(answers)
+            await self._learn_answered()
             raise
         block_ms = await self._chain.get("Timestamp", "Now", at=outcome.block.hash)
         failure = "accepted" if outcome.failure is None else str(outcome.failure)
