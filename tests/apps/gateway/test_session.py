@@ -54,12 +54,11 @@ class Stage(NamedTuple):
         return write_config(self.folder, nodes or (self.url,), self.exchange.url, key=self.key, extra=extra)
 
     async def ensure_once(self) -> None:
-        """AssertionError unless Bob answered some rounds in a row, each once, and no call failed."""
+        """AssertionError unless Bob answered the feed, each round once, and no call failed."""
         answered, failures = await count_answers(self.chain, BOB, self.start)
-        rounds = sorted(number for feed, number in answered if feed == self.feed)
         assert failures == []
+        assert {feed for feed, _ in answered} == {self.feed}
         assert set(answered.values()) == {1}
-        assert rounds == list(range(rounds[0], rounds[-1] + 1))
 
 
 @asynccontextmanager
@@ -72,7 +71,9 @@ async def staged(node: RunningNode, folder: Path) -> AsyncIterator[Stage]:
         yield Stage(chain, url, exchange, key, feed, start, folder)
 
 
-async def test_a_gateway_answers_every_round_and_pays_nothing(shared: RunningNode, tmp_path: Path) -> None:
+async def test_a_gateway_answers_what_its_source_says_and_pays_nothing(
+    shared: RunningNode, tmp_path: Path
+) -> None:
     async with staged(shared, tmp_path) as stage:
         chain, key = stage.chain, stage.key
         before = (await chain.get("System", "Account", BOB))["data"]["free"]
