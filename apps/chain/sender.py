@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from apps.chain.client import PERIOD, Chain, Outcome, Signed
 from apps.chain.connection import Json
@@ -65,29 +65,23 @@ class Sender:
         self._next: int | None = None
         self._unused: list[int] = []
 
-    async def send(
-        self, call: Encoded, *, tip: int = 0, note: Callable[[Signed], Awaitable[None]] | None = None
-    ) -> Outcome:
+    async def send(self, call: Encoded, *, tip: int = 0, note: Note | None = None) -> Outcome:
         """Return what became of a call in a finalized block, its failure included; TransactionFailed when it
         has not come in and cannot any more. Waits while too many are under way, or no node answers. A call
-        that is not waited for any more is on its way all the same: its nonce must not be missing.
-
-        `note` is awaited between signing and sending: what it writes down, `resume` can go on with after a
-        crash. When it raises, nothing is sent."""
+        that is not waited for any more is on its way all the same: its nonce must not be missing."""
         await self._slots.acquire()
         try:
             signed = await self._sign(call, tip)
-            if note is not None:
-                await self._note(signed, note)
         except BaseException:
             self._slots.release()
             raise
-        return await self._start(signed, is_new=True)
+        if note is not None:
+            await self._keep(signed, note)
+        return await self._start(signed, is_known=False)
 
     async def resume(self, signed: Signed) -> Outcome:
-        """Go on with a transaction that an earlier sender of the account signed and may have sent; as `send`.
-
-        Before any call is sent: the nonces of new ones begin after it."""
+        """Return what becomes of a transaction that an earlier sender of the account has noted, as `send`
+        does. All of them are resumed before the first call is sent."""
         await self._slots.acquire()
         try:
             async with self._signing:
@@ -100,24 +94,25 @@ class Sender:
         except BaseException:
             self._slots.release()
             raise
-        return await self._start(signed, is_new=False)
+        return await self._start(signed, is_known=True)
 
-    async def _note(self, signed: Signed, note: Callable[[Signed], Awaitable[None]]) -> None:
+    async def _keep(self, signed: Signed, note: Note) -> None:
         try:
             await note(signed)
         except BaseException:
             heapq.heappush(self._unused, signed.nonce)
+            self._slots.release()
             raise
 
-    async def _start(self, signed: Signed, *, is_new: bool) -> Outcome:
+    async def _start(self, signed: Signed, *, is_known: bool) -> Outcome:
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._chain.start(self._deliver(signed, outcome, is_new=is_new))
+        self._chain.start(self._deliver(signed, outcome, is_known=is_known))
         return await outcome
 
-    async def _deliver(self, signed: Signed, outcome: asyncio.Future[Outcome], *, is_new: bool) -> None:
+    async def _deliver(self, signed: Signed, outcome: asyncio.Future[Outcome], *, is_known: bool) -> None:
         end: ClientError | DecodeError = ConnectionLost("the chain was left before the outcome was known")
         try:
-            found = await _Delivery(self._chain, self.account, signed, is_new=is_new).run()
+            found = await _Delivery(self._chain, self.account, signed, is_known=is_known).run()
             if not outcome.done():
                 outcome.set_result(found)
         except Superseded as error:
@@ -167,12 +162,12 @@ class Sender:
 class _Delivery:
     """One transaction on its way."""
 
-    def __init__(self, chain: Chain, account: AccountId, signed: Signed, *, is_new: bool) -> None:
+    def __init__(self, chain: Chain, account: AccountId, signed: Signed, *, is_known: bool) -> None:
         self._chain = chain
         self._account = account
         self._signed = signed
         self._searched = signed.born
-        self._may_be_known = not is_new
+        self._may_be_known = is_known
 
     async def run(self) -> Outcome:
         """Submit until the fate is known."""

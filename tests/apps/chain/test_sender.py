@@ -254,3 +254,11 @@ async def test_a_refused_nonce_that_somebody_else_used_is_not_tried_for_ever() -
             ledger.add("0x00")
         assert (await sender.send(remark(chain))).is_success
     assert ledger.nonces() == [0, 3]
+
+
+async def test_a_connection_that_is_lost_while_resuming_is_waited_for() -> None:
+    ledger = Ledger()
+    ledger.hang_ups.add("accountNextIndex")
+    async with connected_to(ledger) as chain:
+        signed = await chain.sign(remark(chain), ALICE_KEY, nonce=0)
+        assert (await Sender(chain, ALICE_KEY).resume(signed)).is_success
