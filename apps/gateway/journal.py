@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple, Self
 import orjson
 
 from apps.chain.client import Signed
-from apps.gateway.errors import JournalFault
+from apps.gateway.errors import JournalFault, SessionFault
 from apps.gateway.rounds import Answer
 from runtime.primitives.types import AccountId, Hash
 
@@ -79,7 +79,9 @@ class Journal:
         os.close(self._lock)
 
     def claim(self, genesis: Hash, account: AccountId) -> None:
-        """Give a new journal its owner; JournalFault when it has another."""
+        """Give a new journal its owner; JournalFault when it is another account's, SessionFault when the chain
+        is another one: then the node is left, and the gateway goes on with the next.
+        """
         row = self._run("SELECT schema, genesis, account FROM owner", ())
         if not row:
             self._run("INSERT INTO owner VALUES (1, ?, ?, ?)", (SCHEMA, genesis, account))
@@ -87,10 +89,12 @@ class Journal:
         schema, of_chain, of_account = row[0]
         if schema != SCHEMA:
             raise JournalFault(f"{self._path} has version {schema}, this program writes {SCHEMA}")
-        if of_chain != genesis:
-            raise JournalFault(f"{self._path} is of the chain 0x{of_chain.hex()}, not of 0x{genesis.hex()}")
         if of_account != account:
             raise JournalFault(f"{self._path} is of the account 0x{of_account.hex()}")
+        if of_chain != genesis:
+            raise SessionFault(
+                f"the node is of the chain 0x{genesis.hex()}, {self._path} of 0x{of_chain.hex()}"
+            )
 
     def note(self, signed: Signed, answers: Iterable[Answer], now_ms: int) -> None:
         """Write down a transaction before it is sent; it is on disk when this returns."""

@@ -11,7 +11,7 @@ import pytest
 
 from apps.chain.client import Signed
 from apps.gateway import journal as module
-from apps.gateway.errors import JournalFault
+from apps.gateway.errors import JournalFault, SessionFault
 from apps.gateway.journal import FILE, Journal
 from apps.gateway.rounds import Answer
 from runtime.primitives.types import Hash
@@ -75,7 +75,7 @@ def test_a_journal_belongs_to_one_account_on_one_chain(tmp_path: Path) -> None:
         journal.claim(GENESIS, ALICE)
         with pytest.raises(JournalFault, match="is of the account"):
             journal.claim(GENESIS, BOB)
-        with pytest.raises(JournalFault, match="is of the chain"):
+        with pytest.raises(SessionFault, match="the node is of the chain"):
             journal.claim(Hash(b"\1" * 32), ALICE)
 
 
