@@ -79,8 +79,8 @@ class Journal:
         os.close(self._lock)
 
     def claim(self, genesis: Hash, account: AccountId) -> None:
-        """Give a new journal its owner; JournalFault when it is another account's, SessionFault when the chain
-        is another one: then the node is left, and the gateway goes on with the next.
+        """Give a new journal its owner; JournalFault when it is another account's, SessionFault when the
+        chain is another one: then the node is left, and the gateway goes on with the next.
         """
         row = self._run("SELECT schema, genesis, account FROM owner", ())
         if not row:
