@@ -177,6 +177,73 @@ async def test_no_more_calls_than_the_limit_are_under_way() -> None:
     assert set(ledger.submitted[:4]) == set(first_two)
 
 
+# --- senders that end in between
+
+
+async def noted(ledger: Ledger, *, calls: int = 1) -> list[Signed]:
+    """Return what a sender noted that ended before it heard of any outcome."""
+    kept: list[Signed] = []
+
+    async def note(signed: Signed) -> None:
+        kept.append(signed)
+
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY)
+        sending = asyncio.gather(*(sender.send(remark(chain), note=note) for _ in range(calls)))
+        await until(lambda: len(ledger.submitted) == calls)
+        assert [f"0x{one.extrinsic.hex()}" for one in kept] == ledger.submitted  # noted before
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+    return kept
+
+
+async def test_what_another_sender_has_signed_is_sent_on_and_its_nonce_not_used_again() -> None:
+    ledger = Ledger("hold", "hold")
+    kept = await noted(ledger, calls=2)
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY)
+        outcomes = await asyncio.gather(*(sender.resume(one) for one in kept))
+        assert all(outcome.is_success for outcome in outcomes)
+        assert (await sender.send(remark(chain))).is_success
+    assert ledger.nonces() == [0, 1, 2]
+
+
+async def test_what_came_in_meanwhile_is_found_by_the_next_sender() -> None:
+    ledger = Ledger("hold", 1012)
+    (signed,) = await noted(ledger)
+    ledger.add(ledger.submitted[0])
+    async with connected_to(ledger) as chain:
+        outcome = await Sender(chain, ALICE_KEY).resume(signed)
+    assert (outcome.block.number, len(set(ledger.submitted))) == (2, 1)
+
+
+async def test_what_expired_meanwhile_is_said_to_be_and_its_nonce_used_again() -> None:
+    ledger = Ledger("hold", 1010)
+    (signed,) = await noted(ledger)
+    ledger.blocks += [[] for _ in range(PERIOD + 1 - len(ledger.blocks))]
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY)
+        with pytest.raises(Expired):
+            await sender.resume(signed)
+        assert (await sender.send(remark(chain, b"later"))).is_success
+    assert ledger.nonces() == [0, 0]
+
+
+async def test_what_cannot_be_noted_is_not_sent_and_its_nonce_used_again() -> None:
+    async def note(_: Signed) -> None:
+        raise OSError("no space")
+
+    ledger = Ledger()
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY, in_flight_max=1)
+        for _ in range(3):
+            with pytest.raises(OSError, match="no space"):
+                await sender.send(remark(chain), note=note)
+        assert ledger.submitted == []
+        assert (await sender.send(remark(chain))).is_success
+    assert ledger.nonces() == [0]
+
+
 async def test_a_call_is_noted_after_it_is_signed_and_before_it_is_sent() -> None:
     ledger = Ledger()
     noted: list[tuple[Signed, int]] = []
@@ -188,22 +255,6 @@ async def test_a_call_is_noted_after_it_is_signed_and_before_it_is_sent() -> Non
         outcome = await Sender(chain, ALICE_KEY).send(remark(chain), note=note)
     assert outcome.is_success
     assert [(f"0x{signed.extrinsic.hex()}", sent) for signed, sent in noted] == [(ledger.submitted[0], 0)]
-
-
-async def test_a_call_that_cannot_be_noted_is_not_sent_and_leaves_no_gap() -> None:
-    ledger = Ledger()
-
-    async def fail(_: Signed) -> None:
-        raise OSError("disk full")
-
-    async with connected_to(ledger) as chain:
-        sender = Sender(chain, ALICE_KEY, in_flight_max=1)
-        for _ in range(2):
-            with pytest.raises(OSError, match="disk full"):
-                await sender.send(remark(chain), note=fail)
-        assert ledger.submitted == []
-        assert (await sender.send(remark(chain))).is_success
-    assert ledger.nonces() == [0]
 
 
 @pytest.mark.parametrize(
@@ -221,27 +272,6 @@ async def test_a_call_of_an_earlier_sender_is_gone_on_with(script: tuple[str | i
         assert set(ledger.submitted) == {f"0x{signed.extrinsic.hex()}"}
         assert (await sender.send(remark(chain))).is_success
     assert ledger.nonces() == [0, 1]
-
-
-async def test_a_call_of_an_earlier_sender_that_has_come_in_is_found_and_not_doubled() -> None:
-    ledger = Ledger(1010)
-    async with connected_to(ledger) as chain:
-        signed = await chain.sign(remark(chain), ALICE_KEY, nonce=0)
-        ledger.add(f"0x{signed.extrinsic.hex()}")
-        outcome = await Sender(chain, ALICE_KEY).resume(signed)
-    assert outcome.block.number == 2
-    assert sum(map(len, ledger.blocks)) == 1
-
-
-async def test_the_nonce_of_an_earlier_senders_call_that_expired_is_used_by_the_next() -> None:
-    ledger = Ledger("leave_no_block")
-    async with connected_to(ledger) as chain:
-        signed = await chain.sign(remark(chain), ALICE_KEY, nonce=0)
-        sender = Sender(chain, ALICE_KEY)
-        with pytest.raises(Expired):
-            await sender.resume(signed)
-        assert (await sender.send(remark(chain, b"next"))).is_success
-    assert ledger.nonces() == [0, 0]
 
 
 async def test_a_refused_nonce_that_somebody_else_used_is_not_tried_for_ever() -> None:
