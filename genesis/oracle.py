@@ -37,8 +37,8 @@ FEED_FIELDS: Final = (
     *("usableMs", "deviationBps", "outlierPpm", "least", "greatest"),
 )
 SECOND_MS: Final = 1_000
-MARKET_TIMES: Final = (10 * SECOND_MS, 15 * SECOND_MS, 300 * SECOND_MS)
-"""Heartbeat, fresh, usable: a value is fresh until its successor is due, and half a heartbeat longer."""
+MARKET_TIMES: Final = (5 * SECOND_MS, 10 * SECOND_MS, 300 * SECOND_MS)
+"""Heartbeat, fresh, usable: a value is fresh until its successor is due, and a heartbeat longer."""
 WEATHER_TIMES: Final = (60 * SECOND_MS, 900 * SECOND_MS, 900 * SECOND_MS)
 NOTICE_TIMES: Final = (60 * SECOND_MS, 900 * SECOND_MS, 86_400 * SECOND_MS)
 NOTICE_MAX: Final = (1 << 120) - 1

@@ -59,7 +59,7 @@ def test_feeds_of_the_market_are_possible_and_take_their_usual_values() -> None:
         assert feed.rules.least <= value <= feed.rules.greatest
         assert feed.rules.quorum == QUORUM
     price = feeds[0].rules
-    assert (price.heartbeat_ms, price.fresh_ms, price.usable_ms) == (10_000, 15_000, 300_000)
+    assert (price.heartbeat_ms, price.fresh_ms, price.usable_ms) == (5_000, 10_000, 300_000)
     assert (price.deviation_bps, price.outlier_ppm, price.decimals) == (50, 50_000, 4)
 
 
@@ -88,8 +88,8 @@ def test_chain_begins_with_the_feeds_of_the_market() -> None:
         ("quorum", PROVIDERS_MAX + 1),
         ("decimals", 19),
         ("heartbeatMs", 999),
-        ("freshMs", 9_999),
-        ("usableMs", 14_999),
+        ("freshMs", 4_999),
+        ("usableMs", 9_999),
         ("outlierPpm", None),
         ("least", "1000001"),
         *(("greatest", value) for value in ("", "1.5", "--1", 1.5, True, str(I128_MAX + 1), "9" * 41, None)),

@@ -35,11 +35,12 @@ from tests.support.chain import keypair
 from tests.support.exchange import Exchange
 
 KEY: Final = "price/energy"
-HEARTBEAT_MS: Final = 10_000
+WINDOW_MS: Final = 10_000
+HEARTBEAT_MS: Final = 5_000
 DEV_PROVIDERS: Final = ("Alice", "Bob", "Charlie", "Dave")
 FAULTS: Final = ("lying", "dead", "flapping:60")
 FRESH_PERMILLE_MIN: Final = 950
-LATENCY_MAX_S: Final = 25.0
+LATENCY_MAX_S: Final = 10.0
 """A change right after an answer waits for the next round, and then for a quorum."""
 SETTLE_S: Final = 30.0
 REPORT_S: Final = 60.0
@@ -90,10 +91,10 @@ class Seen:
 
     def look(self, now_ms: int, told: Any) -> None:
         """Take a block's time and its feed."""
-        number = now_ms // HEARTBEAT_MS
+        number = now_ms // WINDOW_MS
         if self.window and number > self.window:
             for ended in range(self.window, number):
-                is_fresh = (ended + 1) * HEARTBEAT_MS - self.updated_ms <= HEARTBEAT_MS
+                is_fresh = (ended + 1) * WINDOW_MS - self.updated_ms <= WINDOW_MS
                 self.windows += 1
                 self.fresh_windows += is_fresh
                 if not is_fresh:
@@ -149,7 +150,7 @@ async def move_price(exchange: Exchange, seen: Seen, plan: Plan, end_s: float) -
     """Change the price now and then, each time by more than the deviation, and to another value."""
     chance = Random(plan.seed)
     number = 0
-    while time.perf_counter() < end_s - LATENCY_MAX_S:
+    while time.perf_counter() < end_s - 2 * LATENCY_MAX_S:
         await asyncio.sleep(chance.uniform(CHANGE_MIN_S, CHANGE_MAX_S))
         if seen.awaited is not None:
             seen.missed += 1

@@ -33,13 +33,13 @@ STOP_S = 15.0
 
 
 def make_rules(heartbeat_ms: int, quorum: int) -> dict[str, Any]:
-    """Return the rules of a price that is fresh for a heartbeat and a half."""
+    """Return the rules of a price that is fresh for two heartbeats."""
     return {
         "unit": b"THB/kWh",
         "decimals": 4,
         "quorum": quorum,
         "heartbeat_ms": heartbeat_ms,
-        "fresh_ms": heartbeat_ms * 3 // 2,
+        "fresh_ms": heartbeat_ms * 2,
         "usable_ms": 300_000,
         "deviation_bps": 50,
         "outlier_ppm": 50_000,
