@@ -52,6 +52,11 @@ class AnswerError(ClientError):
     """An answer of the node is not what the method promises."""
 
 
+class OutcomeUnknown(ClientError):
+    """A transaction of this nonce is in a finalized block; the node has discarded the state that tells which
+    one, and whether it took effect."""
+
+
 class TransactionFailed(ClientError):
     """A transaction cannot take effect any more."""
 

@@ -4,7 +4,8 @@ A transaction is signed once and submitted until its fate is known: lost connect
 pools only mean that the same bytes are submitted again. They cannot take effect twice, since they have one
 nonce; and what happened meanwhile is found in the finalized blocks, once the account's nonce there has
 passed. It ends in one of three ways: an outcome in a finalized block; Refused, only while no node can have
-it; Expired or Superseded, only when the finalized chain says so.
+it; Expired or Superseded, only when the finalized chain says so. A node that keeps too few states cannot say
+what became of it: then it ends with OutcomeUnknown.
 
 One sender for each account: of two, one's transactions supersede the other's. A program that has to end in
 between keeps each transaction by `note` before it is submitted, and gives it to `resume` when it starts
@@ -18,13 +19,14 @@ import heapq
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
-from apps.chain.client import PERIOD, Chain, Outcome, Signed
+from apps.chain.client import PERIOD, BlockRef, Chain, Outcome, Signed
 from apps.chain.connection import Json
 from apps.chain.errors import (
     AnswerError,
     ClientError,
     ConnectionLost,
     Expired,
+    OutcomeUnknown,
     Refused,
     RequestTimeout,
     RpcFailure,
@@ -43,6 +45,10 @@ IN_FLIGHT_MAX: Final = 64
 ALREADY_IMPORTED: Final = 1013
 _BUSY: Final = frozenset({1016, 1021, -32006, -32009})
 """The pool is full or takes nothing that waits, too many subscriptions, too many requests: all pass."""
+_NO_STATE: Final = 4003
+"""The node does not know a block, or its state any more."""
+DISCARDED_MAX: Final = 3
+"""So often in a row it is no coincidence of a node that was exchanged for another."""
 _PASSING: Final = (ConnectionLost, RequestTimeout, SubscriptionOverflow)
 _LOOK_UP_FAULTS: Final = (*_PASSING, RpcFailure, AnswerError)
 
@@ -168,6 +174,7 @@ class _Delivery:
         self._signed = signed
         self._searched = signed.born
         self._may_be_known = is_known
+        self._discarded = 0
 
     async def run(self) -> Outcome:
         """Submit until the fate is known."""
@@ -214,11 +221,25 @@ class _Delivery:
             block = await chain.block_hash(number)
             if block is None:
                 raise AnswerError(f"the node does not know its finalized block {number}")
-            outcome = await chain.outcome(await chain.ref(block), signed.extrinsic)
+            outcome = await self._look_into(await chain.ref(block))
             if outcome is not None:
                 return outcome
             self._searched = number
         raise Superseded(f"another transaction has the nonce {signed.nonce}")
+
+    async def _look_into(self, block: BlockRef) -> Outcome | None:
+        """Return the outcome if a block has it; OutcomeUnknown where its state is gone for good."""
+        try:
+            outcome = await self._chain.outcome(block, self._signed.extrinsic)
+        except RpcFailure as failure:
+            self._discarded = self._discarded + 1 if failure.code == _NO_STATE else 0
+            if self._discarded < DISCARDED_MAX:
+                raise
+            raise OutcomeUnknown(
+                f"the node keeps no state of block {block.number}, in which {self._signed.hash.hex()} may be"
+            ) from failure
+        self._discarded = 0
+        return outcome
 
 
 def _is_end(status: Json) -> bool:

@@ -50,6 +50,8 @@ class Ledger:
         self.replies: dict[str, Any] = {}
         self.missing: set[str] = set()
         self.hang_ups: set[str] = set()
+        self.discarded_below = 0
+        self.discards_to_tell: int | None = None
         self.submitted: list[str] = []
         self.node = FakeNode(self.answer)
         self.used = 0
@@ -103,6 +105,10 @@ class Ledger:
 
     def on_getStorage(self, key: str, block: str | None = None) -> str | None:  # noqa: N802
         number = len(self.blocks) - 1 if block is None else self.number_of(block)
+        if number < self.discarded_below and self.discards_to_tell != 0:
+            if self.discards_to_tell is not None:
+                self.discards_to_tell -= 1
+            raise Fail(4003)
         if key == "0x" + ACCOUNT_KEY.hex():
             nonce = sum(len(one) for one in self.blocks[: number + 1])
             account = {"nonce": nonce, "consumers": 0, "providers": 1, "sufficients": 0, "data": FREE}
@@ -148,6 +154,13 @@ class Ledger:
     async def call_invalid(self, extrinsic: str) -> None:
         """Drop it from the pool."""
         await self.say("invalid")
+
+    async def include_and_discard(self, extrinsic: str) -> None:
+        """Put it into a block, and two more, and keep only the state of the last."""
+        self.add(extrinsic)
+        self.blocks += [[], []]
+        self.discarded_below = len(self.blocks) - 1
+        await self.say({"finalized": block_hash(len(self.blocks) - 3)})
 
     async def hold(self, extrinsic: str) -> None:
         """Keep it in the pool."""

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from apps.chain.client import PERIOD, Chain, Signed
-from apps.chain.errors import ConnectionLost, Expired, Refused, RpcFailure, Superseded
+from apps.chain.errors import ConnectionLost, Expired, OutcomeUnknown, Refused, RpcFailure, Superseded
 from apps.chain.sender import Sender
 from apps.chain.values import Encoded
 from tests.apps.chain.fake_node import until
@@ -292,3 +292,21 @@ async def test_a_connection_that_is_lost_while_resuming_is_waited_for() -> None:
     async with connected_to(ledger) as chain:
         signed = await chain.sign(remark(chain), ALICE_KEY, nonce=0)
         assert (await Sender(chain, ALICE_KEY).resume(signed)).is_success
+
+
+async def test_an_outcome_whose_state_is_discarded_is_unknown_and_not_waited_for() -> None:
+    ledger = Ledger("include_and_discard")
+    async with connected_to(ledger) as chain:
+        sender = Sender(chain, ALICE_KEY)
+        with pytest.raises(OutcomeUnknown, match="no state of block 2"):
+            await sender.send(remark(chain))
+        ledger.discarded_below = 0
+        assert (await sender.send(remark(chain))).is_success
+    assert ledger.nonces() == [0, 1]
+
+
+async def test_a_state_that_is_discarded_for_a_moment_only_is_read_again() -> None:
+    ledger = Ledger("include_and_discard")
+    ledger.discards_to_tell = 2
+    async with connected_to(ledger) as chain:
+        assert (await Sender(chain, ALICE_KEY).send(remark(chain))).block.number == 2
