@@ -2,8 +2,8 @@
 
 Responsible for the form of an entry and for the chain: `head' = blake2b-256(head ‖ entry)` from 32 zero
 bytes on, the entry as canonical JSON. Nothing that is kept in the vault stands in an entry. What concerns
-cases against money laundering names neither subject nor kind: those are sealed in it, and shown to
-custodians alone.
+cases against money laundering, or is done by their officers, names neither subject nor kind: those are sealed
+in it, and shown to custodians alone.
 
 A changed, missing or moved entry breaks the chain. Entries that are missing at its end do not: note length
 and head elsewhere from time to time.
@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from apps.vault.database import Database
 from apps.vault.errors import Damaged
-from apps.vault.policy import Action, Actor, Kind, Reason
+from apps.vault.policy import Action, Actor, Kind, Reason, Role
 from apps.vault.sealing import open_sealed, seal
 from pallets.compliance.commitment import encode_canonical
 from runtime.primitives.hashing import blake2_256
@@ -94,7 +94,7 @@ class AccessLog:
             "version": access.version,
         }
         told = {"number": number, "ms": now_ms, "officer": access.actor.name, "role": str(access.actor.role)}
-        if access.kind is not Kind.CASE:
+        if access.kind is not Kind.CASE and access.actor.role is not Role.CASES:
             return {**told, **about, "outcome": access.outcome}
         sealed = seal(self._key, encode_canonical({**about, "outcome": access.outcome}), _bound(number))
         return {**told, "action": RESTRICTED, "sealed": sealed.hex()}

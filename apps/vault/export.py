@@ -90,7 +90,7 @@ def check_export(data: bytes) -> Checked:
     document = _parse(data)
     try:
         return _check(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadExport("the document is not in its form") from error
 
 

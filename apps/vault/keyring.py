@@ -122,6 +122,15 @@ class Keyring:
                 database.execute("INSERT INTO secret VALUES (?, ?)", (name, wrapped))
         database.close()
 
+    def ensure_in_force(self) -> None:
+        """Raise WrongMasterKey where another program has changed the master key since this one opened it:
+        what this one seals would be lost."""
+        found = self.database.execute("SELECT generation FROM master").fetchone()
+        if found is None or found[0] != self.generation:
+            raise WrongMasterKey(
+                "the master key was changed meanwhile; open the vault again with the new one"
+            )
+
     # --- records
 
     def add_pending(self, place: Place) -> RecordKey:

@@ -21,7 +21,7 @@ from apps.chain.errors import AnswerError, Expired, Refused, RpcFailure, Superse
 from apps.chain.sender import Sender
 from apps.chain.values import Encoded
 from apps.vault.calls import CALLS, CONFIRM_ERASURE, Facts
-from apps.vault.errors import Conflict
+from apps.vault.errors import BadInput, Conflict
 from apps.vault.outbox import Anchor, Submission
 from apps.vault.vault import Vault
 from runtime.primitives.block import Digest, Header, decode_digest_item, encode_header, hash_header
@@ -76,7 +76,7 @@ class ChainLink:
         except (Expired, Superseded) as error:
             await self._change(partial(self._vault.outbox.mark_lapsed, one.id, type(error).__name__))
             return False
-        except (Refused, EncodeError, UnknownName) as error:
+        except (BadInput, Refused, EncodeError, UnknownName) as error:
             await self._fail(one, str(error))
             return False
         if outcome.failure is not None:
@@ -90,11 +90,21 @@ class ChainLink:
     async def _send(self, one: Submission, sender: Sender) -> Outcome:
         if one.state == "signed" and one.signed is not None:
             return await sender.resume(one.signed)
+        await self._ensure_subject(one)
 
         async def note(signed: Signed) -> None:
             await self._change(partial(self._vault.outbox.mark_signed, one.id, sender.account, signed))
 
         return await sender.send(self._make_call(one), note=note)
+
+    async def _ensure_subject(self, one: Submission) -> None:
+        """BadInput unless the request that a call names, if any, is the subject's: a slip in a number would
+        confirm to one person that the data of another are erased."""
+        if "request" not in one.facts.arguments:
+            return
+        found = await self._chain.get("Privacy", "Dsr", one.facts.arguments["request"])
+        if found is None or found["subject"] != one.facts.subject:
+            raise BadInput("the request is another account's, or there is none of this number")
 
     def _make_call(self, one: Submission) -> Encoded:
         call = CALLS[one.call]

@@ -58,6 +58,8 @@ RECORDS_NAME: Final = "records.db"
 KEYS_NAME: Final = "keys.db"
 LOCK_NAME: Final = "lock"
 DELIVERY_NAME: Final = "delivery"
+LOST_NAME: Final = "lost+found"
+"""What an empty volume has at its root."""
 FOLDER_MODE: Final = 0o700
 ALL_BUT_CASES: Final = Kind.IDENTITY
 """Who may erase an identity may erase all of a subject but cases."""
@@ -98,11 +100,14 @@ class Vault:
 
     @classmethod
     def create(cls, folder: Path, secret: MasterSecret) -> None:
-        """Make a vault in a folder, which is made for its owner alone; AlreadyAVault."""
+        """Make a vault in a folder, which is made for its owner alone; AlreadyAVault, BadInput where there are
+        other things."""
         folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        folder.chmod(FOLDER_MODE)
         if any((folder / name).exists() for name in (RECORDS_NAME, KEYS_NAME)):
             raise AlreadyAVault(f"{folder} holds a vault, or part of one")
+        if any(one.name != LOST_NAME for one in folder.iterdir()):
+            raise BadInput(f"{folder} holds other things; a vault has a folder of its own")
+        folder.chmod(FOLDER_MODE)
         vault = draw_bytes(ID_BYTES)
         with translated():
             Keyring.create(folder / KEYS_NAME, vault, secret)
@@ -147,7 +152,9 @@ class Vault:
         with self._held():
             self._ensure_allowed(actor, Action.PUT, reason, subject, kind)
             if wish is not None:
-                _ensure_may_call(actor, wish, kind)
+                self._ensure_may_call(
+                    actor, wish, Access(actor, Action.SUBMIT, reason, "denied", subject, kind)
+                )
             data = encode_canonical(record)
             name = None if request is None else blake2_256(f"{actor.name}\0{request}".encode())
             found = None if name is None else self._table.with_request(name)
@@ -201,9 +208,11 @@ class Vault:
             found = self._table.with_commitment(commitment)
             if found is not None and found.place.kind not in kinds_for(actor, Action.LIST):
                 found = None
-            outcome, subject = ("UnknownRecord", None) if found is None else ("ok", found.place.subject)
             with self._records.transaction():
-                self._note(Access(actor, Action.LIST, reason, outcome, subject))
+                if found is None:
+                    self._note(Access(actor, Action.LIST, reason, "UnknownRecord"))
+                else:
+                    self._note(Access(actor, Action.LIST, reason, "ok", *found.place))
             if found is None:
                 raise UnknownRecord("there is no record with this commitment")
             return found
@@ -224,7 +233,7 @@ class Vault:
         with self._held():
             kind = None if place is None else place.kind
             self._ensure_allowed(actor, Action.SUBMIT, reason, subject, kind)
-            _ensure_may_call(actor, wish, kind)
+            self._ensure_may_call(actor, wish, Access(actor, Action.SUBMIT, reason, "denied", subject, kind))
             if place is not None:
                 self._table.get(place)
             with self._records.transaction():
@@ -318,7 +327,9 @@ class Vault:
 
     def back_up(self, actor: Actor, reason: Reason, target: Path) -> None:
         """Copy the records into a new file, which without the keys shows nothing; AlreadyAVault where there
-        is one."""
+        is one, BadInput inside the vault's folder, where an erasure would have to reach it."""
+        if target.resolve().is_relative_to(self.folder.resolve()):
+            raise BadInput(f"{target} is inside the vault; a backup lies elsewhere")
         with self._held():
             ensure_allowed(actor, Action.KEYS)
             with self._records.transaction():
@@ -327,8 +338,12 @@ class Vault:
                 os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
             except FileExistsError as error:
                 raise AlreadyAVault(f"{target} exists; a backup never overwrites") from error
-            self._records.execute("VACUUM INTO ?", (str(target),))
-            sync_file(target)
+            try:
+                self._records.execute("VACUUM INTO ?", (str(target),))
+                sync_file(target)
+            except BaseException:
+                target.unlink()  # half a copy would pass for a backup
+                raise
 
     @contextmanager
     def work(self) -> Iterator[None]:
@@ -392,6 +407,7 @@ class Vault:
     @contextmanager
     def _held(self) -> Iterator[None]:
         with self._locked():
+            self._keyring.ensure_in_force()
             self._finish()
             yield
 
@@ -459,6 +475,18 @@ class Vault:
                 self._note(Access(actor, action, reason, "denied", subject, kind, version))
             raise
 
+    def _ensure_may_call(self, actor: Actor, wish: Wish, denied: Access) -> None:
+        """Raise NotAllowed for a call of another role, once that is in the log, BadInput for one that goes
+        with other records."""
+        call, kind = CALLS[wish.call], denied.kind
+        if actor.role not in call.roles:
+            with self._records.transaction():
+                self._note(denied)
+            raise NotAllowed(f"the role {actor.role} does not allow the call {wish.call}")
+        if (kind is None) == bool(call.kinds) or (kind is not None and kind not in call.kinds):
+            what = f"a record of the kind {' or '.join(sorted(call.kinds))}" if call.kinds else "no record"
+            raise BadInput(f"{wish.call} commits to {what}")
+
     def _note(self, access: Access) -> None:
         self.log.append(access, self._clock.now_ms())
 
@@ -513,13 +541,3 @@ def _names_a_case(erasure: Erasure) -> bool:
 
 def _is_erasable(listed: Listed) -> bool:
     return listed.tombstone is None and listed.place.kind is not Kind.CASE
-
-
-def _ensure_may_call(actor: Actor, wish: Wish, kind: Kind | None) -> None:
-    """Raise NotAllowed for a call of another role, BadInput for one that goes with other records."""
-    call = CALLS[wish.call]
-    if actor.role not in call.roles:
-        raise NotAllowed(f"the role {actor.role} does not allow the call {wish.call}")
-    if (kind is None) == bool(call.kinds) or (kind is not None and kind not in call.kinds):
-        what = f"a record of the kind {' or '.join(sorted(call.kinds))}" if call.kinds else "no record"
-        raise BadInput(f"{wish.call} commits to {what}")

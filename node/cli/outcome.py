@@ -39,7 +39,7 @@ KNOWN_ERRORS = (
 )
 ADVICE = {
     ExitCode.DATABASE_CORRUPT: "The database is damaged: put back a copy that `loam db backup` made, or begin"
-    " anew with `loam purge-chain`.",
+    " anew with `loam purge-chain`; a vault's records from a copy that `loam vault backup` made.",
     ExitCode.WRONG_GENESIS: "Remove the old chain's database with `loam purge-chain`, or take another"
     " --base-path.",
     ExitCode.DISK_FULL: "Free some space and start again; nothing that was final is lost.",

@@ -5,8 +5,8 @@ It reads secrets from files that only their owner can read, or asks for them; ne
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -111,7 +111,7 @@ def make_secret(folder: Path, key_file: Path | None, passphrase_file: Path | Non
             asked = click.prompt(prompt, hide_input=True, confirmation_prompt=True, err=True)
             return Passphrase(str(asked).encode())
         return read_secret(key_file, passphrase_file, prompt)
-    if key_file.absolute().is_relative_to(folder.absolute()):
+    if key_file.resolve().is_relative_to(folder.resolve()):
         raise UsageError(
             "--master-key-file: beside what it opens, a key protects nothing; name another folder"
         )
@@ -138,10 +138,10 @@ def read_reason(values: dict[str, Any]) -> Reason:
 
 
 def custodian() -> Actor:
-    """Return who works at the machine: the log names the machine's user."""
+    """Return who works at the machine: the log names the machine's user, whatever the environment says."""
     try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # a user without a name
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a user without a name
         name = str(os.getuid())
     return Actor(f"local:{name}", Role.CUSTODIAN)
 

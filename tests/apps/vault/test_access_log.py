@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from apps.vault.access_log import PAGE_MAX, START, Head
+from apps.vault.calls import parse_wish
 from apps.vault.errors import BadInput, Damaged, Erased, NotAllowed, StorageFault, UnknownRecord
 from apps.vault.officers import OFFICERS_MAX, Officers
 from apps.vault.policy import Actor, Kind, Place, Role, parse_name, parse_reason, parse_subject, parse_version
@@ -108,6 +109,34 @@ def test_cases_are_not_named(vault: Vault) -> None:
         ("show", "denied"),
     ]
     assert {one["subject"] for one in opened} == {f"0x{ALICE.hex()}"}
+
+
+def test_what_officers_of_cases_look_for_tells_nobody_of_a_suspicion(vault: Vault) -> None:
+    stored = vault.put(CASES, REASON, ALICE, Kind.CASE, {"suspicion": 1})
+    vault.listed(CASES, REASON, ALICE)
+    vault.find(CASES, REASON, stored.commitment)
+    vault.find(CUSTODIAN, REASON, stored.commitment)
+    with pytest.raises(NotAllowed):
+        vault.show(CASES, REASON, IDENTITY)
+    with pytest.raises(NotAllowed):
+        vault.erase(CASES, REASON, ALICE)
+    with pytest.raises(NotAllowed):
+        vault.submit(CASES, REASON, ALICE, parse_wish("verify_dsr", {"request": 1}))
+    assert ALICE.hex() not in json.dumps(vault.log.entries(1, 10))
+    opened = vault.log.entries(1, 10, restricted=True)
+    assert {one["subject"] for one in opened} == {f"0x{ALICE.hex()}"}
+    assert [one["action"] for one in opened] == ["put", "list", "list", "list", "show", "erase", "submit"]
+
+
+def test_a_call_of_another_role_is_entered_as_denied(vault: Vault) -> None:
+    wish = parse_wish("verify_dsr", {"request": 1})
+    with pytest.raises(NotAllowed):
+        vault.submit(KNOWS, REASON, ALICE, wish)
+    with pytest.raises(NotAllowed):
+        vault.put(KNOWS, REASON, ALICE, Kind.IDENTITY, SOMCHAI, wish=wish)
+    entries = vault.log.entries(1, 10)
+    assert [(one["action"], one["outcome"]) for one in entries] == [("submit", "denied")] * 2
+    assert vault.status(CUSTODIAN)["calls"] == {}
 
 
 def test_a_page_is_bounded(vault: Vault) -> None:

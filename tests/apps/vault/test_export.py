@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,13 @@ def test_parts_in_another_form_are_refused(document: dict[str, Any], name: str, 
     else:
         with pytest.raises(BadExport):
             check_export(data)
+
+
+def test_no_depth_of_nesting_is_too_much_for_a_sentence() -> None:
+    start = b'{"format":"loam-vault-export/1","vaultKey":"0x","signature":"0x","x":'
+    for depth in range(900, sys.getrecursionlimit() + 20):
+        with pytest.raises(BadExport):
+            check_export(start + b"[" * depth + b"]" * depth + b"}")
 
 
 def test_a_vault_opened_again_signs_with_the_same_key(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from apps.vault.vault import Vault
 from runtime.primitives.types import Hash
 from tests.apps.chain.fake_node import until
 from tests.apps.chain.ledger import Ledger, connected_to
-from tests.apps.vault.making import ALICE, DPO, KNOWS, REASON, SOMCHAI, make_vault, open_vault
+from tests.apps.vault.making import ALICE, BOB, DPO, KNOWS, REASON, SOMCHAI, make_vault, open_vault
+from tests.apps.vault.owing import NOW, Owing
 from tests.support.chain import keypair
 
 pytestmark = pytest.mark.net
@@ -214,11 +215,30 @@ async def test_what_another_account_has_signed_is_left_to_it(vault: Vault) -> No
 async def test_an_erasure_is_confirmed_with_the_vaults_signature(vault: Vault) -> None:
     put(vault)
     erasure = vault.erase(DPO, REASON, ALICE, 7)
-    ledger = Ledger()
+    ledger = Owing()
+    ledger.request(7, "Erase", NOW)
     async with linked(vault, ledger) as link:
         assert await link.deliver() == 1
     assert erasure.tombstone.hex() in ledger.submitted[0]
     assert states(vault) == {"done": 1, "failed": 1}
+
+
+@pytest.mark.parametrize("number", [7, 8], ids=["another's", "nobody's"])
+async def test_a_request_of_another_account_is_neither_confirmed_nor_answered(
+    vault: Vault, number: int
+) -> None:
+    ledger = Owing()
+    ledger.request(7, "Erase", NOW, subject=BOB)
+    vault.submit(DPO, REASON, ALICE, parse_wish("verify_dsr", {"request": number}))
+    vault.submit(DPO, REASON, ALICE, parse_wish("refuse_dsr", {"request": number, "refusal": "Excessive"}))
+    put(vault)
+    vault.erase(DPO, REASON, ALICE, number)
+    async with linked(vault, ledger) as link:
+        assert await link.deliver() == 0
+    assert ledger.submitted == []
+    with vault.reading():
+        reasons = [one.failure for one in vault.outbox.failed() if one.call != "file_kyc"]
+    assert reasons == ["the request is another account's, or there is none of this number"] * 3
 
 
 async def test_a_node_that_lies_about_a_proof_is_not_believed(vault: Vault) -> None:

@@ -1,10 +1,12 @@
 """`loam vault`: what people type, what they see, and the exit codes that scripts read."""
 
+import fcntl
 import json
 import stat
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from node.config import ExitCode
@@ -172,6 +174,54 @@ def test_officers_come_and_go(loam: Loam, vault: Any) -> None:
     assert "ann appointed" in log
     assert "ann dismissed" in log
     assert token.rpartition(".")[2] not in log
+
+
+def test_the_environment_cannot_make_the_log_name_somebody_else(
+    loam: Loam, vault: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody-else")
+    loam.ok("vault", "officer", "add", "ann", "--role", "privacy", *vault)
+    assert "somebody-else" not in loam.ok("vault", "log", *vault)
+
+
+def test_who_reads_restricted_entries_is_in_the_log_also_when_the_reader_breaks_off(
+    loam: Loam, vault: Any, record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loam.ok("vault", "put", SUBJECT, "case", record, *WHY, *vault)
+
+    def break_off(_: object) -> None:
+        raise click.Abort
+
+    with monkeypatch.context() as patched:
+        patched.setattr("node.cli.vault.orjson.dumps", break_off)
+        loam("vault", "log", "--restricted", *vault)
+    assert "restricted entries read" in loam.ok("vault", "log", *vault)
+
+
+def test_a_slow_reader_of_the_log_holds_up_nobody(
+    loam: Loam, vault: Any, record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loam.ok("vault", "put", SUBJECT, "identity", record, *WHY, *vault)
+    locked = []
+
+    def read_slowly(_: object) -> None:
+        with (tmp_path / "vault" / "lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locked.append(True)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("node.cli.vault.click.echo", read_slowly)
+        loam("vault", "log", *vault)
+    assert locked == [True]
+
+
+def test_a_key_beside_the_vault_is_refused_by_any_of_its_names(loam: Loam, tmp_path: Path) -> None:
+    (tmp_path / "vault").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "vault")
+    for key in ("link/key", "vault/../vault/key"):
+        arguments = ("--vault", tmp_path / "vault", "--master-key-file", tmp_path / key)
+        assert "beside what it opens" in loam.fail(ExitCode.USAGE, "vault", "init", *arguments)
 
 
 def test_a_backup_has_no_keys_and_overwrites_nothing(
