@@ -100,8 +100,8 @@ class Vault:
 
     @classmethod
     def create(cls, folder: Path, secret: MasterSecret) -> None:
-        """Make a vault in a folder, which is made for its owner alone; AlreadyAVault, BadInput where there are
-        other things."""
+        """Make a vault in a folder, which is made for its owner alone; AlreadyAVault, BadInput where
+        other things are in it."""
         folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         if any((folder / name).exists() for name in (RECORDS_NAME, KEYS_NAME)):
             raise AlreadyAVault(f"{folder} holds a vault, or part of one")
