@@ -9,10 +9,11 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from node.clock import Clock
 from node.config import UsageError
@@ -31,6 +32,9 @@ from node.devnet.supervisor import STOPPING, Supervisor, View
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FOLDER_PREFIX = "loam-devnet-"
 ANY_PORTS = FirstPorts()
+
+Work = Callable[[DevnetRecord], Awaitable[None]]
+"""What is done with a devnet that is ready; when it is over, so is the devnet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,17 @@ def choose_chain(wishes: Wishes) -> tuple[NetworkChain, tuple[NodeWish, ...]]:
 
 
 def run_devnet(
-    chain: NetworkChain, nodes: tuple[NodeWish, ...], wishes: Wishes, view: View, clock: Clock
+    chain: NetworkChain,
+    nodes: tuple[NodeWish, ...],
+    wishes: Wishes,
+    view: View,
+    clock: Clock,
+    work: Work | None = None,
 ) -> None:
-    """Run a devnet until a signal or its manifest ends it.
+    """Run a devnet until a signal, its manifest or the end of some work with it ends it.
 
     StartError when a port is taken, DevnetFailed when a node fails; its folder is kept then, temporary or
-    not.
+    not. Work is cancelled when the devnet ends before it; what it raises ends the devnet and is raised.
     """
     with _directory(wishes.base_path) as directory:
         state = StateFile(directory)
@@ -90,12 +99,35 @@ def run_devnet(
         control = Control(state, clock)
         supervisor = Supervisor(state, control, clock, view, Schedule(wishes.manifest), wishes.ready_s)
         try:
-            asyncio.run(_supervise(supervisor, control, view))
+            asyncio.run(_supervise(supervisor, control, view, None if work is None else Working(work, state)))
         finally:
             forget(directory)
 
 
-async def _supervise(supervisor: Supervisor, control: Control, view: View) -> None:
+class Working(NamedTuple):
+    """Work, and where the devnet is found that it is done with."""
+
+    work: Work
+    state: StateFile
+
+    async def run(self, supervisor: Supervisor, stop: asyncio.Event) -> None:
+        """Run the devnet, and the work once it is ready, until either is over; raise what ended one of
+        them."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(supervisor.run(stop))
+                working = group.create_task(self._begin(supervisor.ready, stop))
+                watching.add_done_callback(lambda _: working.cancel())
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
+
+    async def _begin(self, ready: asyncio.Event, stop: asyncio.Event) -> None:
+        await ready.wait()
+        await self.work(self.state.load())
+        stop.set()
+
+
+async def _supervise(supervisor: Supervisor, control: Control, view: View, working: Working | None) -> None:
     """Run until a first signal, then end the nodes in order; a second signal ends them at once."""
     stop, hurry = asyncio.Event(), asyncio.Event()
 
@@ -108,7 +140,10 @@ async def _supervise(supervisor: Supervisor, control: Control, view: View) -> No
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, on_signal)
     try:
-        await supervisor.run(stop)
+        if working is None:
+            await supervisor.run(stop)
+        else:
+            await working.run(supervisor, stop)
     finally:
         stop.set()
         try:

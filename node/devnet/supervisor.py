@@ -61,6 +61,8 @@ class Supervisor:
         self._schedule = schedule
         self._ready_s = ready_s
         self._height = 0
+        self.ready = asyncio.Event()
+        """Set once all nodes have answered."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run the devnet until it is told to stop or its schedule is over; DevnetFailed as soon as it fails.
@@ -76,6 +78,7 @@ class Supervisor:
                 return
             ready = self._clock.monotonic()
             self._view.show_ready(self._state.load(), ready - started)
+            self.ready.set()
             per_second = self._schedule.transfers_per_second
             load = None if per_second is None else Load(per_second, observer)
             while not stop.is_set():
