@@ -16,11 +16,12 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv devnet dev test check check-pyright check-rest lint lint-mypy lint-pyright lint-rest fast sim sim-full wallet-clients bench lock clean
+.PHONY: help venv devnet dev demo test check check-pyright check-rest lint lint-mypy lint-pyright lint-rest fast sim sim-full wallet-clients bench lock clean
 
 help:
 	@echo "make devnet          start a network of four validators; ARGS='-n 7 --full 1' passes flags on"
 	@echo "make dev             start a development chain of one node; ARGS as above"
+	@echo "make demo            a week of an energy market of real homes, in twenty minutes; ARGS='--hours 24' for a day"
 	@echo "make test            every test; ARGS=tests/pallets names some"
 	@echo "make check           lint and the fast tests"
 	@echo "make lint            format, lint, types, layers, tidy rules"
@@ -44,6 +45,9 @@ devnet: venv
 
 dev: venv
 	@$(PY) -m node --dev $(ARGS)
+
+demo: venv
+	@$(PY) -m node demo energy-week $(ARGS)
 
 test: venv
 	@$(PY) -m pytest -n $(TEST_JOBS) --dist loadgroup $(ARGS)
@@ -115,7 +119,7 @@ PIP_COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --generat
 
 lock: venv
 	$(PIP_COMPILE) --output-file requirements.lock pyproject.toml
-	$(PIP_COMPILE) --extra fast --extra mqtt --extra dev -c requirements.lock --output-file $(LOCK) pyproject.toml
+	$(PIP_COMPILE) --extra fast --extra demo --extra mqtt --extra dev -c requirements.lock --output-file $(LOCK) pyproject.toml
 	@$(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['bench'], sep='\n')" \
 		| $(PIP_COMPILE) --output-file requirements-bench.lock -
 

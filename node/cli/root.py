@@ -29,6 +29,7 @@ COMMANDS = {
     "completions": ("node.cli.completions", "completions", "Print the completion script of a shell."),
     "config": ("node.cli.check_config", "config", "Check a configuration."),
     "db": ("node.cli.db", "db", "Verify, compact, inspect or back up the database."),
+    "demo": ("node.cli.demo", "demo", "Play a week of an energy market of real homes."),
     "devnet": ("node.cli.devnet", "devnet", "Run a network of several nodes on this machine."),
     "export-blocks": ("node.cli.blocks", "export_blocks", "Write blocks to a file."),
     "export-chain-spec": ("node.cli.spec", "export_chain_spec", "The same as build-spec."),
