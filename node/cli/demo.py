@@ -36,6 +36,7 @@ from node.devnet.state_file import StateFile
 from node.telemetry.levels import LogFilter, parse_filters
 from node.telemetry.logs import LogStyle, configure_logs
 
+PORT: Final = click.IntRange(1, 65535)
 SPEED_DEFAULT: Final = 600
 SPEED_MIN, SPEED_MAX = 60, 1800
 OUTPUT_DEFAULT: Final = "energy-week"
@@ -126,7 +127,9 @@ def demo() -> None:
     metavar="DIR",
     help="Directory in which the chain stays; without one it is removed at the end.",
 )
-@click.option("--rpc-port", type=click.IntRange(1, 65535), metavar="PORT", help="RPC port of the first node.")
+@click.option("--port", type=PORT, metavar="PORT", help="Port for peers of the first node.")
+@click.option("--rpc-port", type=PORT, metavar="PORT", help="RPC port of the first node.")
+@click.option("--prometheus-port", type=PORT, metavar="PORT", help="Metrics port of the first node.")
 @click.option("--no-plots", is_flag=True, help="Leave the plots out, which need matplotlib.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 def energy_week(  # noqa: PLR0913  # one for each option
@@ -137,7 +140,9 @@ def energy_week(  # noqa: PLR0913  # one for each option
     speed: int,
     output: Path,
     keep: Path | None,
+    port: int | None,
     rpc_port: int | None,
+    prometheus_port: int | None,
     no_plots: bool,
     as_json: bool,
 ) -> int:
@@ -158,7 +163,7 @@ def energy_week(  # noqa: PLR0913  # one for each option
     wishes = Wishes(
         validators=nodes,
         base_path=keep,
-        first_ports=FirstPorts(rpc_port=rpc_port),
+        first_ports=FirstPorts(port, rpc_port, prometheus_port),
         node_arguments=("--state-pruning", "archive"),
     )
     with Screen(sys.stderr if as_json else sys.stdout, hours, speed, clock) as screen:

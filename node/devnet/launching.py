@@ -27,7 +27,7 @@ from node.devnet.readiness import READY_S, DevnetFailed
 from node.devnet.records import DevnetRecord
 from node.devnet.schedule import Schedule
 from node.devnet.state_file import StateFile, forget, point_at
-from node.devnet.supervisor import STOPPING, Supervisor, View
+from node.devnet.supervisor import STOPPING, TURN_S, Supervisor, View
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FOLDER_PREFIX = "loam-devnet-"
@@ -123,7 +123,12 @@ class Working(NamedTuple):
 
     async def _begin(self, ready: asyncio.Event, stop: asyncio.Event) -> None:
         await ready.wait()
-        await self.work(self.state.load())
+        try:
+            await self.work(self.state.load())
+        except Exception:
+            # Where a node has died, that is the cause, and the supervisor says so within a turn.
+            await asyncio.sleep(2 * TURN_S)
+            raise
         stop.set()
 
 

@@ -61,6 +61,19 @@ def test_work_that_fails_ends_the_devnet_with_its_own_error(tmp_path: Path) -> N
         run(devnet, work)
 
 
+def test_a_node_that_ends_is_named_though_the_work_fails_first(tmp_path: Path) -> None:
+    with fake_devnet(tmp_path, make_node(tmp_path, "a")) as devnet:
+
+        async def work(record: DevnetRecord) -> None:
+            process = record.get_node("a").process
+            assert process is not None
+            os.kill(process.pid, signal.SIGKILL)
+            raise ConnectionError("the node is gone")
+
+        with pytest.raises(DevnetFailed, match="a ended unexpectedly"):
+            run(devnet, work)
+
+
 def test_a_node_that_ends_ends_the_work_and_is_named(tmp_path: Path) -> None:
     ended: list[bool] = []
     with fake_devnet(tmp_path, make_node(tmp_path, "a"), make_node(tmp_path, "b")) as devnet:
