@@ -120,14 +120,14 @@ def running_devnet(home: Path, *arguments: str) -> Iterator[Devnet]:
 @contextlib.contextmanager
 def starting_devnet(home: Path, *arguments: str) -> Iterator[Devnet]:
     """Give a devnet that has just been started, on ports that no other test's devnet looks at."""
-    devnet = Devnet(home, *_choose_ports(), *arguments)
+    devnet = Devnet(home, *choose_ports(), *arguments)
     try:
         yield devnet
     finally:
         devnet.close()
 
 
-def _choose_ports() -> tuple[str, ...]:
+def choose_ports() -> tuple[str, ...]:
     """Return flags for free ports where no other process's tests are likely to look at this moment."""
     ports = Ports()
     start = FIRST_PORT + os.getpid() % SLICES * 3 * PORTS_APART

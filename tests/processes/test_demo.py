@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from node.config import ExitCode
-from tests.processes.devnet import _choose_ports
+from tests.processes.devnet import choose_ports
 from tests.processes.running import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.net, pytest.mark.timeout(240)]
@@ -30,7 +30,7 @@ class Demo:
         command = [sys.executable, "-m", "node", "demo", "energy-week", "--nodes", "1", *arguments]
         environ = {**os.environ, "XDG_DATA_HOME": str(home / "data"), "TMPDIR": str(home)}
         self.process = subprocess.Popen(
-            [*command, *_choose_ports()],
+            [*command, *choose_ports()],
             cwd=ROOT,
             env=environ,
             stdout=subprocess.PIPE,
