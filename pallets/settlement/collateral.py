@@ -123,8 +123,7 @@ class Collateral(Pallet[CollateralConfig]):
         held = self._held(kind, who)
         if amount > held:
             raise self.error(errors.NotHeld)
-        pending = self._pending(who) if kind is Guarantee.Collateral else 0
-        if held - amount < self._required(kind, who) + pending:
+        if not self._may_hold_less(kind, who, held - amount):
             raise self.error(errors.RequirementNotMet)
         self.config.asset.release(self._reason(kind), who, amount)
         self.deposit(events.CollateralWithdrawn(who, kind, amount))
@@ -325,8 +324,19 @@ class Collateral(Pallet[CollateralConfig]):
     def _pending(self, who: AccountId) -> int:
         """Return what an account owes of epochs that are not netted beyond its deposit: collateral that stood
         for a slot stands for that until it is paid."""
-        owed = self.config.settlement().owed_by(who)
-        return max(0, owed - self._held(Guarantee.Deposit, who))
+        return self._owed_beyond(who, self._held(Guarantee.Deposit, who))
+
+    def _owed_beyond(self, who: AccountId, deposit: int) -> int:
+        return max(0, self.config.settlement().owed_by(who) - deposit)
+
+    def _may_hold_less(self, kind: Guarantee, who: AccountId, left: int) -> bool:
+        """Tell whether what is left of a kind is what is required, and with the other what is owed."""
+        if left < self._required(kind, who):
+            return False
+        if kind is Guarantee.Collateral:
+            return left >= self.requirement.get(who) + self._pending(who)
+        pending = self._owed_beyond(who, left)
+        return pending == 0 or self._held(Guarantee.Collateral, who) >= self.requirement.get(who) + pending
 
     def _missing(self, who: AccountId) -> tuple[int, int]:
         """Return what a deposit and collateral lack."""

@@ -15,7 +15,7 @@ from pallets.settlement.tariff import ON_PEAK_TICKS
 from runtime.frame.dispatch import NOBODY, ROOT, BadOrigin, TokenFailure, TokenReason
 from runtime.primitives.types import AccountId
 from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE
-from tests.support.fake_watt import MINIMUM
+from tests.support.fake_watt import MINIMUM, Trade
 from tests.support.settlement import (
     CAPACITY_W,
     FUND_POT,
@@ -158,6 +158,27 @@ def test_collateral_stands_for_what_is_owed_beyond_the_deposit_until_it_is_paid(
     net_all(chain)
     assert chain.pallets.settlement.owed_by(seller) == 0
     chain.ok(seller, name, COLLATERAL, owed - 7)
+
+
+def test_deposit_that_stands_for_a_debt_in_the_place_of_collateral_stays(chain: EnergyChain) -> None:
+    """A debtor without meters, of whom no deposit is required, moves its guarantee from one kind to the other
+    and would be gone with both."""
+    community, debtor = Community(chain, 1), ALICE
+    owed = compute_value(1_000, 57_982)
+    chain.pallets.market.trade(ZONE, community.slot, debtor, Trade(0, 1_000, 0))
+    community.read((0, 0))
+    community.settle()
+    assert chain.pallets.settlement.owed_by(debtor) == owed
+    name, refused = "Collateral.withdraw_collateral", pallet(chain).error(errors.RequirementNotMet)
+    deposit(chain, debtor, DEPOSIT, owed + 5)
+    chain.noop(refused, debtor, name, DEPOSIT, 6)
+    chain.ok(debtor, name, DEPOSIT, 5)
+    deposit(chain, debtor, COLLATERAL, 30)
+    chain.noop(refused, debtor, name, DEPOSIT, 31)
+    chain.ok(debtor, name, DEPOSIT, 30)
+    chain.noop(refused, debtor, name, COLLATERAL, 1)
+    net_all(chain)
+    chain.ok(debtor, name, DEPOSIT, owed - 30)
 
 
 # --- margin calls
