@@ -267,7 +267,7 @@ class Certificates(Pallet[CertificatesConfig]):
             raise self.NotOwner
         if self.devices.contains(device):
             raise self.DeviceExists
-        if self.device_of_meter.contains(meter):
+        if self._is_taken(meter):
             raise self.MeterTaken
         self.config.currency.reserve(who, self.config.deposit)
         self.devices.put(device, Device(who, meter, fuel, technology, capacity_w))
@@ -301,7 +301,8 @@ class Certificates(Pallet[CertificatesConfig]):
         if self.claimed.contains(device):
             raise self.DeviceInUse
         self.devices.remove(device)
-        self.device_of_meter.remove(found.meter)
+        if self.device_of_meter.get(found.meter) == device:
+            self.device_of_meter.remove(found.meter)
         self.requests.remove(device)
         self.config.currency.unreserve(who, self.config.deposit)
         self.deposit(self.DeviceRemoved(device))
@@ -445,6 +446,11 @@ class Certificates(Pallet[CertificatesConfig]):
         if ensure_signed(origin) not in self.issuers.get():
             raise self.NotIssuer
 
+    def _is_taken(self, meter: bytes) -> bool:
+        """Tell whether a meter counts for a device of who owns it now."""
+        listed = self.device_of_meter.get(meter)
+        return listed is not None and self._get_device(listed).owner == self.config.meters.owner_of(meter)
+
     def _get_device(self, device: bytes) -> Device:
         found = self.devices.get(device)
         if found is None:
@@ -472,7 +478,14 @@ class Certificates(Pallet[CertificatesConfig]):
             self.holdings.put(who, batch, has - count)
 
     def _count(self, device: bytes, found: Device, period: Period) -> tuple[int, Claims]:
-        """Return the certificates for a period and the claims after them; raises what stands in the way."""
+        """Return the certificates for a period and the claims after them; raises what stands in the way.
+
+        A meter that was removed and then registered for somebody else counts no more for its old device.
+        """
+        if self.config.meters.owner_of(found.meter) != found.owner:
+            raise self.NotOwner
+        if self.device_of_meter.get(found.meter) != device:
+            raise self.MeterTaken
         if found.is_assigned:
             raise self.AttributeAssigned
         if found.verified_until_ms < self.config.now_ms():

@@ -120,6 +120,36 @@ def test_device_is_registered_by_the_owner_of_a_free_meter(chain: Chain[Certific
     )
 
 
+def test_meter_of_another_owner_earns_nothing_for_its_old_device(chain: Chain[CertificatesChain]) -> None:
+    """A household moves out; the operator removes the meter and registers it for the next one."""
+    verify(chain)
+    issue(chain, 1, MWH)
+    chain.ok(BOB, "Certificates.request_issue", DEVICE, 2, 2)
+    chain.pallets.meters.owners[METER] = CHARLIE
+    moved, name = pallet(chain).NotOwner, "Certificates.request_issue"
+    chain.noop(moved, ISSUER, "Certificates.approve_issue", DEVICE, 0)
+    chain.ok(BOB, "Certificates.withdraw_request", DEVICE)
+    chain.noop(moved, BOB, name, DEVICE, 3, 3)
+    chain.noop(moved, BOB, "Certificates.register_device", b"f" * 32, METER, *SOLAR)
+    chain.ok(CHARLIE, "Certificates.register_device", OTHER_DEVICE, METER, *SOLAR)
+    chain.ok(ISSUER, "Certificates.verify_device", OTHER_DEVICE, False)
+    chain.ok(CHARLIE, name, OTHER_DEVICE, 3, 3)
+    # It comes back: what the second device may claim the first may not claim again.
+    chain.pallets.meters.owners[METER] = BOB
+    chain.noop(pallet(chain).MeterTaken, BOB, name, DEVICE, 3, 3)
+    chain.noop(moved, CHARLIE, name, DEVICE, 3, 3)
+
+
+def test_device_of_a_meter_that_somebody_else_has_goes_without_it(chain: Chain[CertificatesChain]) -> None:
+    verify(chain)
+    chain.pallets.meters.owners[METER] = CHARLIE
+    chain.ok(CHARLIE, "Certificates.register_device", OTHER_DEVICE, METER, *SOLAR)
+    chain.ok(BOB, "Certificates.remove_device", DEVICE)
+    assert pallet(chain).device_of_meter.get(METER) == OTHER_DEVICE
+    chain.ok(CHARLIE, "Certificates.remove_device", OTHER_DEVICE)
+    assert not pallet(chain).device_of_meter.contains(METER)
+
+
 def test_device_goes_while_it_has_claimed_nothing(chain: Chain[CertificatesChain]) -> None:
     verify(chain)
     chain.noop(pallet(chain).NotOwner, CHARLIE, "Certificates.remove_device", DEVICE)
