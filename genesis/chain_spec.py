@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 
 from genesis import consortium
 from genesis.config import SpecError, as_bytes, as_list, as_object, as_text, merge_patch
-from genesis.energy_section import EnergyParameters, parse_parameters
+from genesis.energy_section import EnergyParameters, ensure_parameters, parse_parameters
 from genesis.presets import DevAccount, Preset, dev_accounts, make_local_preset, make_preset
 from pallets.core.system_types import CODE_MAGIC, RuntimeCode
 from runtime.frame.dispatch import DispatchError
@@ -156,6 +156,7 @@ class ChainSpec:
             found: EnergyParameters = _ENERGY.decode(stored)
         except DecodeError as error:
             raise SpecError(f"genesis.raw.top: `:energy` is not this program's: {error}") from error
+        ensure_parameters(found, "genesis.raw.top.:energy")
         return found
 
 

@@ -26,9 +26,21 @@ from genesis.config import (
 )
 from pallets.certificates.types import ISSUERS_MAX
 from pallets.energy_trading.fills import Rationing
-from pallets.energy_trading.grid_types import Line, OperatorKind, Way, Zone, ZoneStatus
-from pallets.energy_trading.market_types import MarketKind, MarketParameters, is_workable
+from pallets.energy_trading.grid_types import (
+    LINES_MAX,
+    LOSS_MAX_PPM,
+    WHEELING_MAX_TICKS,
+    ZONES_MAX,
+    Line,
+    OperatorKind,
+    Way,
+    Zone,
+    ZoneStatus,
+)
+from pallets.energy_trading.market_store import GATE_PLACES
+from pallets.energy_trading.market_types import VOTERS_MAX, MarketKind, MarketParameters, is_workable
 from pallets.settlement.settlement_types import Tariff, TariffKind
+from pallets.settlement.settlement_types import is_workable as is_workable_tariff
 from runtime.primitives.arithmetic import U16_MAX, U32_MAX, U64_MAX
 from runtime.primitives.scale import Struct, u32
 from runtime.primitives.types import AccountId
@@ -122,6 +134,14 @@ TARIFF_NUMBERS: Final = {
 TARIFF_FIELDS: Final = ("kind", *TARIFF_NUMBERS, "hasNetting")
 SLOT_MS_MIN: Final = 1_000
 SLOT_MS_MAX: Final = 86_400_000
+SPAN_SLOTS_MAX: Final = 1 << 20
+"""The longest of the spans that are counted in slots: with slots of a second twelve days, so that a slot plus
+a span is a slot's number until the year 2106."""
+STAGGER_MS_MAX: Final = 60_000
+SPANS: Final = (
+    *("deadlineSlots", "correctionSlots", "patternSlots", "epochSlots", "epochOffsetSlots"),
+    *("marginSlots", "archiveSlots"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +172,19 @@ def parse_parameters(section: Any, path: str) -> EnergyParameters:
             if name in parts
         },
     )
+    ensure_parameters(found, path)
+    return found
+
+
+def ensure_parameters(found: EnergyParameters, path: str) -> None:
+    """Raise a SpecError that names the place unless a chain can count time like this."""
     for name in ("deadlineSlots", "correctionSlots", "epochSlots", "marginSlots", "regulatorsNeeded"):
         _ensure(getattr(found, TIMING[name]) >= 1, f"{path}.{name}", "at least 1")
+    for name in SPANS:
+        is_short = getattr(found, TIMING[name]) <= SPAN_SLOTS_MAX
+        _ensure(is_short, f"{path}.{name}", f"at most {SPAN_SLOTS_MAX} slots")
+    _ensure(found.regulators_needed <= VOTERS_MAX, f"{path}.regulatorsNeeded", f"at most {VOTERS_MAX}")
+    _ensure(found.gate_stagger_ms <= STAGGER_MS_MAX, f"{path}.gateStaggerMs", "at most a minute")
     _ensure(SLOT_MS_MIN <= found.slot_ms <= SLOT_MS_MAX, f"{path}.slotMs", "a second to a day")
     _ensure(found.capacity_mw >= 1, f"{path}.capacityMw", "at least 1")
     _ensure(found.epoch_offset_slots < found.epoch_slots, f"{path}.epochOffsetSlots", "less than an epoch")
@@ -161,7 +192,6 @@ def parse_parameters(section: Any, path: str) -> EnergyParameters:
     _ensure(is_kept, f"{path}.patternSlots", "at least 1, and no more than correctionSlots")
     is_settled = found.archive_slots > found.deadline_slots
     _ensure(is_settled, f"{path}.archiveSlots", "more than deadlineSlots")
-    return found
 
 
 def parse_energy(section: Any, path: str) -> GenesisEnergy:
@@ -169,11 +199,14 @@ def parse_energy(section: Any, path: str) -> GenesisEnergy:
     parts = as_object(section, path, (*TIMING, *LISTS))
     zones = as_list(parts.get("zones", []), f"{path}.zones", _zone)
     known = _distinct([number for number, _ in zones], f"{path}.zones")
+    _ensure(len(zones) <= ZONES_MAX, f"{path}.zones", f"at most {ZONES_MAX}")
     lines = as_list(parts.get("lines", []), f"{path}.lines", _line)
     _distinct([way for way, _ in lines], f"{path}.lines")
+    _ensure(len(lines) <= LINES_MAX, f"{path}.lines", f"at most {LINES_MAX}")
     for place, (way, _) in enumerate(lines):
         _ensure(all(end in known for end in way), f"{path}.lines[{place}]", "two zones of this chain")
     markets = as_list(parts.get("markets", []), f"{path}.markets", _market)
+    _ensure_gates(markets, parse_parameters(section, path), path)
     tariffs = as_list(parts.get("tariffs", []), f"{path}.tariffs", _tariff)
     for name, listed in (
         ("markets", [zone for zone, _ in markets]),
@@ -186,6 +219,16 @@ def parse_energy(section: Any, path: str) -> GenesisEnergy:
     _ensure(len(issuers) <= ISSUERS_MAX, f"{path}.issuers", f"at most {ISSUERS_MAX}")
     _distinct(list(issuers), f"{path}.issuers")
     return GenesisEnergy(zones, lines, markets, tariffs, issuers)
+
+
+def _ensure_gates(
+    markets: tuple[tuple[int, MarketParameters], ...], timing: EnergyParameters, path: str
+) -> None:
+    """Raise a SpecError for a market that would never be open: its gates close before its horizon."""
+    for place, (zone, rules) in enumerate(markets):
+        early_ms = rules.gate_ms + zone % GATE_PLACES * timing.gate_stagger_ms
+        is_open = early_ms < rules.horizon * timing.slot_ms
+        _ensure(is_open, f"{path}.markets[{place}][1].gateMs", "a gate within the horizon")
 
 
 def _ensure(is_so: bool, path: str, wanted: str) -> None:  # noqa: FBT001  # what is asked
@@ -207,8 +250,8 @@ def _zone(value: Any, path: str) -> tuple[int, Zone]:
     return as_number(number, f"{path}[0]", U16_MAX), Zone(
         _choice(OperatorKind, kind, f"{path}[1]"),
         as_account(operator, f"{path}[2]"),
-        as_number(wheeling, f"{path}[3]", 1_000_000),
-        as_number(loss_ppm, f"{path}[4]", 1_000_000),
+        as_number(wheeling, f"{path}[3]", WHEELING_MAX_TICKS),
+        as_number(loss_ppm, f"{path}[4]", LOSS_MAX_PPM),
         ZoneStatus.InService,
     )
 
@@ -217,7 +260,7 @@ def _line(value: Any, path: str) -> tuple[Way, Line]:
     source, target, capacity, wheeling = as_row(value, path, LINE_COLUMNS)
     way = (as_number(source, f"{path}[0]", U16_MAX), as_number(target, f"{path}[1]", U16_MAX))
     _ensure(way[0] != way[1], path, "two zones")
-    numbers = (as_number(capacity, f"{path}[2]", U64_MAX), as_number(wheeling, f"{path}[3]", 1_000_000))
+    numbers = (as_number(capacity, f"{path}[2]", U64_MAX), as_number(wheeling, f"{path}[3]", WHEELING_MAX_TICKS))
     return way, Line(*numbers)
 
 
@@ -249,6 +292,7 @@ def _tariff(value: Any, path: str) -> tuple[int, Tariff]:
         has_netting=as_flag(fields.get("hasNetting"), f"{path}[1].hasNetting"),
         **numbers,
     )
+    _ensure(is_workable_tariff(found), f"{path}[1]", "a tariff that can work")
     return as_number(zone, f"{path}[0]", U16_MAX), found
 
 

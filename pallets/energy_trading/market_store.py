@@ -51,6 +51,8 @@ from runtime.primitives.types import AccountId, Hash
 DAY_MS: Final = 86_400_000
 DAY_OFFSET_MS: Final = 25_200_000
 """Thai days begin seven hours before those of UTC."""
+GATE_PLACES: Final = 60
+"""How many zones have gates at moments of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class MarketStore:
 
     def gate_of(self, zone: int, slot: int, market: Market) -> int:
         """Return the moment from which on a slot takes no orders; neighbouring zones' lie apart."""
-        stagger = zone % 60 * self.config.gate_stagger_ms
+        stagger = zone % GATE_PLACES * self.config.gate_stagger_ms
         return self.start_of(slot) - market.parameters.gate_ms - stagger
 
     def day_of(self, moment_ms: int) -> int:

@@ -432,7 +432,9 @@ class SlotPosition(Struct, path="pallet_market::SlotPosition"):
     receivable: u128
 
 
-Voters: TypeAlias = Annotated[tuple[AccountId, ...], MaxLen(100)]
+VOTERS_MAX: Final = 100
+"""Most votes of regulators that are counted for a halt or its end."""
+Voters: TypeAlias = Annotated[tuple[AccountId, ...], MaxLen(VOTERS_MAX)]
 """As many as a consortium has members."""
 
 FEE_CAP_BPS: Final = 1_000

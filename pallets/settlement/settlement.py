@@ -17,12 +17,11 @@ from __future__ import annotations
 from types import ModuleType
 from typing import ClassVar, Final
 
-from pallets.energy_trading.units import FEE_MAX_BPS, compute_slot
+from pallets.energy_trading.units import compute_slot
 from pallets.settlement import settlement_errors as errors
 from pallets.settlement import settlement_events as events
 from pallets.settlement import weights
 from pallets.settlement.accruals import Accruals
-from pallets.settlement.imbalance import WHOLE_PERMILLE
 from pallets.settlement.netting_work import NettingWork
 from pallets.settlement.settlement_types import (
     PAGE,
@@ -44,12 +43,11 @@ from pallets.settlement.settlement_types import (
     SlotResult,
     Tariff,
     TariffChange,
-    TariffKind,
     ZoneId,
     Zones,
+    is_workable,
 )
 from pallets.settlement.slot_work import SlotWork
-from pallets.settlement.tariff import OFF_PEAK_TICKS
 from runtime.frame.call import call
 from runtime.frame.dispatch import (
     DispatchError,
@@ -164,7 +162,7 @@ class Settlement(Pallet[SettlementConfig]):
     def genesis(self, tariffs: tuple[tuple[ZoneId, Tariff], ...] = ()) -> None:
         """Set the tariffs of zones that the chain starts with; the others have the default one."""
         for zone, tariff in tariffs:
-            assert _is_workable(tariff), f"zone {zone} has a tariff that cannot work"
+            assert is_workable(tariff), f"zone {zone} has a tariff that cannot work"
             self.tariffs.put(zone, TariffChange(tariff, 0, tariff))
 
     # --- hooks
@@ -217,7 +215,7 @@ class Settlement(Pallet[SettlementConfig]):
         self.config.governance(origin)
         if self.config.zones.operator_of(zone) is None:
             raise self.error(errors.UnknownZone)
-        if not _is_workable(tariff):
+        if not is_workable(tariff):
             raise self.error(errors.BadTariff)
         from_slot = self._current_slot() + 1
         self.work.change_tariff(zone, tariff, from_slot)
@@ -369,16 +367,6 @@ class Settlement(Pallet[SettlementConfig]):
                 return used.plus(weights.SETTLEMENT_NET_PAGE).plus(each.times(accounts_max))
             used = used.plus(weights.SETTLEMENT_NET_PAGE).plus(each.times(done))
         return used
-
-
-def _is_workable(tariff: Tariff) -> bool:
-    """Tell whether a tariff's values are within their ranges."""
-    lowest_retail = OFF_PEAK_TICKS if tariff.kind is TariffKind.TimeOfUse else tariff.retail_ticks
-    return (
-        tariff.feed_in_ticks <= lowest_retail
-        and tariff.tolerance_permille <= WHOLE_PERMILLE
-        and tariff.penalty_bps <= FEE_MAX_BPS
-    )
 
 
 def _times(room: Weight, each: Weight) -> int:

@@ -16,6 +16,7 @@ from genesis.energy import DEFAULT_TARIFF
 from genesis.energy_section import (
     DEVNET,
     PRODUCTION,
+    SPANS,
     TEST,
     TIMING,
     EnergyParameters,
@@ -32,6 +33,7 @@ from pallets.settlement.settlement import Settlement
 from runtime.frame.state import MemoryBackend, State
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.hashing import blake2_256
+from runtime.primitives.scale import codec
 from runtime.primitives.ss58 import encode_address
 from tests.support.chain import ALICE, EVE
 
@@ -89,7 +91,10 @@ MARKET, TARIFF = ("markets", 0, 1), ("tariffs", 0, 1)
         (("patternSlots",), 0, "energy.patternSlots"),
         (("patternSlots",), 41, "energy.patternSlots"),
         (("archiveSlots",), 4, "energy.archiveSlots"),
+        *(((name,), (1 << 20) + 1, f"energy.{name}") for name in SPANS),
         (("regulatorsNeeded",), 0, "energy.regulatorsNeeded"),
+        (("regulatorsNeeded",), 101, "energy.regulatorsNeeded: expected at most 100"),
+        (("gateStaggerMs",), 60_001, "energy.gateStaggerMs: expected at most a minute"),
         (("capacityMw",), 0, "energy.capacityMw"),
         (("zones",), {}, "energy.zones"),
         (("zones", 0), [1, "MEA"], "energy.zones[0]: expected [id, kind, operator, wheelingTicks, lossPpm]"),
@@ -99,6 +104,7 @@ MARKET, TARIFF = ("markets", 0, 1), ("tariffs", 0, 1)
         (("zones", 0, 3), 1_000_001, "energy.zones[0][3]"),
         (("zones", 0, 4), 1_000_001, "energy.zones[0][4]"),
         (("zones", 0, 0), 2, "energy.zones: expected nothing twice"),
+        (("zones",), [[n, "MEA", ADDRESS, 0, 0] for n in range(33)], "energy.zones: expected at most 32"),
         (("lines", 0), [1, 1, 1, 1], "energy.lines[0]: expected two zones"),
         (("lines", 0, 1), 3, "energy.lines[0]: expected two zones of this chain"),
         (("lines", 0, 2), -1, "energy.lines[0][2]"),
@@ -106,9 +112,12 @@ MARKET, TARIFF = ("markets", 0, 1), ("tariffs", 0, 1)
         ((*MARKET, "kind"), "Bazaar", "energy.markets[0][1].kind"),
         ((*MARKET, "rationing"), None, "energy.markets[0][1].rationing"),
         ((*MARKET, "feeBps"), 1_001, "energy.markets[0][1]: expected rules by which a market can work"),
+        ((*MARKET, "kPermille"), 1_001, "energy.markets[0][1]: expected rules by which a market can work"),
+        ((*MARKET, "gateMs"), 96 * 3_000, "energy.markets[0][1].gateMs: expected a gate within the horizon"),
         ((*MARKET, "feeBps"), None, "energy.markets[0][1].feeBps"),
         ((*MARKET, "surprise"), 1, "energy.markets[0][1].surprise"),
         ((*TARIFF, "kind"), "Free", "energy.tariffs[0][1].kind"),
+        ((*TARIFF, "feedInTicks"), 26_370, "energy.tariffs[0][1]: expected a tariff that can work"),
         ((*TARIFF, "hasNetting"), 1, "energy.tariffs[0][1].hasNetting"),
         ((*TARIFF, "penaltyBps"), -1, "energy.tariffs[0][1].penaltyBps"),
         (("issuers",), [ADDRESS, ADDRESS], "energy.issuers: expected nothing twice"),
@@ -127,11 +136,27 @@ def test_wrong_value_is_refused_with_its_place(path: tuple[object, ...], value: 
     assert place in str(refused.value)
 
 
-def test_tariff_that_cannot_work_is_refused() -> None:
+def test_zone_of_the_largest_number_and_the_longest_spans_are_taken() -> None:
+    made: Json = section()
+    made["zones"][1][0] = made["lines"][0][1] = made["tariffs"][0][0] = 65_535
+    made["markets"].append([65_535, made["markets"][0][1] | {"gateMs": 96 * 3_000 - 1}])
+    assert [zone for zone, _ in parse_energy(made, "energy").markets] == [1, 65_535]
+    assert parse_parameters({name: 1 << 20 for name in ("marginSlots", "archiveSlots")}, "energy")
+
+
+def test_lines_are_bounded() -> None:
+    ways = [[source, target, 1, 1] for source in range(12) for target in range(12) if source != target]
+    made: Json = {"zones": [[number, "MEA", ADDRESS, 0, 0] for number in range(12)], "lines": ways[:128]}
+    assert len(parse_energy(made, "energy").lines) == 128
+    with pytest.raises(SpecError, match=r"energy\.lines: expected at most 128"):
+        parse_energy(made | {"lines": ways[:129]}, "energy")
+
+
+def test_tariff_that_cannot_work_is_refused_with_its_place() -> None:
     document = load_spec("dev").to_json(raw=False)
     rules = describe_tariff(DEFAULT_TARIFF) | {"feedInTicks": 60_000}
     document["genesis"]["runtimeGenesis"]["config"]["energy"]["tariffs"] = [[1, rules]]
-    with pytest.raises(SpecError, match="zone 1 has a tariff that cannot work"):
+    with pytest.raises(SpecError, match=r"genesis\.energy\.tariffs\[0\]\[1\]: expected a tariff that can work"):
         parse_spec(json.dumps(document).encode()).genesis_state()
 
 
@@ -174,6 +199,7 @@ def test_chains_with_other_slots_are_other_chains() -> None:
         (None, "genesis.raw.top has no `:energy`"),
         ("0x00", "not this program's"),
         (5, "genesis.raw.top.0x3a65"),
+        ("0x" + codec(EnergyParameters).encode(EnergyParameters(slot_ms=0)).hex(), "energy.slotMs"),
     ],
 )
 def test_raw_spec_without_its_slots_is_refused(value: Json, about: str) -> None:

@@ -24,7 +24,7 @@ from pallets.settlement.settlement_types import (
     Tariff,
     TariffKind,
 )
-from pallets.settlement.tariff import OFF_PEAK_TICKS, ON_PEAK_TICKS
+from pallets.settlement.tariff import OFF_PEAK_TICKS, ON_PEAK_TICKS, RESIDENTIAL_1_1
 from runtime.frame.dispatch import (
     NOBODY,
     ROOT,
@@ -64,6 +64,7 @@ from tests.support.settlement import (
 VECTORS = Path(__file__).parents[2] / "vectors" / "data" / "settlement.json"
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text(encoding="utf-8"))["cases"]
 AMPLE = Weight(10**12, 10**9)
+FIRST_BLOCK_TICKS = RESIDENTIAL_1_1[0].ticks
 
 
 @pytest.fixture
@@ -418,6 +419,8 @@ def test_what_is_past_correction_is_forgotten(chain: EnergyChain) -> None:
         structs.replace(PLAIN, tolerance_permille=1_001),
         structs.replace(PLAIN, penalty_bps=10_001),
         structs.replace(PLAIN, kind=TariffKind.TimeOfUse, feed_in_ticks=OFF_PEAK_TICKS + 1),
+        structs.replace(PLAIN, kind=TariffKind.Blocks, feed_in_ticks=FIRST_BLOCK_TICKS + 1),
+        structs.replace(PLAIN, kind=TariffKind.Blocks, retail_ticks=21_999),
     ],
 )
 def test_tariff_beyond_its_ranges_is_refused(chain: EnergyChain, tariff: Tariff) -> None:
@@ -428,6 +431,7 @@ def test_tariffs_at_the_limits_are_taken(chain: EnergyChain) -> None:
     limit = Tariff(TariffKind.Flat, 57_982, 57_982, 1_000, 0, 10_000, False)
     set_tariff(chain, limit)
     set_tariff(chain, structs.replace(PLAIN, kind=TariffKind.TimeOfUse))
+    set_tariff(chain, structs.replace(PLAIN, kind=TariffKind.Blocks, feed_in_ticks=FIRST_BLOCK_TICKS))
 
 
 def test_tariffs_and_prices_are_governed(chain: EnergyChain) -> None:
