@@ -4,8 +4,9 @@ Responsible for deposits and collateral on hold, for what is required of an acco
 for arrears. It knows nothing of readings and nettings; settlement asks it to cover a debt.
 
 A debt takes the debtor's deposit, its collateral, and the default fund, in this order; the rest is cut from
-the epoch's receivers. What fund and receivers bore the debtor owes: whatever is paid later goes to the
-receivers first. Receivers claim, or anybody for them: each takes its part, rounded down, of what was
+the epoch's receivers. What fund and receivers bore the debtor owes, with all that it has: money that was out
+of reach when the epoch was netted is taken as soon as anybody asks, and what it is to receive pays its debt
+first. Whatever is paid later goes to the receivers first. Receivers claim, or anybody for them: each takes its part, rounded down, of what was
 recovered in all, less what it took before, so neither the order nor the number of claims matters, and once
 all is recovered each has exactly what it went without.
 
@@ -150,15 +151,19 @@ class Collateral(Pallet[CollateralConfig]):
 
     # --- calls: default
 
-    @call(3, weight=weights.COLLATERAL_LIQUIDATE)
+    @call(3, weight=weights.COLLATERAL_LIQUIDATE.plus(weights.COLLATERAL_PAY_ARREARS))
     def liquidate(self, origin: Origin, who: AccountId, epoch: EpochId) -> None:
-        """Pay an account's arrears of an epoch from what is held of it. Anyone can."""
+        """Pay an account's arrears of an epoch from what it has: free above the minimum, then what is held of
+        it. Anyone can."""
         ensure_signed(origin)
-        debt = self._get_debt(who, epoch)
-        cover = waterfall.cover(debt.total, *self._guarantees(who), 0)
-        paid = cover.deposit + cover.collateral
+        debt, asset = self._get_debt(who, epoch), self.config.asset
+        free = min(debt.total, asset.reducible_balance(who, Preservation.PRESERVE))
+        cover = waterfall.cover(debt.total - free, *self._guarantees(who), 0)
+        paid = free + cover.deposit + cover.collateral
         if paid == 0:
             raise self.error(errors.NothingToDo)
+        if free:
+            asset.transfer(who, self.config.pot, free, Preservation.PRESERVE)
         self._take_guarantees(who, cover, self.config.pot)
         self._repay(who, epoch, debt, paid)
 
@@ -271,6 +276,17 @@ class Collateral(Pallet[CollateralConfig]):
         if cover.fund or cover.haircut:
             self._open_arrears(epoch, who, Debt(cover.haircut, cover.fund))
         return owed - cover.haircut
+
+    def set_off(self, who: AccountId, amount: int, source: AccountId) -> int:
+        """Pay arrears of an account out of an amount that a pot owes it; return how much that took. Of one
+        epoch at a time, the first in storage. Never fails."""
+        if not self.owed.get(who):
+            return 0
+        epoch, debt = next(iter(self.arrears.items_of(who)))
+        paid = min(amount, debt.total)
+        self.config.asset.transfer(source, self.config.pot, paid, Preservation.PRESERVE)
+        self._repay(who, epoch, debt, paid)
+        return paid
 
     def note_haircut(self, epoch: int, who: AccountId, amount: int) -> None:
         """Write down that a receiver went without an amount, to be paid from arrears."""

@@ -160,8 +160,11 @@ class NettingWork:
         return progress
 
     def _pay_to(self, who: AccountId, amount: int) -> None:
-        """Pay a creditor out of the pot, or keep for it what it cannot receive now."""
+        """Pay a creditor out of the pot, its arrears first, or keep for it what it cannot receive now."""
         config = self.ledger.config
+        if not amount:
+            return
+        amount -= config.guarantees.set_off(who, amount, config.settlement_pot)
         if not amount:
             return
         if config.asset.can_receive(who, amount):

@@ -408,6 +408,11 @@ class Guarantees(Protocol):
         how much was paid. Never fails."""
         ...
 
+    def set_off(self, who: AccountId, amount: int, source: AccountId) -> int:
+        """Pay arrears of an account out of an amount that a pot owes it; return how much that took, at most
+        all. Never fails."""
+        ...
+
     def note_haircut(self, epoch: int, who: AccountId, amount: int) -> None:
         """Write down that a receiver went without an amount, to be paid from arrears."""
         ...

@@ -270,18 +270,41 @@ def test_arrears_are_paid_to_receivers_first_and_lift_the_suspension(chain: Ener
     chain.ok(ALICE, "Collateral.withdraw_collateral", COLLATERAL, 3)
 
 
-def test_liquidation_pays_arrears_from_what_is_held(chain: EnergyChain) -> None:
-    error, name = pallet(chain).error, "Collateral.liquidate"
+def test_liquidation_pays_arrears_from_what_is_free_and_then_from_what_is_held(chain: EnergyChain) -> None:
+    error, name, free = pallet(chain).error, "Collateral.liquidate", chain.pallets.watt.free
     chain.noop(error(errors.NoArrears), BOB, name, ALICE, 7)
     cover(chain, 7, ALICE, 100)
-    chain.noop(error(errors.NothingToDo), BOB, name, ALICE, 7)
-    deposit(chain, ALICE, DEPOSIT, 40)
+    deposit(chain, ALICE, DEPOSIT, 30)
     deposit(chain, ALICE, COLLATERAL, 90)
+    free.put(ALICE, MINIMUM + 10)
     chain.noop(BadOrigin, NOBODY, name, ALICE, 7)
     chain.ok(BOB, name, ALICE, 7)
-    assert chain.events() == [events.Liquidated(ALICE, 40, 60), events.ArrearsPaid(7, ALICE, 100, 0)]
+    assert chain.events() == [events.Liquidated(ALICE, 30, 60), events.ArrearsPaid(7, ALICE, 100, 0)]
     assert pallet(chain)._guarantees(ALICE) == (0, 30)
+    assert free.get(ALICE) == MINIMUM
     assert not pallet(chain).is_suspended(ALICE)
+    chain.ok(ALICE, "Collateral.withdraw_collateral", COLLATERAL, 30)
+    free.put(ALICE, MINIMUM)
+    cover(chain, 8, ALICE, 100)
+    chain.noop(error(errors.NothingToDo), BOB, name, ALICE, 8)
+    free.put(ALICE, MINIMUM + 200)
+    chain.ok(BOB, name, ALICE, 8)
+    assert free.get(ALICE) == MINIMUM + 100
+    assert pallet(chain).recoveries.get(8) == Recovery(100, 100, 0)
+
+
+def test_what_a_debtor_is_to_receive_pays_its_arrears_first(chain: EnergyChain) -> None:
+    pot = chain.pallets.watt.free.get(SETTLEMENT_POT)
+    assert pallet(chain).set_off(ALICE, 50, SETTLEMENT_POT) == 0
+    cover(chain, 7, ALICE, 100)
+    chain.pallets.watt.free.put(SETTLEMENT_POT, pot + 150)
+    assert pallet(chain).set_off(BOB, 50, SETTLEMENT_POT) == 0
+    assert pallet(chain).set_off(ALICE, 40, SETTLEMENT_POT) == 40
+    assert chain.events()[-1] == events.ArrearsPaid(7, ALICE, 40, 60)
+    assert pallet(chain).set_off(ALICE, 110, SETTLEMENT_POT) == 60
+    assert chain.pallets.watt.free.get(SETTLEMENT_POT) == pot + 50
+    assert pallet(chain).recoveries.get(7) == Recovery(100, 100, 0)
+    assert chain.pallets.suspension.heard == [("suspend", ALICE), ("restore", ALICE)]
 
 
 def test_root_writes_off(chain: EnergyChain) -> None:

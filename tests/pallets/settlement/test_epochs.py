@@ -195,6 +195,25 @@ Households = st.lists(
 )
 
 
+def test_receiver_in_arrears_gets_what_is_left_of_its_payment(chain: EnergyChain) -> None:
+    """A debtor of one epoch earns in the next: who went without is paid before it."""
+    free_of = chain.pallets.watt.free
+    free_of.put(person(0), MINIMUM)
+    first = accrue(chain, [-600, 600])
+    net_all(chain)
+    assert chain.pallets.collateral.owed.get(person(0)) == 600
+    for earned, owed, got in ((400, 200, 0), (500, 0, 300)):
+        accrue(chain, [earned, 0])
+        net_all(chain)
+        assert chain.pallets.collateral.owed.get(person(0)) == owed
+        assert free_of.get(person(0)) == MINIMUM + got
+        pallet(chain).try_state()
+    before = free(chain, 1)
+    chain.ok(ALICE, "Collateral.claim_recovery", person(1), first)
+    assert free(chain, 1) == before + 600
+
+
+
 def furnish(households: list[tuple[int, int, int, int]], fund: int) -> EnergyChain:
     """Return a chain whose homes have little money, deposits and collateral, and owe each other."""
     chain = energy_chain(people=len(households) + 1)
