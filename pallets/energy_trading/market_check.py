@@ -107,7 +107,9 @@ def _check_book(store: MarketStore, key: SlotKey, book: Book, orders: dict[int, 
     if book.phase is not Phase.Settled:
         charges = sum(one.charges for _, one in positions)
         assert charges == book.fees + book.wheeling, f"{key}: fees and wheeling are not what buyers paid"
-    in_transit = 0 if book.phase in OVER and book.lead is not None else book.energy
+    # What a curtailment left over goes to the treasury when the slot is settled; the book remembers it.
+    is_gone = book.phase is Phase.Settled or (book.phase in OVER and book.lead is not None)
+    in_transit = 0 if is_gone else book.energy
     return sum(receivable_of(one) for _, one in positions) + in_transit + book.fees + book.wheeling
 
 

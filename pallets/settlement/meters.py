@@ -276,6 +276,12 @@ class Meters(Pallet[MetersConfig]):
         """Drop what is counted of a slot that is settled."""
         self.received.remove((zone, slot))
 
+    def assumed_export_wh(self, slot: int, who: AccountId, zone: int) -> int:
+        """Return what an account is assumed to have given in a slot in the place of readings that are
+        missing."""
+        found = (self.readings.get(slot, meter) for meter in self._meters_in(who, zone))
+        return sum(one.export_wh for one in found if one is not None and one.exported_wh is None)
+
     def forget(self, slot: int, who: AccountId, zone: int) -> None:
         """Drop an account's readings of a slot that is past correction."""
         for meter in self._meters_in(who, zone):

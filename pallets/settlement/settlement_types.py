@@ -383,6 +383,11 @@ class MeterReadings(Protocol):
         """Drop what is counted of a slot that is settled."""
         ...
 
+    def assumed_export_wh(self, slot: int, who: AccountId, zone: int) -> int:
+        """Return what an account is assumed to have given in a slot in the place of readings that are
+        missing."""
+        ...
+
     def forget(self, slot: int, who: AccountId, zone: int) -> None:
         """Drop an account's readings of a slot that is past correction."""
         ...

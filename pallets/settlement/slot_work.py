@@ -74,6 +74,13 @@ class _Party(NamedTuple):
     is_substituted: bool
 
 
+class _Unproven(NamedTuple):
+    """What is taken back of an account that no reading proved in time."""
+
+    import_wh: int
+    export_wh: int
+
+
 class _Page(NamedTuple):
     """The next accounts in order, where the one after them is found, and how many had to be looked at."""
 
@@ -326,8 +333,13 @@ class SlotWork:
         self.provisional.put((zone, slot), party.who, kept)
 
     def _forget(self, zone: int, slot: int, who: AccountId) -> None:
-        """Drop what is kept of a slot that is past correction."""
+        """Drop what is kept of a slot that is past correction; exports that were only assumed are taken back
+        before."""
         if slot >= 0:
+            if self.provisional.contains((zone, slot), who):
+                assumed_wh = self.config.readings.assumed_export_wh(slot, who, zone)
+                if assumed_wh:
+                    self.correct(zone, slot, who, _Unproven(0, -assumed_wh))
             self.config.readings.forget(slot, who, zone)
             self.provisional.remove((zone, slot), who)
 

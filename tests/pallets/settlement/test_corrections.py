@@ -10,6 +10,7 @@ from pallets.settlement import meters_events, settlement_events
 from pallets.settlement.corrections import correct
 from pallets.settlement.imbalance import Delivery, Terms, settle
 from tests.support.settlement import (
+    CORRECTION_SLOTS,
     DEADLINE_SLOTS,
     OPERATOR,
     PATTERN_SLOTS,
@@ -19,6 +20,7 @@ from tests.support.settlement import (
     Community,
     Device,
     accrued,
+    current_slot,
     energy_chain,
     pass_slots,
     person,
@@ -156,4 +158,51 @@ def test_a_week_before_stands_in_before_the_contract() -> None:
     pass_slots(chain, DEADLINE_SLOTS)
     community.settle()
     assert community.accrued(0) - before == compute_value(500 - 67, 22_000)
+    chain.close_block()
+
+
+def test_exports_that_a_reading_proves_in_time_stay() -> None:
+    chain = energy_chain(people=1)
+    community, first = Community(chain, 1), current_slot(chain)
+    community.trade(0, 0, 1_000, receivable=compute_value(1_000, 30_000))
+    pass_slots(chain, DEADLINE_SLOTS + 1)
+    community.settle()
+    submit(chain, community.devices[0].count(0, 1_000))
+    assert community.accrued(0) == compute_value(1_000, 30_000)
+    for _ in range(CORRECTION_SLOTS + 1):
+        assert chain.pallets.settlement.provisional.get((ZONE, first), person(0)) is not None
+        pass_slots(chain)
+        community.settle()
+        told = chain.block_events()
+        assert not any(isinstance(one, settlement_events.CorrectionSettled) for one in told)
+    assert chain.pallets.settlement.provisional.get((ZONE, first), person(0)) is None
+    chain.close_block()
+
+
+@pytest.mark.parametrize("has_pattern", [False, True])
+def test_exports_that_no_reading_proved_in_time_are_taken_back(has_pattern: bool) -> None:
+    """A meter that falls silent sells nothing: what stood in for its exports ends with the time for
+    corrections; what it was assumed to take stays."""
+    chain = energy_chain(people=1)
+    community, seller = Community(chain, 1), person(0)
+    if has_pattern:
+        for slot in range(PATTERN_SLOTS):
+            community.read((5, 1_000) if slot == 0 else (0, 0))
+            community.settle()
+    before, first = community.accrued(0), community.slot
+    community.trade(0, 0, 1_000, receivable=compute_value(1_000, 30_000))
+    pass_slots(chain, DEADLINE_SLOTS + 1)
+    community.settle()
+    sold = compute_value(1_000, 30_000) - has_pattern * compute_value(5, 57_982)
+    assert community.accrued(0) == before + sold
+    for _ in range(CORRECTION_SLOTS):
+        pass_slots(chain)
+        community.settle()
+    assert chain.pallets.settlement.provisional.get((ZONE, first), seller) is not None
+    kept = community.accrued(0)
+    pass_slots(chain)
+    community.settle()
+    taken = settlement_events.CorrectionSettled(ZONE, first, seller, -compute_value(1_000, 57_982))
+    assert taken in chain.events()
+    assert community.accrued(0) == kept - compute_value(1_000, 57_982)
     chain.close_block()
