@@ -16,6 +16,8 @@ from pallets.settlement.settlement_types import (
     ZONES_MAX,
     GridPrices,
     Provisional,
+    SlotResult,
+    SlotSums,
     Stage,
     TariffKind,
 )
@@ -112,13 +114,15 @@ def look(scene: Scene, count: int) -> Act:
 
 
 def furnish(scene: Scene, accounts: int) -> EnergyChain:
-    """Let so many accounts trade, whose meters are all silent and have a history that is to be forgotten."""
+    """Let so many accounts trade, whose meters are all silent and have a history that is to be forgotten, with
+    exports that nothing proved."""
     chain = stage(scene, accounts)
     tariff = structs.replace(PLAIN, kind=TariffKind.Blocks, penalty_bps=1_000)
     set_tariff(chain, tariff)
     chain.pallets.settlement.open_zone(ZONE)
     slot, meters = current_slot(chain), chain.pallets.meters
-    past = slot - CORRECTION_SLOTS - 1
+    past, work = slot - CORRECTION_SLOTS - 1, chain.pallets.settlement.work
+    work.results.put((ZONE, past), SlotResult(OPERATOR, work.terms_of(ZONE, slot), SlotSums()))
     community = Community(chain, 0)
     for number in range(accounts):
         who = person(number)
@@ -126,7 +130,8 @@ def furnish(scene: Scene, accounts: int) -> EnergyChain:
             device = Device(f"meter {place} of {number}", who).register(chain)
             meters.readings.put(slot - meters.config.pattern_slots, device.id, Reading(9, 50, Quality.Good))
             meters.readings.put(past, device.id, Reading(9, 70, Quality.Substituted))
-        chain.pallets.settlement.provisional.put((ZONE, past), who, Provisional(0, 0, 0, 0, 0))
+        assumed = Provisional(0, 0, 9 * OWNER_METERS_MAX, 70 * OWNER_METERS_MAX, 0)
+        chain.pallets.settlement.provisional.put((ZONE, past), who, assumed)
         community.trade(number, 0, 500, receivable=OWED)
         chain.ok(who, "Collateral.deposit_collateral", Guarantee.Collateral, 10 * OWED)
         assert chain.pallets.collateral.covers(who, (ZONE, slot), 100)
@@ -248,9 +253,11 @@ def open_arrears(scene: Scene) -> EnergyChain:
 
 @CASES.add("COLLATERAL_LIQUIDATE")
 def liquidate(scene: Scene) -> Act:
-    open_arrears(scene)
+    """Takes what is free, deposit and collateral, and leaves some arrears."""
+    chain = open_arrears(scene)
     for kind in Guarantee:
-        scene.ok(ALICE, "Collateral.deposit_collateral", kind, 2 * OWED)
+        scene.ok(ALICE, "Collateral.deposit_collateral", kind, 7)
+    chain.pallets.watt.free.put(ALICE, MINIMUM + 1)
     return scene.act(BOB, "Collateral.liquidate", ALICE, 7)
 
 

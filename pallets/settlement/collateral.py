@@ -151,7 +151,7 @@ class Collateral(Pallet[CollateralConfig]):
 
     # --- calls: default
 
-    @call(3, weight=weights.COLLATERAL_LIQUIDATE.plus(weights.COLLATERAL_PAY_ARREARS))
+    @call(3, weight=weights.COLLATERAL_LIQUIDATE)
     def liquidate(self, origin: Origin, who: AccountId, epoch: EpochId) -> None:
         """Pay an account's arrears of an epoch from what it has: free above the minimum, then what is held of
         it. Anyone can."""
