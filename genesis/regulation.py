@@ -17,6 +17,7 @@ from typing import Final, Protocol, TypeAlias
 from genesis.pots import COLLATERAL_FUND
 from pallets.compliance import weights
 from pallets.compliance.compliance import Compliance
+from pallets.compliance.compliance_errors import AccountFrozen
 from pallets.compliance.compliance_types import LicenceKind, Requirement, Tier
 from pallets.compliance.monitoring_types import Action, Rule, RuleKind
 from pallets.compliance.office import Purpose
@@ -81,7 +82,7 @@ OPEN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             *("claim_recovery", "release_requirement"),
         ),
         "Certificates": (
-            *("verify_device", "approve_issue", "withdraw_request", "redeem", "cancel", "set_issuer"),
+            *("verify_device", "approve_issue", "withdraw_request", "cancel", "set_issuer"),
             "remove_device",
         ),
     }
@@ -90,6 +91,10 @@ OPEN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 issuers, regulators and providers; work that anybody may do; and whatever takes back, releases or pays out
 what is an account's own, so that a revoked licence stops new orders and no refund. Readings are signed by
 meters and carried by anyone: the owner's consent is asked for when the meter is registered."""
+
+UNLESS_FROZEN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"Certificates": ("redeem",)})
+"""Calls that anybody may make of whom nothing is frozen: who redeems certificates, which may be for somebody
+else's consumption, gives them away."""
 
 BASIC_LIMIT_THB: Final = 50_000
 """E-money that an account of the lowest tier may send in a day."""
@@ -149,6 +154,23 @@ class ActivityGuard:
     def ensure_allowed(self, call: Call, who: AccountId) -> None:  # noqa: ARG002  # whatever its arguments
         """Raise what the account lacks for the activity."""
         self.compliance.ensure(who, self.activity)
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeGuard:
+    """In front of a call that takes nothing but not to be frozen."""
+
+    compliance: Compliance
+    weight: Weight = weights.COMPLIANCE_ENSURE
+
+    def applies(self, call: Call) -> bool:  # noqa: ARG002  # it always does
+        """Tell that the call is regulated."""
+        return True
+
+    def ensure_allowed(self, call: Call, who: AccountId) -> None:  # noqa: ARG002  # whatever its arguments
+        """Raise AccountFrozen where the account is."""
+        if self.compliance.is_frozen(who):
+            raise self.compliance.error(AccountFrozen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +267,9 @@ def regulate(
     for activity, calls in ACTIVITIES.items():
         guard = ActivityGuard(compliance, activity)
         table += [(pallet, name, guard) for pallet, names in calls.items() for name in names]
+    table += [
+        (pallet, name, FreezeGuard(compliance)) for pallet, names in UNLESS_FROZEN.items() for name in names
+    ]
     guards = {build.guard(pallet, name, guard).prefix: guard for pallet, name, guard in table}
     return check_compliance(compliance, guards)
 

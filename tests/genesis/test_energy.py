@@ -50,6 +50,7 @@ GUARDED_BY_ARGUMENTS = {
     ("Meters", "register_meter"),
     ("Collateral", "contribute_default_fund"),
     ("Collateral", "pay_arrears"),
+    ("Certificates", "redeem"),
 }
 ACTIVE = [
     (pallet, name)
