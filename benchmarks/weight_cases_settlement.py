@@ -114,8 +114,8 @@ def look(scene: Scene, count: int) -> Act:
 
 
 def furnish(scene: Scene, accounts: int) -> EnergyChain:
-    """Let so many accounts trade, whose meters are all silent and have a history that is to be forgotten, with
-    exports that nothing proved."""
+    """Let so many accounts trade, whose meters are all silent and have a history that is to be forgotten,
+    with exports that nothing proved."""
     chain = stage(scene, accounts)
     tariff = structs.replace(PLAIN, kind=TariffKind.Blocks, penalty_bps=1_000)
     set_tariff(chain, tariff)

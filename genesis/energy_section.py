@@ -260,7 +260,10 @@ def _line(value: Any, path: str) -> tuple[Way, Line]:
     source, target, capacity, wheeling = as_row(value, path, LINE_COLUMNS)
     way = (as_number(source, f"{path}[0]", U16_MAX), as_number(target, f"{path}[1]", U16_MAX))
     _ensure(way[0] != way[1], path, "two zones")
-    numbers = (as_number(capacity, f"{path}[2]", U64_MAX), as_number(wheeling, f"{path}[3]", WHEELING_MAX_TICKS))
+    numbers = (
+        as_number(capacity, f"{path}[2]", U64_MAX),
+        as_number(wheeling, f"{path}[3]", WHEELING_MAX_TICKS),
+    )
     return way, Line(*numbers)
 
 

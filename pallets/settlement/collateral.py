@@ -6,9 +6,9 @@ for arrears. It knows nothing of readings and nettings; settlement asks it to co
 A debt takes the debtor's deposit, its collateral, and the default fund, in this order; the rest is cut from
 the epoch's receivers. What fund and receivers bore the debtor owes, with all that it has: money that was out
 of reach when the epoch was netted is taken as soon as anybody asks, and what it is to receive pays its debt
-first. Whatever is paid later goes to the receivers first. Receivers claim, or anybody for them: each takes its part, rounded down, of what was
-recovered in all, less what it took before, so neither the order nor the number of claims matters, and once
-all is recovered each has exactly what it went without.
+first. Whatever is paid later goes to the receivers first. Receivers claim, or anybody for them: each takes
+its part, rounded down, of what was recovered in all, less what it took before, so neither the order nor the
+number of claims matters, and once all is recovered each has exactly what it went without.
 
 A seller's requirement is what its missing energy would cost the grid: what it offered in each slot that is
 not settled, at retail less feed-in; what it then owes beyond its deposit takes the place of that until it is

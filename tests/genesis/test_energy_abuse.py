@@ -1,4 +1,4 @@
-"""The energy market against those who abuse it: debts, freezes and curtailments by calls of the whole runtime."""
+"""The energy market against those who abuse it: debts, curtailments and freezes, by calls of the runtime."""
 
 from collections.abc import Iterator
 
@@ -88,9 +88,8 @@ def net(chain: LOCAL) -> int:
 # --- debts
 
 
-def test_seller_of_nothing_who_hides_its_money_in_an_order_pays_all_the_same(chain: LOCAL) -> None:
-    """What it sold and did not deliver it owes; its money is out of reach while the epoch is netted, and taken
-    as soon as it is not."""
+def test_seller_of_nothing_that_sends_its_money_away_pays_from_its_guarantees(chain: LOCAL) -> None:
+    """It moves them from one kind to the other, and they stay all the same."""
     slot = sell(chain, 50_000)
     settle(chain, slot)
     settlement, collateral = energy(chain).settlement, energy(chain).collateral
@@ -99,7 +98,6 @@ def test_seller_of_nothing_who_hides_its_money_in_an_order_pays_all_the_same(cha
     refused = collateral.error(collateral_errors.RequirementNotMet)
     chain.noop(refused, SELLER, "Collateral.withdraw_collateral", Guarantee.Collateral, COLLATERAL)
     chain.ok(SELLER, "Collateral.withdraw_collateral", Guarantee.Collateral, COLLATERAL - owed)
-    # A deposit in its place would be the way out.
     chain.ok(SELLER, "Collateral.deposit_collateral", Guarantee.Deposit, owed)
     chain.ok(SELLER, "Collateral.withdraw_collateral", Guarantee.Collateral, owed)
     chain.noop(refused, SELLER, "Collateral.withdraw_collateral", Guarantee.Deposit, 1)
@@ -188,7 +186,7 @@ def wrapped(chain: LOCAL, who: AccountId, call: Call) -> list[tuple[Origin | Acc
 
 
 def test_no_wrapping_lets_a_frozen_account_trade_pay_or_give_away(chain: LOCAL) -> None:
-    slot, market = current_slot(chain) + 3, energy(chain).market
+    slot = current_slot(chain) + 3
     chain.ok(BUYER, "Proxy.add_proxy", BOB, ProxyType.Any, 0)
     chain.ok(SELLER, "Market.propose_bilateral", BUYER, ZONE, (slot, slot), Side.SELL, 9, 30_000)
     freeze(chain, BUYER)

@@ -141,7 +141,7 @@ def test_zone_of_the_largest_number_and_the_longest_spans_are_taken() -> None:
     made["zones"][1][0] = made["lines"][0][1] = made["tariffs"][0][0] = 65_535
     made["markets"].append([65_535, made["markets"][0][1] | {"gateMs": 96 * 3_000 - 1}])
     assert [zone for zone, _ in parse_energy(made, "energy").markets] == [1, 65_535]
-    assert parse_parameters({name: 1 << 20 for name in ("marginSlots", "archiveSlots")}, "energy")
+    assert parse_parameters(dict.fromkeys(("marginSlots", "archiveSlots"), 1 << 20), "energy")
 
 
 def test_lines_are_bounded() -> None:
@@ -156,7 +156,9 @@ def test_tariff_that_cannot_work_is_refused_with_its_place() -> None:
     document = load_spec("dev").to_json(raw=False)
     rules = describe_tariff(DEFAULT_TARIFF) | {"feedInTicks": 60_000}
     document["genesis"]["runtimeGenesis"]["config"]["energy"]["tariffs"] = [[1, rules]]
-    with pytest.raises(SpecError, match=r"genesis\.energy\.tariffs\[0\]\[1\]: expected a tariff that can work"):
+    with pytest.raises(
+        SpecError, match=r"genesis\.energy\.tariffs\[0\]\[1\]: expected a tariff that can work"
+    ):
         parse_spec(json.dumps(document).encode()).genesis_state()
 
 

@@ -12,7 +12,7 @@ from pallets.settlement import collateral_events as events
 from pallets.settlement.collateral import Collateral
 from pallets.settlement.collateral_types import DEPOSIT_SLOTS, Cut, Debt, Guarantee, Recovery
 from pallets.settlement.tariff import ON_PEAK_TICKS
-from runtime.frame.dispatch import NOBODY, ROOT, BadOrigin, TokenFailure, TokenReason
+from runtime.frame.dispatch import NOBODY, ROOT, BadOrigin, PalletError, TokenFailure, TokenReason
 from runtime.primitives.types import AccountId
 from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE
 from tests.support.fake_watt import MINIMUM, Trade
@@ -245,6 +245,10 @@ def test_debt_takes_deposit_then_collateral_then_fund_then_receivers(chain: Ener
     assert pallet(chain).recoveries.get(8) == Recovery(40, 0, 0)
     assert chain.pallets.watt.free.get(SETTLEMENT_POT) - pot == 100
     assert pallet(chain).is_suspended(ALICE)
+    pallet(chain).ensure_in_good_standing(BOB)
+    with pytest.raises(PalletError) as refused:
+        pallet(chain).ensure_in_good_standing(ALICE)
+    assert refused.value.value() == pallet(chain).error(errors.Suspended).value()
 
 
 def test_arrears_are_paid_to_receivers_first_and_lift_the_suspension(chain: EnergyChain) -> None:

@@ -213,7 +213,6 @@ def test_receiver_in_arrears_gets_what_is_left_of_its_payment(chain: EnergyChain
     assert free(chain, 1) == before + 600
 
 
-
 def furnish(households: list[tuple[int, int, int, int]], fund: int) -> EnergyChain:
     """Return a chain whose homes have little money, deposits and collateral, and owe each other."""
     chain = energy_chain(people=len(households) + 1)

@@ -13,7 +13,7 @@ from pallets.settlement.settlement_api import settlement_api
 from pallets.settlement.settlement_types import MonthUse, Tariff, TariffKind
 from pallets.settlement.settlement_views import SettlementViews
 from pallets.settlement.tariff import RESIDENTIAL_1_1, compute_block_bill, compute_month
-from runtime.frame.api import PAGE_MAX
+from runtime.frame.api import PAGE_MAX, RefusedQuestion
 from runtime.frame.dispatch import ROOT
 from tests.support.chain import ALICE, BOB
 from tests.support.questions import Questions, address
@@ -22,6 +22,7 @@ from tests.support.settlement import (
     DEADLINE_SLOTS,
     EPOCH_SLOTS,
     FUNDS,
+    NO_ZONE,
     OPERATOR,
     OTHER_ZONE,
     PLAIN,
@@ -58,6 +59,15 @@ def questions(chain: EnergyChain) -> Questions:
 
 
 # --- meters
+
+
+def test_zone_without_meters_and_slots_is_refused(chain: EnergyChain) -> None:
+    for view in (
+        lambda: MetersViews(chain.pallets.meters).view_slot(NO_ZONE, 0, 0, 1),
+        lambda: settlement_views(chain).view_slot(NO_ZONE, 0),
+    ):
+        with pytest.raises(RefusedQuestion, match=f"zone {NO_ZONE} has"):
+            view()
 
 
 def test_meter_is_shown_with_its_registers(chain: EnergyChain, questions: Questions) -> None:
