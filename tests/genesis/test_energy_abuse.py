@@ -7,7 +7,7 @@ from msgspec import structs
 
 from genesis.consortium import UNIT, WATT_ID
 from genesis.energy_section import TEST
-from genesis.pots import MARKET_POT, TREASURY
+from genesis.pots import MARKET_POT, TREASURY, WATT_POTS
 from genesis.proxy_types import ProxyType
 from pallets.certificates.types import Period
 from pallets.compliance import compliance_errors
@@ -139,6 +139,17 @@ def test_debt_hidden_in_an_order_is_paid_once_that_is_cancelled_and_receivers_ar
     assert watt_of(chain, OPERATOR) == operator + owed
     assert collateral.owed.get(OTHER) == 0
     assert watt.total_issuance() == issued
+
+
+@pytest.mark.parametrize("pot", list(WATT_POTS), ids=list(WATT_POTS))
+def test_gift_to_a_pot_disturbs_nothing(chain: LOCAL, pot: str) -> None:
+    """Anybody can send e-money to a pot; the state stays consistent and the slot is settled and paid."""
+    chain.ok(BUYER, "Assets.transfer", WATT_ID, WATT_POTS[pot], 7)
+    slot = sell(chain, 1_000)
+    settle(chain, slot)
+    owed, before = energy(chain).settlement.owed_by(SELLER), watt_of(chain, SELLER)
+    net(chain)
+    assert watt_of(chain, SELLER) == before - owed
 
 
 # --- curtailed slots

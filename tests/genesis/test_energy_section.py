@@ -141,7 +141,7 @@ def test_zone_of_the_largest_number_and_the_longest_spans_are_taken() -> None:
     made["zones"][1][0] = made["lines"][0][1] = made["tariffs"][0][0] = 65_535
     made["markets"].append([65_535, made["markets"][0][1] | {"gateMs": 96 * 3_000 - 1}])
     assert [zone for zone, _ in parse_energy(made, "energy").markets] == [1, 65_535]
-    assert parse_parameters(dict.fromkeys(("marginSlots", "archiveSlots"), 1 << 20), "energy")
+    assert parse_parameters({"marginSlots": 1 << 20}, "energy").margin_slots == 1 << 20
 
 
 def test_lines_are_bounded() -> None:

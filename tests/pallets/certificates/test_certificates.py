@@ -200,7 +200,7 @@ def test_certificates_move_and_are_redeemed_once(chain: Chain[CertificatesChain]
     chain.noop(pallet(chain).UnknownBatch, BOB, "Certificates.transfer", CHARLIE, 1, 1)
     late = (FOR_WHOM[0], b"", Period(5, 4))
     chain.noop(pallet(chain).EmptyPeriod, BOB, "Certificates.redeem", 0, 1, *late)
-    chain.ok(CHARLIE, "Certificates.redeem", 0, 1, *FOR_WHOM)
+    chain.ok(CHARLIE, "Certificates.redeem", 0, 1, FOR_WHOM[0], b"", Period(5, 5))
     found = pallet(chain).batches.get(0)
     assert found is not None
     assert (found.held, found.redeemed, found.cancelled) == (2, 3, 0)
