@@ -40,7 +40,7 @@ from pallets.energy_trading.grid_types import (
 from pallets.energy_trading.market_store import GATE_PLACES
 from pallets.energy_trading.market_types import VOTERS_MAX, MarketKind, MarketParameters, is_workable
 from pallets.settlement.settlement_types import Tariff, TariffKind
-from pallets.settlement.settlement_types import is_workable as is_workable_tariff
+from pallets.settlement.slot_work import is_workable as is_workable_tariff
 from runtime.primitives.arithmetic import U16_MAX, U32_MAX, U64_MAX
 from runtime.primitives.scale import Struct, u32
 from runtime.primitives.types import AccountId

@@ -46,9 +46,8 @@ from pallets.settlement.settlement_types import (
     TariffChange,
     ZoneId,
     Zones,
-    is_workable,
 )
-from pallets.settlement.slot_work import SlotWork
+from pallets.settlement.slot_work import SlotWork, is_workable
 from runtime.frame.call import call
 from runtime.frame.dispatch import (
     DispatchError,

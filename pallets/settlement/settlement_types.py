@@ -1,4 +1,4 @@
-"""Records, limits and configuration of the Settlement pallet, and which tariffs can work.
+"""Records, limits and configuration of the Settlement pallet; no behaviour.
 
 Energy is in Wh, prices in ticks of 0.0001 THB per kWh, money in units of 10⁻¹² THB.
 """
@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Final, Protocol, TypeAlias
 
-from pallets.energy_trading.units import FEE_MAX_BPS
-from pallets.settlement.imbalance import WHOLE_PERMILLE, Terms
-from pallets.settlement.tariff import OFF_PEAK_TICKS, RESIDENTIAL_1_1
+from pallets.settlement.imbalance import Terms
 from runtime.frame.dispatch import Origin, Weight
 from runtime.frame.fungibles import Asset
 from runtime.primitives.proportion import Proportion
@@ -59,21 +57,6 @@ class Tariff(Struct, path="pallet_settlement::Tariff"):
     tolerance_min_wh: u64
     penalty_bps: u16
     has_netting: bool
-
-
-def is_workable(tariff: Tariff) -> bool:
-    """Tell whether a tariff's values are within their ranges, and the grid asks for no energy less than it
-    pays, whatever the hour and whatever was taken in the month."""
-    lowest_retail = {
-        TariffKind.Flat: tariff.retail_ticks,
-        TariffKind.TimeOfUse: OFF_PEAK_TICKS,
-        TariffKind.Blocks: min(tariff.retail_ticks, RESIDENTIAL_1_1[0].ticks),
-    }[tariff.kind]
-    return (
-        tariff.feed_in_ticks <= lowest_retail
-        and tariff.tolerance_permille <= WHOLE_PERMILLE
-        and tariff.penalty_bps <= FEE_MAX_BPS
-    )
 
 
 class TariffChange(Struct, path="pallet_settlement::TariffChange"):

@@ -18,12 +18,13 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from pallets.energy_trading.units import compute_value, slot_start_ms
+from pallets.energy_trading.units import FEE_MAX_BPS, compute_value, slot_start_ms
 from pallets.settlement import settlement_errors as errors
 from pallets.settlement import settlement_events as events
 from pallets.settlement.accruals import Accruals
 from pallets.settlement.corrections import correct
 from pallets.settlement.imbalance import (
+    WHOLE_PERMILLE,
     Delivery,
     Row,
     SettleCursor,
@@ -54,6 +55,7 @@ from pallets.settlement.settlement_types import (
     ZoneId,
 )
 from pallets.settlement.tariff import (
+    OFF_PEAK_TICKS,
     RESIDENTIAL_1_1,
     compute_block_increase,
     compute_month,
@@ -363,6 +365,21 @@ class SlotWork:
         config.readings.forget_count(zone, slot)
         config.positions.on_settled(zone, slot)
         self.deposit(events.SlotSettled(zone, slot, sums))
+
+
+def is_workable(tariff: Tariff) -> bool:
+    """Tell whether a tariff's values are within their ranges, and the grid asks for no energy less than it
+    pays, whatever the hour and whatever was taken in the month."""
+    lowest_retail = {
+        TariffKind.Flat: tariff.retail_ticks,
+        TariffKind.TimeOfUse: OFF_PEAK_TICKS,
+        TariffKind.Blocks: min(tariff.retail_ticks, RESIDENTIAL_1_1[0].ticks),
+    }[tariff.kind]
+    return (
+        tariff.feed_in_ticks <= lowest_retail
+        and tariff.tolerance_permille <= WHOLE_PERMILLE
+        and tariff.penalty_bps <= FEE_MAX_BPS
+    )
 
 
 def with_losses(import_wh: int, loss_ppm: int) -> int:

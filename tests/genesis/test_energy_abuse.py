@@ -19,7 +19,7 @@ from pallets.settlement import collateral_errors
 from pallets.settlement.collateral_types import Debt, Guarantee
 from pallets.settlement.settlement_types import Tariff, TariffKind
 from runtime.frame.call import Call
-from runtime.frame.dispatch import ROOT, Origin
+from runtime.frame.dispatch import ROOT, Origin, TokenFailure, TokenReason
 from runtime.frame.fungible import Preservation
 from runtime.primitives.types import AccountId
 from tests.support.chain import ALICE, BOB
@@ -139,6 +139,27 @@ def test_debt_hidden_in_an_order_is_paid_once_that_is_cancelled_and_receivers_ar
     assert watt_of(chain, OPERATOR) == operator + owed
     assert collateral.owed.get(OTHER) == 0
     assert watt.total_issuance() == issued
+
+
+def test_payment_of_an_account_that_is_gone_waits_and_stops_nobody_elses(chain: LOCAL) -> None:
+    """Less than the minimum balance cannot be paid to it, and is its own once it has an account again."""
+    settlement, device = energy(chain).settlement, Device(1, OTHER)
+    chain.ok(OTHER, "Privacy.give_consent", Purpose.MeterPublication, 1, None)
+    device.register(chain, current_slot(chain))
+    chain.ok(OTHER, "Assets.transfer_all", WATT_ID, BUYER, False)
+    assert watt_of(chain, OTHER) == 0
+    pass_slots(chain)
+    read(chain, [device], [(0, 1)])
+    chain.ok(OPERATOR, "Meters.retire_meter", device.id)
+    settle(chain, device.slot)
+    net(chain)
+    earned = 1 * 22_000 * 10**5
+    assert settlement.unclaimed.get(OTHER) == earned
+    below = TokenFailure(TokenReason.BelowMinimum)
+    chain.noop(below, BOB, "Settlement.claim", OTHER)
+    chain.ok(BUYER, "Assets.transfer", WATT_ID, OTHER, UNIT)
+    chain.ok(BOB, "Settlement.claim", OTHER)
+    assert watt_of(chain, OTHER) == UNIT + earned
 
 
 @pytest.mark.parametrize("pot", list(WATT_POTS), ids=list(WATT_POTS))
