@@ -14,6 +14,7 @@ from pallets.compliance.office import Purpose
 from pallets.energy_trading.market_types import MarketKind
 from pallets.energy_trading.orders import Side
 from pallets.settlement.collateral_types import Guarantee
+from pallets.settlement.meters_types import SignedReading
 from pallets.settlement.settlement_types import Tariff, TariffKind
 from runtime.frame.dispatch import ROOT, Origin
 from runtime.primitives.types import AccountId
@@ -80,7 +81,7 @@ class Storm:
 
     def read(self, who: AccountId, slot: int) -> None:
         """Submit what most meters counted up to the last slot that is over; some say nothing for long."""
-        meters, batch = energy(self.chain).meters, []
+        meters, batch = energy(self.chain).meters, list[SignedReading]()
         for number, device in enumerate(self.devices):
             last = meters.last_registers.get(device.id)
             assert last is not None
