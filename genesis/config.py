@@ -8,13 +8,15 @@ business.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from runtime.primitives.ss58 import Ss58Error, decode_address
 from runtime.primitives.types import AccountId
 
 T = TypeVar("T")
 U128_MAX = (1 << 128) - 1
+FILL_IN: Final = "FILL IN: "
+"""What a template begins texts with that somebody has to put something else in the place of."""
 
 
 class SpecError(ValueError):
@@ -44,6 +46,8 @@ def as_text(value: Any, path: str) -> str:
         raise SpecError(f"{path}: expected a string, found {_kind(value)}")
     if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
         raise SpecError(f"{path}: a lone surrogate is no text")
+    if value.startswith(FILL_IN):
+        raise SpecError(f"{path} is still to be filled in: {value.removeprefix(FILL_IN)[:60]}")
     return value
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from genesis.config import FILL_IN
 from genesis.consortium import EXISTENTIAL_DEPOSIT, TOKEN_DECIMALS, UNIT, WATT_ID, WATT_MINIMUM
 from genesis.energy_section import PRODUCTION, make_energy_section
 from genesis.oracle import BOND, PROVIDERS, QUORUM, make_feeds, make_section
@@ -25,7 +26,6 @@ from pallets.energy_trading.market_types import MarketKind, MarketParameters
 from pallets.token.reserve_types import ATTESTORS, RESERVE_POT, SATANG
 from runtime.primitives.ss58 import encode_address
 
-FILL_IN: Final = "FILL IN: "
 SS58_PREFIX: Final = 42
 FEES_GRID: Final = 1_000 * UNIT
 """What each member and officer has to pay fees from."""

@@ -23,7 +23,9 @@ _SETTINGS = {
     "dev": Setting(
         "Chain", "Development chain: Alice as authority, open RPC, nothing kept on disk unless --base-path."
     ),
-    "chain": Setting("Chain", "Built-in chain (dev, local) or a chain specification file.", "NAME|FILE"),
+    "chain": Setting(
+        "Chain", "Built-in chain (dev, local, consortium) or a chain specification file.", "NAME|FILE"
+    ),
     "base_path": Setting("Chain", "Directory of all the node's data.", "DIR", "-d"),
     "tmp": Setting("Chain", "Use a temporary base path, removed at exit."),
     "state_pruning": Setting(

@@ -15,6 +15,7 @@ which is rare, they are read again.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Generator, Iterator
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -148,6 +149,7 @@ class State:
         self.journal: list[tuple[Entry, Any]] = []
         self.events: list[Any] = []
         self._items: list[Entries] = []
+        self._prefixes: list[bytes] = []
         self._dirty: list[Entries] = []
         self._collected: Any = _NOT_COLLECTED
         self._settled = 0
@@ -155,9 +157,12 @@ class State:
     def register(self, item: Entries) -> None:
         """Let a storage item take part in rollback, collection and retargeting; it shares no key with
         another."""
-        mine = item.prefix
-        theirs = (other.prefix for other in self._items)
-        assert not any(mine.startswith(one) or one.startswith(mine) for one in theirs), "keys are distinct"
+        mine, place = item.prefix, bisect(self._prefixes, item.prefix)
+        # No prefix begins with another, so what mine begins with, or what begins with mine, stands beside it.
+        before, after = self._prefixes[place - 1 : place], self._prefixes[place : place + 1]
+        assert not any(mine.startswith(one) for one in before), "keys are distinct"
+        assert not any(one.startswith(mine) for one in after), "keys are distinct"
+        self._prefixes.insert(place, mine)
         self._items.append(item)
 
     def find(self, key: bytes) -> Entries | None:
