@@ -145,25 +145,24 @@ class Codec(Generic[T]):
 
 
 class LazyCodec(Codec[T]):
-    """A codec compiled at its first use, for types that are complete only when a runtime is composed."""
+    """A codec of which each half is compiled at its first use.
+
+    For types that are complete only when a runtime is composed, and for the many of which a block needs one half
+    or none.
+    """
 
     __slots__ = ()
 
     def __init__(self, shape: Shape, foreign: Mapping[str, Codec[Any]]) -> None:
         def encode(value: T) -> bytes:
-            self._compile(foreign)
+            self._encode = _Generator(foreign).encoder(shape)
             return self._encode(value)
 
         def decode(data: bytes, pos: int, end: int) -> Any:
-            self._compile(foreign)
+            self._decode = _Generator(foreign).decoder(shape)
             return self._decode(data, pos, end)
 
         super().__init__(shape, encode, decode)
-
-    def _compile(self, foreign: Mapping[str, Codec[Any]]) -> None:
-        compiled: Codec[T] = compile_codec(self.shape, foreign)
-        self._encode = compiled._encode
-        self._decode = compiled._decode
 
 
 def codec(annotation: Any) -> Codec[Any]:
