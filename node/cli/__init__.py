@@ -12,8 +12,8 @@ __all__ = ["main"]
 
 INTERRUPTED = 1
 COLLECT_AFTER: Final = 50_000
-"""New objects between two collections. Loading and composing a runtime makes a great many, nearly all of which
-stay, so that looking through them at each 700, as Python does by itself, finds nothing."""
+"""New objects between two collections. Loading and composing a runtime makes a great many, nearly all of
+which stay, so that looking through them at each 700, as Python does by itself, finds nothing."""
 
 
 def main() -> NoReturn:

@@ -147,8 +147,8 @@ class Codec(Generic[T]):
 class LazyCodec(Codec[T]):
     """A codec of which each half is compiled at its first use.
 
-    For types that are complete only when a runtime is composed, and for the many of which a block needs one half
-    or none.
+    For types that are complete only when a runtime is composed, and for the many of which a block needs one
+    half or none.
     """
 
     __slots__ = ()
