@@ -65,6 +65,6 @@ def test_a_planted_fault_is_found_with_its_input(
 
 @pytest.mark.slow
 def test_a_long_run_finds_nothing() -> None:
-    counts = fuzz.run(500_000, 2)
-    assert counts["handshake"] > 15_000
-    assert counts["message"] > 150_000
+    counts = fuzz.run(200_000, 2)
+    assert counts["handshake"] > 6_000
+    assert counts["message"] > 60_000
