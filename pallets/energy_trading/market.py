@@ -52,7 +52,6 @@ from pallets.energy_trading.market_types import (
     MarketParameters,
     NewOrder,
     OpenOrders,
-    Order,
     OrderId,
     OrderPage,
     Participant,
@@ -76,6 +75,7 @@ from pallets.energy_trading.market_types import (
 )
 from pallets.energy_trading.order_books import OrderBooks
 from pallets.energy_trading.order_desk import OrderDesk
+from pallets.energy_trading.order_shelves import OrderShelves, Shelf, ShelfId
 from pallets.energy_trading.order_work import OrderWork
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.positions import Positions
@@ -118,11 +118,17 @@ class Market(Pallet[MarketConfig]):
         BLAKE2_128_CONCAT, docs="Limits that Compliance set for accounts that have left."
     )
     next_order_id: Value[OrderId] = storage(default=0, docs="The number of the next order.")
-    orders: Map[OrderId, Order | None] = storage(TWOX_64_CONCAT, docs="Active orders.")
+    shelves: Map[ShelfId, Shelf] = storage(
+        TWOX_64_CONCAT,
+        name="Orders",
+        default=b"",
+        docs="Active orders, sixteen numbers to an entry: a bit for each that is there as u16, then these "
+        "orders, each who, zone u16, slot u32, side u8, qty u64, limit u32, filled u64, day u32, page u32.",
+    )
     open_orders: Map[AccountId, OpenOrders] = storage(
         BLAKE2_128_CONCAT,
         default=OpenOrders(),
-        docs="The numbers of an account's active orders, and what it ordered on its last day.",
+        docs="An account's orders with their slots, some of which are over, and what it ordered on its last day.",
     )
     levels: Map[tuple[ZoneId, SlotId, Side], PriceLevels] = storage(
         TWOX_64_CONCAT,
@@ -188,6 +194,7 @@ class Market(Pallet[MarketConfig]):
 
     def __init__(self, binding: Binding, config: MarketConfig) -> None:
         super().__init__(binding, config)
+        self.orders = OrderShelves(self.shelves)
         self.store = MarketStore(
             config,
             Reason(self.index, HoldReason.Escrow),
@@ -309,7 +316,7 @@ class Market(Pallet[MarketConfig]):
             raise self.error(errors.NotParticipant)
         own = self.open_orders.get(who)
         has_ordered = own.ordered > 0 and own.day == self.store.today()
-        if own.ids or has_ordered or self.contracts.contains(who):
+        if self.store.active_orders(who) or has_ordered or self.contracts.contains(who):
             raise self.error(errors.StillOpen)
         self.open_orders.remove(who)
         if participant.limits != self.config.default_limits:
@@ -373,7 +380,7 @@ class Market(Pallet[MarketConfig]):
     def cancel_all(self, origin: Origin, zone: ZoneId, slot: SlotId | None) -> PostDispatchInfo:
         """Cancel the sender's orders in a zone, or in one slot of it, whose gates are still open."""
         who = ensure_signed(origin)
-        listed = self.open_orders.get(who).ids
+        listed = self.open_orders.get(who).listed
         cancelled = self.desk.cancel_all(who, zone, slot)
         if not cancelled:
             raise self.error(errors.NothingToDo)

@@ -32,7 +32,7 @@ OVER = (Phase.Cleared, Phase.Settled, Phase.Halted)
 
 def check_market(store: MarketStore, zones: tuple[int, ...]) -> None:
     """AssertionError unless the storage of a market is consistent."""
-    orders = {order_id: order for order_id, order in store.orders.items() if order is not None}
+    orders = dict(store.orders.items())
     assert list(zones) == sorted(dict.fromkeys(zones)), "zones are listed once, in order"
     assert sorted(zone for zone, _ in store.markets.items()) == list(zones)
     _check_lists(store, orders)
@@ -59,13 +59,17 @@ def _check_lists(store: MarketStore, orders: dict[int, Order]) -> None:
     for order_id, place in paged:
         order = orders[order_id]
         assert place == (order.zone, order.slot, order.side, order.page), f"order {order_id} is misplaced"
-    listed = [(order_id, who) for who, own in store.open_orders.items() for order_id in own.ids]
+    listed = [(one, who) for who, own in store.open_orders.items() for one in own.ids]
+    assert len(dict.fromkeys(listed)) == len(listed), "an order is listed once"
+    listed = [(one, who) for one, who in listed if one in orders]
     assert sorted(listed) == sorted((order_id, order.who) for order_id, order in orders.items())
     assert all(order_id < store.next_order_id.get() for order_id in orders)
     for who, own in store.open_orders.items():
         assert store.participants.contains(who), f"{who.hex()} ordered and is not registered"
         ordered = sum(
-            compute_value(orders[one].qty, orders[one].limit) for one in own.ids if orders[one].day == own.day
+            compute_value(orders[one].qty, orders[one].limit)
+            for one in store.active_orders(who)
+            if orders[one].day == own.day
         )
         assert ordered <= own.ordered, f"{who.hex()} has orders of a day worth more than it ordered"
 

@@ -39,6 +39,7 @@ from pallets.energy_trading.market_types import (
     Terms,
     ZoneId,
 )
+from pallets.energy_trading.order_shelves import OrderShelves
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.units import compute_slot, slot_start_ms
 from runtime.frame.dispatch import PalletError
@@ -66,7 +67,7 @@ class MarketStore:
     markets: Map[ZoneId, Market | None]
     participants: Map[AccountId, Participant | None]
     next_order_id: Value[OrderId]
-    orders: Map[OrderId, Order | None]
+    orders: OrderShelves
     open_orders: Map[AccountId, OpenOrders]
     levels: Map[tuple[ZoneId, SlotId, Side], PriceLevels]
     pages: Map[tuple[ZoneId, SlotId, Side, u32], OrderPage]
@@ -102,6 +103,10 @@ class MarketStore:
         if order.who != who:
             raise self.error(errors.NotOwner)
         return order
+
+    def active_orders(self, who: AccountId) -> tuple[OrderId, ...]:
+        """Return the numbers of an account's active orders, the oldest first; its list may have others."""
+        return tuple(one for one in self.open_orders.get(who).ids if self.orders.contains(one))
 
     def current_slot(self) -> int:
         """Return the slot that is running."""

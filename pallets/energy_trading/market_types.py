@@ -28,6 +28,8 @@ BOOK_ORDERS_MAX: Final = 4_096
 """Active orders of one zone and slot, both sides together."""
 OPEN_ORDERS_MAX: Final = 200
 """Active orders of one account."""
+DROPPED_ORDERS: Final = 8
+"""Orders that are over which an account's next order takes off its list."""
 SLOT_ORDERS_MAX: Final = 64
 """Active orders of one account in one slot of a zone: 64 accounts at least fill a book."""
 ROW_PAGE: Final = 128
@@ -40,7 +42,7 @@ ZoneId: TypeAlias = u16
 SlotId: TypeAlias = u32
 SlotKey: TypeAlias = tuple[ZoneId, SlotId]
 OrderId: TypeAlias = u64
-OrderIds: TypeAlias = Annotated[tuple[OrderId, ...], MaxLen(OPEN_ORDERS_MAX)]
+ListedOrders: TypeAlias = Annotated[tuple[tuple[OrderId, SlotId], ...], MaxLen(OPEN_ORDERS_MAX)]
 OrderPage: TypeAlias = Annotated[tuple[OrderId, ...], MaxLen(PAGE_ORDERS)]
 Slots: TypeAlias = Annotated[tuple[SlotId, ...], MaxLen(OPEN_SLOTS_MAX)]
 Zones: TypeAlias = Annotated[tuple[ZoneId, ...], MaxLen(ZONES_MAX)]
@@ -180,11 +182,20 @@ class Participant(Struct, path="pallet_market::Participant"):
 
 
 class OpenOrders(Struct, path="pallet_market::OpenOrders"):
-    """The numbers of an account's active orders, and the money that it ordered on its last day."""
+    """An account's orders, each with its slot, and the money that it ordered on its last day.
 
-    ids: OrderIds = ()
+    All active ones are listed. One that was dealt with after its gate stays until an order comes that finds
+    its slot begun, so to fill it writes an entry less.
+    """
+
+    listed: ListedOrders = ()
     day: u32 = 0
     ordered: u128 = 0
+
+    @property
+    def ids(self) -> tuple[OrderId, ...]:
+        """The numbers of the listed orders, the oldest first."""
+        return tuple(order_id for order_id, _ in self.listed)
 
 
 class Terms(Struct, path="pallet_market::Terms"):

@@ -160,7 +160,7 @@ class MarketViews:
     def list_orders(self, who: AccountId, after: int | None, limit: int) -> tuple[OrderView, ...]:
         """Return at most so many active orders of an account in the order of their numbers, those after
         one."""
-        numbers = sorted(self._store.open_orders.get(who).ids)
+        numbers = sorted(self._store.active_orders(who))
         wanted = [one for one in numbers if after is None or one > after][: min(limit, PAGE_MAX)]
         found = (self.view_order(one) for one in wanted)
         return tuple(order for order in found if order is not None)
@@ -253,7 +253,7 @@ class MarketViews:
             None if found is None else found.limits,
             0 if found is None else found.deposit,
             own.ordered if own.day == store.today() else 0,
-            len(own.ids),
+            len(store.active_orders(who)),
             store.config.asset.balance_on_hold(store.escrow, who),
             store.unclaimed.get(who),
         )

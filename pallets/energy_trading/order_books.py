@@ -20,9 +20,11 @@ from pallets.energy_trading.levels import compute_effective_bid
 from pallets.energy_trading.market_store import MarketStore
 from pallets.energy_trading.market_types import (
     BOOK_ORDERS_MAX,
+    DROPPED_ORDERS,
     OPEN_ORDERS_MAX,
     PAGE_ORDERS,
     Book,
+    ListedOrders,
     MarketKind,
     NewOrder,
     OpenOrders,
@@ -65,17 +67,16 @@ class OrderBooks:
         store = self.store
         if book.orders >= BOOK_ORDERS_MAX:
             raise store.error(errors.BookFull)
-        own = store.open_orders.get(who)
-        if len(own.ids) >= OPEN_ORDERS_MAX:
-            raise store.error(errors.LimitExceededOpenOrders)
+        listed = self._list_of(who)
         zone, slot, side = new.zone, new.slot, new.side
         ticks = rank_ticks(book.terms, side, new.limit)
-        number, ids = self._page_for(book, new, ticks)
-        store.pages.put((zone, slot, side, number), (*ids, order_id))
-        store.orders.create(
+        number, page = self._page_for(book, new, ticks)
+        store.pages.put((zone, slot, side, number), (*page, order_id))
+        store.orders.put(
             order_id, Order(who, zone, slot, side, new.qty, new.limit, filled, store.today(), number)
         )
-        store.open_orders.put(who, OpenOrders((*own.ids, order_id), own.day, own.ordered))
+        own = store.open_orders.get(who)
+        store.open_orders.put(who, OpenOrders((*listed, (order_id, slot)), own.day, own.ordered))
         place = (zone, slot, side)
         store.levels.put(place, raise_level(store.levels.get(place), side, ticks, new.qty))
         if side is Side.BUY:
@@ -91,15 +92,8 @@ class OrderBooks:
         else:
             self.store.pages.remove(place)
         self.lower(order, book.terms, order.qty, is_gone=True)
-        self.forget(order_id, order.who)
+        self._forget(order_id, order.who)
         return structs.replace(book, orders=book.orders - 1)
-
-    def forget(self, order_id: int, who: AccountId) -> None:
-        """Remove an order whose page and level are dealt with elsewhere."""
-        store = self.store
-        store.orders.remove(order_id)
-        own = store.open_orders.get(who)
-        store.open_orders.put(who, OpenOrders(_without(own.ids, order_id), own.day, own.ordered))
 
     def lower(self, order: Order, terms: Terms, qty: int, *, is_gone: bool) -> None:
         """Take so many Wh of an order off its price, and the order itself if it goes."""
@@ -141,6 +135,26 @@ class OrderBooks:
         at = bisect_left(slots, slot)
         assert slots[at : at + 1] != (slot,), "a slot has one gate"
         self.store.gate_queue.put(zone, (*slots[:at], slot, *slots[at:]))
+
+    def _list_of(self, who: AccountId) -> ListedOrders:
+        """Return the list that an account's next order joins, without some of those that are over;
+        LimitExceededOpenOrders where it is full."""
+        store = self.store
+        listed, current = store.open_orders.get(who).listed, store.current_slot()
+        begun = [order_id for order_id, slot in listed if slot <= current][:DROPPED_ORDERS]
+        over = [order_id for order_id in begun if not store.orders.contains(order_id)]
+        if over:
+            listed = tuple(one for one in listed if one[0] not in over)
+        if len(listed) >= OPEN_ORDERS_MAX:
+            raise store.error(errors.LimitExceededOpenOrders)
+        return listed
+
+    def _forget(self, order_id: int, who: AccountId) -> None:
+        store = self.store
+        store.orders.remove(order_id)
+        own = store.open_orders.get(who)
+        listed = tuple(one for one in own.listed if one[0] != order_id)
+        store.open_orders.put(who, OpenOrders(listed, own.day, own.ordered))
 
     def _page_for(self, book: Book, new: NewOrder, ticks: int) -> tuple[int, OrderPage]:
         """Return the page that takes a new order, and what is in it."""

@@ -131,9 +131,9 @@ class OrderDesk:
         store = self.store
         market = store.get_market(zone)
         cancelled = 0
-        for order_id in store.open_orders.get(who).ids:
+        for order_id in store.active_orders(who):
             order = store.orders.get(order_id)
-            assert order is not None, "an open order is stored"
+            assert order is not None, "an active order is stored"
             is_meant = order.zone == zone and slot in {None, order.slot}
             if is_meant and store.is_before_gate((zone, order.slot), market):
                 self.cancel(who, order_id)
@@ -174,7 +174,7 @@ class OrderDesk:
         ordered = value + own.ordered if own.day == today else value
         if ordered > participant.limits.daily_max:
             raise self.store.error(errors.LimitExceededDaily)
-        self.store.open_orders.put(who, OpenOrders(own.ids, today, ordered))
+        self.store.open_orders.put(who, OpenOrders(own.listed, today, ordered))
 
     def uncount_ordered(self, order: Order, qty: int) -> None:
         """Take so much of an order off what was ordered today; what was ordered before counts no more."""
@@ -182,7 +182,7 @@ class OrderDesk:
             own = self.store.open_orders.get(order.who)
             assert own.day == order.day, "an order of today is counted"
             ordered = own.ordered - compute_value(qty, order.limit)
-            self.store.open_orders.put(order.who, OpenOrders(own.ids, own.day, ordered))
+            self.store.open_orders.put(order.who, OpenOrders(own.listed, own.day, ordered))
 
     # --- changes
 

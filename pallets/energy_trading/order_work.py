@@ -202,7 +202,7 @@ class OrderWork:
         positions, who = self.store.positions, order.who
         position = positions.get(key, who)
         assert position is not None, "who has an open order has a position"
-        self.books.forget(order_id, who)
+        self.store.orders.remove(order_id)
         traded, energy, charges = position.traded_wh, position.energy, position.charges
         if row is not None:
             traded, energy, charges = traded + row.qty, energy + row.energy, charges + row.fee + row.wheeling

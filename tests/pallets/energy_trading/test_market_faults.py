@@ -105,7 +105,7 @@ def test_fault_7_orders_end_with_their_slot(energy: Energy) -> None:
     assert market.open_orders.get(BOB).ids == (0,)
     pass_gate(energy, slot)
     energy.next_block()
-    assert market.open_orders.get(BOB).ids == ()
+    assert market.store.active_orders(BOB) == ()
     assert energy.pallets.watt.balance_on_hold(Reason(28, 0), BOB) == 0
     assert energy.pallets.watt.free.get(BOB) == WATT_EACH
 
