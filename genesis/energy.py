@@ -142,7 +142,11 @@ class RegulatorSeats:
 
 @dataclass(frozen=True, slots=True)
 class TradePermissions:
-    """Who may trade: whom Compliance lets, and who owes nothing."""
+    """Who may trade: whom Compliance lets, and who owes nothing.
+
+    Before an order Compliance is asked by the guard in front of the call, which every way of making it passes;
+    see `genesis.regulation`.
+    """
 
     compliance: Permissions
     collateral: Collateral
@@ -151,7 +155,11 @@ class TradePermissions:
         """Raise what Compliance raises, or Suspended."""
         self.compliance.ensure(who, activity)
         if activity is Activity.Trade:
-            self.collateral.ensure_in_good_standing(who)
+            self.ensure_in_good_standing(who)
+
+    def ensure_in_good_standing(self, who: AccountId) -> None:
+        """Raise Suspended where the account owes something."""
+        self.collateral.ensure_in_good_standing(who)
 
 
 class AskedBeforeEachOrder:

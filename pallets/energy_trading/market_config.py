@@ -66,6 +66,15 @@ class Collateral(Protocol):
         ...
 
 
+class TradingPermissions(Permissions, Protocol):
+    """Who may trade."""
+
+    def ensure_in_good_standing(self, who: AccountId) -> None:
+        """Raise the error that keeps an account from trading whatever it is allowed to; the account makes the
+        call, and whether it is allowed to make it was asked before its dispatch."""
+        ...
+
+
 class Regulators(Protocol):
     """Who sits for a regulator."""
 
@@ -86,7 +95,7 @@ class SlotListener(Protocol):
 class MarketConfig:
     """Pots are endowed at genesis; `gate_stagger_ms` sets the gates of neighbouring zone ids apart.
 
-    `permissions` is asked for the activity Trade. `governance` raises unless an origin may set markets,
+    `permissions` is asked for the activity Trade of who is traded for without making the call. `governance` raises unless an origin may set markets,
     `compliance` unless it may set limits. A halt takes the zone's operator, or `regulators_needed` of the
     regulators. `hook_weight` bounds what a hook uses of a
     block; `archive_ms` is how long rows and positions stay after a slot.
@@ -95,7 +104,7 @@ class MarketConfig:
     asset: HoldableAsset
     currency: Reservable
     clock: Clock
-    permissions: Permissions
+    permissions: TradingPermissions
     zones: ZoneSource
     collateral: Collateral
     regulators: Regulators

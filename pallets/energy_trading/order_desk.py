@@ -60,15 +60,21 @@ class OrderDesk:
     trading: ContinuousTrading
 
     def ensure_trader(self, who: AccountId) -> Participant:
-        """Return a registered account that may trade now; NotParticipant, or why Compliance forbids it."""
-        participant = self.store.participants.get(who)
-        if participant is None:
-            raise self.store.error(errors.NotParticipant)
+        """Return a registered account that makes the call and is in good standing; NotParticipant, or what it
+        owes. Compliance is asked in front of the call's dispatch."""
+        participant = self._get_participant(who)
+        self.store.config.permissions.ensure_in_good_standing(who)
+        return participant
+
+    def ensure_party(self, who: AccountId) -> Participant:
+        """Return a registered account that may trade now, whoever makes the call; NotParticipant, or why
+        Compliance forbids it."""
+        participant = self._get_participant(who)
         self.store.config.permissions.ensure(who, Activity.Trade)
         return participant
 
     def submit(self, who: AccountId, new: NewOrder) -> int:
-        """Take an order of an account that `ensure_trader` has let pass; return its number."""
+        """Take an order of the account that makes the call; return its number."""
         store, key = self.store, (new.zone, new.slot)
         participant = self.ensure_trader(who)
         market = store.get_market(new.zone)
@@ -141,6 +147,12 @@ class OrderDesk:
         return cancelled
 
     # --- checks
+
+    def _get_participant(self, who: AccountId) -> Participant:
+        participant = self.store.participants.get(who)
+        if participant is None:
+            raise self.store.error(errors.NotParticipant)
+        return participant
 
     def ensure_within_bands(self, market: Market, participant: Participant, qty: int, limit: int) -> None:
         """Raise QtyOutOfRange, PriceOutOfBand or TickSize unless an account may trade so in one order."""

@@ -236,7 +236,7 @@ class Collateral(Pallet[CollateralConfig]):
         required = self.requirement.get(who) - self.exposures.get(key, who) + value
         if required + self._pending(who) > self._held(Guarantee.Collateral, who):
             return False
-        self._set_exposure(who, key, value)
+        self._store_exposure(who, key, value, required)
         return True
 
     def is_suspended(self, who: AccountId) -> bool:
@@ -363,6 +363,10 @@ class Collateral(Pallet[CollateralConfig]):
 
     def _set_exposure(self, who: AccountId, key: SlotKey, value: int) -> None:
         required = self.requirement.get(who) - self.exposures.get(key, who) + value
+        self._store_exposure(who, key, value, required)
+
+    def _store_exposure(self, who: AccountId, key: SlotKey, value: int, required: int) -> None:
+        """Store what is required for a slot, and with it for all."""
         if value:
             self.exposures.put(key, who, value)
         else:

@@ -280,8 +280,7 @@ class Settlement(Pallet[SettlementConfig]):
 
     def spread_ticks(self, zone: int, slot: int) -> tuple[int, int]:
         """Return the grid's feed-in and retail prices of a slot, as known now, in ticks."""
-        terms = self.work.terms_of(zone, slot)
-        return terms.feed_in_ticks, terms.retail_ticks
+        return self.work.spread_of(zone, slot)
 
     def owed_by(self, who: AccountId) -> int:
         """Return what an account owes of epochs that are not netted, at most `OWED_EPOCHS_MAX` of them."""

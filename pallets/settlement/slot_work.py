@@ -126,23 +126,26 @@ class SlotWork:
             raise self.error(errors.TariffPending)
         self.tariffs.put(zone, TariffChange(tariff, from_slot, before))
 
-    def terms_of(self, zone: int, slot: int) -> SlotTerms:
-        """Return the terms that a slot is settled on, as they are now."""
-        tariff = self.tariff_of(zone, slot)
-        feed_in, retail = tariff.feed_in_ticks, tariff.retail_ticks
+    def spread_of(self, zone: int, slot: int) -> tuple[int, int]:
+        """Return the feed-in and retail prices of a slot, as they are now, in ticks."""
         given = self.prices.get((zone, slot))
         if given is not None:
-            feed_in, retail = given.feed_in_ticks, given.retail_ticks
-        elif tariff.kind is TariffKind.TimeOfUse:
-            retail = compute_retail_ticks(slot_start_ms(slot, self.config.slot_ms))
+            return given.feed_in_ticks, given.retail_ticks
+        tariff = self.tariff_of(zone, slot)
+        if tariff.kind is TariffKind.TimeOfUse:
+            return tariff.feed_in_ticks, compute_retail_ticks(slot_start_ms(slot, self.config.slot_ms))
+        return tariff.feed_in_ticks, tariff.retail_ticks
+
+    def terms_of(self, zone: int, slot: int) -> SlotTerms:
+        """Return the terms that a slot is settled on, as they are now."""
+        tariff, has_prices = self.tariff_of(zone, slot), self.prices.contains((zone, slot))
         return SlotTerms(
-            feed_in,
-            retail,
+            *self.spread_of(zone, slot),
             tariff.tolerance_permille,
             tariff.tolerance_min_wh,
             tariff.penalty_bps,
             tariff.has_netting,
-            tariff.kind is TariffKind.Blocks and given is None,
+            tariff.kind is TariffKind.Blocks and not has_prices,
             self.config.zones.loss_ppm_of(zone),
         )
 

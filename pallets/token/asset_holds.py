@@ -2,13 +2,14 @@
 
 Responsible for the amounts held by asset, account and reason. Free balances, supplies and accounts are the
 ledger's of Assets, reached through a Protocol; what is held stays in the supply. It has no calls: pallets
-hold, release, hand over and burn. Storage layout and the first three events are pallet_assets_holder's.
+hold, release, hand over and burn. `Holds` and the first three events are pallet_assets_holder's; the sum over an
+account's reasons is not stored beside them, since each order of a market changes it.
 
 A hold never touches the minimum balance, so an account of which something is held exists; a release always
 succeeds. Order of a change: first all that can fail, then the writes.
 
-Invariant (checked by `try_state`): the balance on hold is the sum of an account's holds, none of which is
-empty; that it is part of the supply is checked by Assets.
+Invariant (checked by `try_state`): an account's holds are in the order of their reasons, and none is empty; that
+they are part of the supply is checked by Assets.
 """
 
 from __future__ import annotations
@@ -82,12 +83,6 @@ class AssetHolds(Pallet[AssetHoldsConfig]):
         default=(),
         docs="How much of an asset is held from an account, for each reason.",
     )
-    balances_on_hold: DoubleMap[AssetId, AccountId, u128] = storage(
-        BLAKE2_128_CONCAT,
-        BLAKE2_128_CONCAT,
-        default=0,
-        docs="How much of an asset is held from an account in all.",
-    )
 
     class Held(Event, index=0):
         """Some of an account's balance is held."""
@@ -129,11 +124,11 @@ class AssetHolds(Pallet[AssetHoldsConfig]):
 
     def total_on_hold(self, asset_id: int, who: AccountId) -> int:
         """Return what is held of an account, for all reasons together."""
-        return self.balances_on_hold.get(asset_id, who)
+        return sum(entry.amount for entry in self.holds.get(asset_id, who))
 
     def has_holds(self, asset_id: int) -> bool:
         """Tell whether anything of an asset is held."""
-        return any(True for _ in self.balances_on_hold.items_of(asset_id))
+        return any(True for _ in self.holds.items_of(asset_id))
 
     # --- what other pallets do
 
@@ -196,13 +191,9 @@ class AssetHolds(Pallet[AssetHoldsConfig]):
 
     def try_state(self) -> None:
         """AssertionError unless the balances on hold are the sums of the holds."""
-        totals = dict(self.balances_on_hold.items())
-        listed = dict(self.holds.items())
-        assert list(totals) == list(listed), "a balance on hold without holds, or holds without it"
-        for key, entries in listed.items():
-            amounts = [entry.amount for entry in entries]
-            assert all(amounts), "an empty hold"
-            assert sum(amounts) == totals[key], "the balance on hold is not the sum of the holds"
+        for _, entries in self.holds.items():
+            assert entries, "an account listed without holds"
+            assert all(entry.amount for entry in entries), "an empty hold"
             reasons = [entry.id for entry in entries]
             assert reasons == sorted(dict.fromkeys(reasons)), "disordered holds"
 
@@ -227,7 +218,5 @@ class AssetHolds(Pallet[AssetHoldsConfig]):
         kept = entries[:place] + changed + entries[rest:]
         if kept:
             self.holds.put(asset_id, who, kept)
-            self.balances_on_hold.put(asset_id, who, self.balances_on_hold.get(asset_id, who) + more)
         else:
             self.holds.remove(asset_id, who)
-            self.balances_on_hold.remove(asset_id, who)

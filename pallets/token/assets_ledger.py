@@ -154,7 +154,9 @@ class Ledger:
         nothing then."""
         details = self.get_live(asset_id)
         self._ensure_can_receive(details, asset_id, dest, amount)
-        self.assets.put(asset_id, self._credit(details, asset_id, dest, amount))
+        credited = self._credit(details, asset_id, dest, amount)
+        if credited is not details:
+            self.assets.put(asset_id, credited)
 
     def retire(self, asset_id: AssetId, amount: int) -> None:
         """Take what was set aside out of the supply."""

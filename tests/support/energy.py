@@ -116,6 +116,9 @@ class World:
         if who in self.forbidden:
             raise Refused
 
+    def ensure_in_good_standing(self, who: AccountId) -> None:
+        self.ensure(who, Activity.Trade)
+
     def covers(self, who: AccountId, key: SlotKey, sold_wh: int) -> bool:
         assert key[1] > 0
         return sold_wh <= self.uncovered.get(who, sold_wh)
