@@ -319,10 +319,7 @@ class Compliance(Pallet[ComplianceConfig]):
 
     def tier_of(self, who: AccountId) -> Tier:
         """Return how well an account's owner is known now."""
-        found = self.kyc.get(who)
-        if found is None or found.status is not KycStatus.Verified:
-            return Tier.Unknown
-        return found.tier if found.expires_ms > self.config.clock.now_ms() else Tier.Unknown
+        return self._tier_at(who, self.config.clock.now_ms())
 
     def ensure(self, who: AccountId, activity: Activity) -> None:
         """Raise AccountFrozen, TierTooLow, LicenceMissing, LicenceExpired or ConsentMissing, the first that
@@ -332,10 +329,11 @@ class Compliance(Pallet[ComplianceConfig]):
             return
         if self.frozen.contains(who):
             raise self.error(errors.AccountFrozen)
-        if self.tier_of(who) < needed.tier:
+        now = self.config.clock.now_ms()
+        if self._tier_at(who, now) < needed.tier:
             raise self.error(errors.TierTooLow)
         if needed.licence is not None:
-            self._ensure_licensed(who, needed.licence)
+            self._ensure_licensed(who, needed.licence, now)
         if needed.consent is not None and not self.config.consents().has_consent(who, needed.consent):
             raise self.error(errors.ConsentMissing)
 
@@ -437,8 +435,14 @@ class Compliance(Pallet[ComplianceConfig]):
             raise self.error(errors.NotOfficer)
         return officer, order, found
 
-    def _ensure_licensed(self, who: AccountId, kind: LicenceKind) -> None:
-        now, is_expired = self.config.clock.now_ms(), False
+    def _tier_at(self, who: AccountId, now: int) -> Tier:
+        found = self.kyc.get(who)
+        if found is None or found.status is not KycStatus.Verified or found.expires_ms <= now:
+            return Tier.Unknown
+        return found.tier
+
+    def _ensure_licensed(self, who: AccountId, kind: LicenceKind, now: int) -> None:
+        is_expired = False
         for licence in self.licences_of.get(who):
             found = self.licence.get(licence)
             if found is None or found.kind is not kind:

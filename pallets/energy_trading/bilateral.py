@@ -74,7 +74,7 @@ class BilateralDesk:
         self._ensure_tradable(contract)
         value = compute_value(contract.qty, contract.price) * len(contract.slots)
         for party in (contract.seller, contract.buyer):
-            self.desk.count_ordered(party, self.desk.ensure_party(party), value)
+            store.open_orders.put(party, self.desk.count_ordered(party, self.desk.ensure_party(party), value))
         paid = sum(self._trade((contract.zone, slot), contract) for slot in contract.slots)
         self.escrow.pay_in(contract.buyer, paid)
         store.bilaterals.put(number, structs.replace(contract, is_active=True))

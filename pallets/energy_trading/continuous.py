@@ -33,7 +33,7 @@ from pallets.energy_trading.market_types import (
     SlotKey,
     Stage,
 )
-from pallets.energy_trading.order_books import OrderBooks, rank_ticks
+from pallets.energy_trading.order_books import Entering, OrderBooks, rank_ticks
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.price_levels import list_levels
 from pallets.energy_trading.trade_rows import TradeRows
@@ -68,7 +68,8 @@ class ContinuousTrading:
         if not left:
             return book
         rest = structs.replace(new, qty=left)
-        return self.books.add(who, rest, book, order_id, filled + new.qty - left)
+        own = self.store.open_orders.get(who)
+        return self.books.add(Entering(who, own, order_id, filled + new.qty - left), rest, book)
 
     def waiting(self, key: SlotKey, side: Side) -> Iterator[Placement]:
         """Give the orders of a side, the best price first and at one price the oldest first."""

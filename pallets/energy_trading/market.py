@@ -75,7 +75,7 @@ from pallets.energy_trading.market_types import (
 )
 from pallets.energy_trading.order_books import OrderBooks
 from pallets.energy_trading.order_desk import OrderDesk
-from pallets.energy_trading.order_shelves import OrderShelves, Shelf, ShelfId
+from pallets.energy_trading.order_shelves import EMPTY_SHELF, OrderShelves, Shelf, ShelfId
 from pallets.energy_trading.order_work import OrderWork
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.positions import Positions
@@ -121,7 +121,7 @@ class Market(Pallet[MarketConfig]):
     shelves: Map[ShelfId, Shelf] = storage(
         TWOX_64_CONCAT,
         name="Orders",
-        default=b"",
+        default=EMPTY_SHELF,
         docs="Active orders, sixteen numbers to an entry: a bit for each that is there as u16, then these "
         "orders, each who, zone u16, slot u32, side u8, qty u64, limit u32, filled u64, day u32, page u32.",
     )

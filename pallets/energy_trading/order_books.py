@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -53,21 +54,31 @@ def is_idle(position: Position) -> bool:
     return not (position.open_orders or position.traded_wh or position.energy or position.charges)
 
 
+class Entering(NamedTuple):
+    """Whose order enters a book, that account's orders so far, its number, and what of it traded already."""
+
+    who: AccountId
+    own: OpenOrders
+    order_id: OrderId
+    filled: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class OrderBooks:
     """Orders in and out of the books of one market instance."""
 
     store: MarketStore
 
-    def add(self, who: AccountId, new: NewOrder, book: Book, order_id: int, filled: int = 0) -> Book:
-        """Let an order wait as the youngest and return the book with it, not yet stored.
+    def add(self, entering: Entering, new: NewOrder, book: Book) -> Book:
+        """Let an order wait as the youngest, and store its account's list; return the book with it, not yet
+        stored.
 
         Raises BookFull and LimitExceededOpenOrders.
         """
-        store = self.store
+        store, (who, own, order_id, filled) = self.store, entering
         if book.orders >= BOOK_ORDERS_MAX:
             raise store.error(errors.BookFull)
-        listed = self._list_of(who)
+        listed = self._make_room(own.listed)
         zone, slot, side = new.zone, new.slot, new.side
         ticks = rank_ticks(book.terms, side, new.limit)
         number, page = self._page_for(book, new, ticks)
@@ -75,7 +86,6 @@ class OrderBooks:
         store.orders.put(
             order_id, Order(who, zone, slot, side, new.qty, new.limit, filled, store.today(), number)
         )
-        own = store.open_orders.get(who)
         store.open_orders.put(who, OpenOrders((*listed, (order_id, slot)), own.day, own.ordered))
         place = (zone, slot, side)
         store.levels.put(place, raise_level(store.levels.get(place), side, ticks, new.qty))
@@ -136,11 +146,10 @@ class OrderBooks:
         assert slots[at : at + 1] != (slot,), "a slot has one gate"
         self.store.gate_queue.put(zone, (*slots[:at], slot, *slots[at:]))
 
-    def _list_of(self, who: AccountId) -> ListedOrders:
-        """Return the list that an account's next order joins, without some of those that are over;
-        LimitExceededOpenOrders where it is full."""
-        store = self.store
-        listed, current = store.open_orders.get(who).listed, store.current_slot()
+    def _make_room(self, listed: ListedOrders) -> ListedOrders:
+        """Return an account's list without some of the orders that are over; LimitExceededOpenOrders where it is
+        full."""
+        store, current = self.store, self.store.current_slot()
         begun = [order_id for order_id, slot in listed if slot <= current][:DROPPED_ORDERS]
         over = [order_id for order_id in begun if not store.orders.contains(order_id)]
         if over:

@@ -31,7 +31,7 @@ from pallets.energy_trading.market_types import (
     Participant,
     Position,
 )
-from pallets.energy_trading.order_books import OrderBooks, rank_ticks
+from pallets.energy_trading.order_books import Entering, OrderBooks, rank_ticks
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.units import compute_value
 from runtime.frame.permissions import Activity
@@ -89,13 +89,13 @@ class OrderDesk:
         if position.open_orders >= SLOT_ORDERS_MAX:
             raise store.error(errors.LimitExceededOpenOrders)
         value = compute_value(new.qty, new.limit)
-        self.count_ordered(who, participant, value)
+        own = self.count_ordered(who, participant, value)
         if new.side is Side.BUY:
             self.escrow.hold(who, value)
         order_id = store.next_order_id.get()
         store.next_order_id.put(order_id + 1)
         store.deposit(events.OrderPlaced(order_id, who, new.zone, new.slot, new.side, new.qty, new.limit))
-        store.books.put(key, self._enter(who, new, book, position, order_id, 0))
+        store.books.put(key, self._enter(Entering(who, own, order_id), new, book, position))
         return order_id
 
     def amend(self, who: AccountId, order_id: int, qty: int, limit: int) -> None:
@@ -180,13 +180,13 @@ class OrderDesk:
             raise store.error(errors.PriceOutOfBand)
         return position
 
-    def count_ordered(self, who: AccountId, participant: Participant, value: int) -> None:
-        """Count what an account orders today; LimitExceededDaily."""
+    def count_ordered(self, who: AccountId, participant: Participant, value: int) -> OpenOrders:
+        """Return an account's orders with what it orders today, not yet stored; LimitExceededDaily."""
         today, own = self.store.today(), self.store.open_orders.get(who)
         ordered = value + own.ordered if own.day == today else value
         if ordered > participant.limits.daily_max:
             raise self.store.error(errors.LimitExceededDaily)
-        self.store.open_orders.put(who, OpenOrders(own.listed, today, ordered))
+        return OpenOrders(own.listed, today, ordered)
 
     def uncount_ordered(self, order: Order, qty: int) -> None:
         """Take so much of an order off what was ordered today; what was ordered before counts no more."""
@@ -198,18 +198,17 @@ class OrderDesk:
 
     # --- changes
 
-    def _enter(
-        self, who: AccountId, new: NewOrder, book: Book, position: Position, order_id: int, filled: int
-    ) -> Book:
+    def _enter(self, entering: Entering, new: NewOrder, book: Book, position: Position) -> Book:
         """Let an order trade if its market is continuous, and let the rest wait; return the book."""
-        key = (new.zone, new.slot)
+        key, (who, own, order_id, filled) = (new.zone, new.slot), entering
         position = structs.replace(
             position, open_orders=position.open_orders + 1, open_wh=position.open_wh + new.qty
         )
         book = self.books.put_position(key, who, position, book)
         if book.terms.kind is MarketKind.Continuous:
+            self.store.open_orders.put(who, own)
             return self.trading.enter(who, new, book, order_id, filled)
-        return self.books.add(who, new, book, order_id, filled)
+        return self.books.add(entering, new, book)
 
     def _shrink(self, order_id: int, order: Order, amended: Order, book: Book) -> None:
         less = order.qty - amended.qty
@@ -227,9 +226,10 @@ class OrderDesk:
         new = NewOrder(order.zone, order.slot, order.side, amended.qty, amended.limit)
         self.uncount_ordered(order, order.qty)
         position = self.ensure_position(who, participant, new, book)
-        self.count_ordered(who, participant, compute_value(new.qty, new.limit))
+        own = self.count_ordered(who, participant, compute_value(new.qty, new.limit))
         self.escrow.adjust(who, money_of(order), money_of(amended))
-        self.store.books.put(key, self._enter(who, new, book, position, order_id, order.filled))
+        entering = Entering(who, own, order_id, order.filled)
+        self.store.books.put(key, self._enter(entering, new, book, position))
 
     def _shift(self, order: Order, book: Book, orders: int, qty: int) -> Book:
         """Change what an account has open in a slot; return the book."""

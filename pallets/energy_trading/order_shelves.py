@@ -24,11 +24,12 @@ from runtime.primitives.types import AccountId
 SHELF_ORDERS: Final = 16
 """So few that an order that goes alone rewrites a kilobyte at most."""
 _ORDER: Final = Packing("<32sHIBQIQII")
-_MASK_BYTES: Final = SHELF_ORDERS // 8
+_MASK: Final = Packing("<H")
+EMPTY_SHELF: Final = bytes(_MASK.size)
 _SIDES: Final = tuple(Side)
 
 ShelfId: TypeAlias = u64
-Shelf: TypeAlias = Annotated[bytes, MaxLen(_MASK_BYTES + SHELF_ORDERS * _ORDER.size)]
+Shelf: TypeAlias = Annotated[bytes, MaxLen(_MASK.size + SHELF_ORDERS * _ORDER.size)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,58 +40,51 @@ class OrderShelves:
 
     def get(self, order_id: OrderId) -> Order | None:
         """Return an order, None where none of this number is active."""
-        number, place = divmod(order_id, SHELF_ORDERS)
-        shelf = self.shelves.get(number)
-        mask, at = _locate(shelf, place)
-        return _unpack(shelf, at) if mask >> place & 1 else None
+        shelf, bit = self.shelves.get(order_id // SHELF_ORDERS), 1 << order_id % SHELF_ORDERS
+        mask = _MASK.unpack_from(shelf)[0]
+        return _unpack(shelf, _place_of(mask, bit)) if mask & bit else None
 
     def contains(self, order_id: OrderId) -> bool:
         """Tell whether an order is active."""
-        number, place = divmod(order_id, SHELF_ORDERS)
-        return bool(_mask_of(self.shelves.get(number)) >> place & 1)
+        mask: int = _MASK.unpack_from(self.shelves.get(order_id // SHELF_ORDERS))[0]
+        return bool(mask & 1 << order_id % SHELF_ORDERS)
 
     def put(self, order_id: OrderId, order: Order) -> None:
         """Set the order of a number."""
-        number, place = divmod(order_id, SHELF_ORDERS)
+        number, bit = order_id // SHELF_ORDERS, 1 << order_id % SHELF_ORDERS
         shelf = self.shelves.get(number)
-        mask, at = _locate(shelf, place)
-        rest = shelf[at + _ORDER.size :] if mask >> place & 1 else shelf[at:]
-        self.shelves.put(number, _join(mask | 1 << place, shelf[_MASK_BYTES:at], _pack(order), rest))
+        mask = _MASK.unpack_from(shelf)[0]
+        at = _place_of(mask, bit)
+        after = at + _ORDER.size if mask & bit else at
+        parts = (_MASK.pack(mask | bit), shelf[_MASK.size : at], _pack(order), shelf[after:])
+        self.shelves.put(number, b"".join(parts))
 
     def remove(self, order_id: OrderId) -> None:
         """Remove an active order; a shelf without one goes."""
-        number, place = divmod(order_id, SHELF_ORDERS)
+        number, bit = order_id // SHELF_ORDERS, 1 << order_id % SHELF_ORDERS
         shelf = self.shelves.get(number)
-        mask, at = _locate(shelf, place)
-        assert mask >> place & 1, "the order is active"
-        left = mask & ~(1 << place)
-        if left:
-            self.shelves.put(number, _join(left, shelf[_MASK_BYTES:at], b"", shelf[at + _ORDER.size :]))
-        else:
+        mask = _MASK.unpack_from(shelf)[0]
+        assert mask & bit, "the order is active"
+        if mask == bit:
             self.shelves.remove(number)
+            return
+        at = _place_of(mask, bit)
+        parts = (_MASK.pack(mask ^ bit), shelf[_MASK.size : at], shelf[at + _ORDER.size :])
+        self.shelves.put(number, b"".join(parts))
 
     def items(self) -> Iterator[tuple[OrderId, Order]]:
         """Yield numbers and orders, shelf after shelf in the order of their raw keys."""
         for number, shelf in self.shelves.items():
-            at, mask = _MASK_BYTES, _mask_of(shelf)
+            at, mask = _MASK.size, _MASK.unpack_from(shelf)[0]
             for place in range(SHELF_ORDERS):
                 if mask >> place & 1:
                     yield number * SHELF_ORDERS + place, _unpack(shelf, at)
                     at += _ORDER.size
 
 
-def _mask_of(shelf: bytes) -> int:
-    return int.from_bytes(shelf[:_MASK_BYTES], "little")
-
-
-def _locate(shelf: bytes, place: int) -> tuple[int, int]:
-    """Return the bits of a shelf, and where the order of a place lies, or would."""
-    mask = _mask_of(shelf)
-    return mask, _MASK_BYTES + (mask & (1 << place) - 1).bit_count() * _ORDER.size
-
-
-def _join(mask: int, before: bytes, order: bytes, after: bytes) -> bytes:
-    return b"".join((mask.to_bytes(_MASK_BYTES, "little"), before, order, after))
+def _place_of(mask: int, bit: int) -> int:
+    """Return where in a shelf an order lies, or would."""
+    return _MASK.size + (mask & bit - 1).bit_count() * _ORDER.size
 
 
 def _pack(order: Order) -> bytes:

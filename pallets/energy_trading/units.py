@@ -8,6 +8,7 @@ Money has 12 decimals. So a value is energy · price · 10^5 and a fee in basis 
 `test_largest_value_and_fee_fit_u128` checks.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from runtime.primitives.arithmetic import U32_MAX, U64_MAX, U128_MAX, checked_mul, ensure_within
@@ -64,6 +65,7 @@ def from_satang(satang: int) -> int:
     return checked_mul(satang, MONEY_PER_SATANG, U128_MAX)
 
 
+@lru_cache(maxsize=16)  # every order asks for the slot of the same moment
 def compute_slot(unix_ms: int, slot_ms: int = SLOT_MS) -> int:
     """Return the slot, a u32, that a moment lies in: the moment over the length, rounded down."""
     assert slot_ms > 0, "a slot has a length"

@@ -44,12 +44,9 @@ Holds: TypeAlias = Annotated[tuple[HeldAmount, ...], MaxLen(HOLDS_MAX)]
 class FreeBalances(Protocol):
     """What the pallet needs of the ledger of Assets."""
 
-    def reducible_balance(self, asset_id: int, who: AccountId, *, keep_alive: bool) -> int:
-        """Return how much could leave an account now; an error when asset or account is frozen or missing."""
-        ...
-
     def set_aside(self, asset_id: int, who: AccountId, amount: int) -> None:
-        """Take out of an account what stays in the supply; at most its reducible balance, kept alive."""
+        """Take out of an account what stays in the supply, and leave it its minimum; an error, without change,
+        when asset or account is frozen or missing, FundsUnavailable when there is too little."""
         ...
 
     def put_back(self, asset_id: int, who: AccountId, amount: int) -> None:
@@ -147,13 +144,10 @@ class AssetHolds(Pallet[AssetHoldsConfig]):
         """
         if amount == 0:
             return
-        ledger = self.config.ledger
-        if amount > ledger.reducible_balance(asset_id, who, keep_alive=True):
-            raise TokenFailure(TokenReason.FundsUnavailable)
         entries = self.holds.get(asset_id, who)
         if len(entries) >= HOLDS_MAX and all(entry.id != reason for entry in entries):
             raise self.TooManyHolds
-        ledger.set_aside(asset_id, who, amount)
+        self.config.ledger.set_aside(asset_id, who, amount)
         self._shift(asset_id, who, reason, amount)
         self.deposit(self.Held(who, asset_id, reason, amount))
 

@@ -139,9 +139,13 @@ class Ledger:
             raise self.error(errors.ContainsHolds)
 
     def set_aside(self, asset_id: AssetId, who: AccountId, amount: int) -> None:
-        """Take out of an account what stays in the supply; at most its reducible balance, kept alive."""
-        holding = self.get_holding(asset_id, who)
-        assert 0 <= amount <= holding.balance, "an account cannot fall below zero"
+        """Take out of an account what stays in the supply, and leave it its minimum; FundsUnavailable when there
+        is too little, and what a transfer raises where asset or account is frozen or missing."""
+        details, holding = self.get_live(asset_id), self.get_holding(asset_id, who)
+        if holding.status is not AccountStatus.Liquid:
+            raise self.error(errors.Frozen)
+        if amount > holding.balance - details.min_balance:
+            raise TokenFailure(TokenReason.FundsUnavailable)
         self.holdings.put(asset_id, who, structs.replace(holding, balance=holding.balance - amount))
 
     def put_back(self, asset_id: AssetId, who: AccountId, amount: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from msgspec import structs
 
 from pallets.token import assets_errors as errors
 from pallets.token import assets_events as events
@@ -229,9 +230,12 @@ def test_account_of_another_with_holds_is_not_refunded(vault: VAULT) -> None:
     vault.ok(BOB, "Assets.touch_other", COIN, FERDIE)
     vault.ok(ALICE, "Assets.mint", COIN, FERDIE, 100)
     vault.pallets.coin.hold(FIRST, FERDIE, 90)
-    vault.pallets.assets.ledger.set_aside(COIN, FERDIE, 10)
+    account = vault.pallets.assets.account
+    found = account.get(COIN, FERDIE)
+    assert found is not None
+    account.put(COIN, FERDIE, structs.replace(found, balance=0))
     vault.noop(assets_error(vault, errors.ContainsHolds), BOB, "Assets.refund_other", COIN, FERDIE)
-    vault.pallets.assets.ledger.put_back(COIN, FERDIE, 10)
+    account.put(COIN, FERDIE, found)
 
 
 def test_asset_with_holds_is_not_destroyed(vault: VAULT) -> None:
