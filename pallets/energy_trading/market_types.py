@@ -28,7 +28,7 @@ BOOK_ORDERS_MAX: Final = 4_096
 """Active orders of one zone and slot, both sides together."""
 OPEN_ORDERS_MAX: Final = 200
 """Active orders of one account."""
-DROPPED_ORDERS: Final = 8
+DROPPED_ORDERS: Final = 4
 """Orders that are over which an account's next order takes off its list."""
 SLOT_ORDERS_MAX: Final = 64
 """Active orders of one account in one slot of a zone: 64 accounts at least fill a book."""

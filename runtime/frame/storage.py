@@ -345,15 +345,6 @@ class Map(Keyed[V], Generic[K, V]):
         assert value is not None
         self.write(key, value)
 
-    def create(self, key: K, value: V) -> None:
-        """Set the value under a key that was never stored, or is live: nothing is read.
-
-        For keys that count up, such as numbers of orders; of a key that is stored it would lose track.
-        """
-        if key not in self.live and key not in self.aged:
-            self.live[key] = Entry(key, self.raw_key(key), None, None)
-        self.put(key, value)
-
     def contains(self, key: K) -> bool:
         """Tell whether a value is stored under a key."""
         return self.read(key) is not None

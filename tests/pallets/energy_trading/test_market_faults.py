@@ -7,7 +7,7 @@ import pytest
 from genesis.consortium import UNIT
 from pallets.compliance.compliance_errors import LicenceMissing
 from pallets.energy_trading import market_errors as errors
-from pallets.energy_trading.market_types import Limits
+from pallets.energy_trading.market_types import Limits, NewOrder
 from pallets.energy_trading.orders import Side
 from runtime.frame.fungible import Preservation, Reason
 from runtime.primitives.types import AccountId
@@ -150,7 +150,27 @@ def test_fault_12_compliance_is_asked_also_within_a_batch() -> None:
     chain = market_chain(homes=1)
     join(chain, home(0))
     suspend_licences(chain, home(0))
-    placing = chain.call("Market.submit_order", ZONE, current_slot(chain) + 2, SELL, 100, 30_000, 0)
+    new = NewOrder(ZONE, current_slot(chain) + 2, SELL, 100, 30_000)
     refusal = chain.pallets.supervision.compliance.error(LicenceMissing)
-    chain.assert_noop(home(0), chain.call("Utility.batch_all", (placing,)), refusal)
+    for trading in (
+        chain.call("Market.submit_order", new.zone, new.slot, new.side, new.qty, new.limit, new.flags),
+        chain.call("Market.submit_orders", (new,)),
+        chain.call("Market.amend_order", 0, 50, 30_000),
+        chain.call("Market.propose_bilateral", home(1), ZONE, (new.slot, new.slot), SELL, 100, 30_000),
+    ):
+        chain.assert_noop(home(0), trading, refusal)
+        chain.assert_noop(home(0), chain.call("Utility.batch_all", (trading,)), refusal)
+    chain.close_block()
+
+
+@pytest.mark.parametrize("without_licence", [0, 1])
+def test_fault_12_compliance_is_asked_about_both_sides_of_a_contract(without_licence: int) -> None:
+    """The one that proposed makes no call when the other accepts, and may have lost its licence meanwhile."""
+    chain = market_chain(homes=2)
+    join(chain, home(0), home(1))
+    slot = current_slot(chain) + 2
+    chain.ok(home(0), "Market.propose_bilateral", home(1), ZONE, (slot, slot), SELL, 100, 30_000)
+    suspend_licences(chain, home(without_licence))
+    refusal = chain.pallets.supervision.compliance.error(LicenceMissing)
+    chain.noop(refusal, home(1), "Market.accept_bilateral", 0)
     chain.close_block()

@@ -10,6 +10,7 @@ from pallets.energy_trading import market_errors as errors
 from pallets.energy_trading import market_events as events
 from pallets.energy_trading.market import BATCH_MAX
 from pallets.energy_trading.market_types import (
+    DROPPED_ORDERS,
     OPEN_ORDERS_MAX,
     Limits,
     NewOrder,
@@ -30,6 +31,7 @@ from tests.support.energy import (
     EnergyChain,
     Refused,
     next_slot,
+    pass_gate,
     pass_gate_time,
 )
 
@@ -261,6 +263,35 @@ def test_account_has_so_many_open_orders_and_no_more(energy: Energy) -> None:
     for number in range(OPEN_ORDERS_MAX):
         place(energy, ALICE, SELL, 1, 1, slot + number % 4)
     refused(energy, errors.LimitExceededOpenOrders, ALICE, "submit_order", ZONE, slot, SELL, 1, 1, 0)
+
+
+def test_filled_orders_leave_the_list_a_few_at_a_time_once_their_slot_has_begun(energy: Energy) -> None:
+    market, slot = energy.pallets.market, next_slot(energy, 1)
+    filled = DROPPED_ORDERS + 1
+    for _ in range(filled):
+        place(energy, ALICE, SELL, 1, 1, slot)
+        place(energy, BOB, BUY, 1, 100, slot)
+    later = place(energy, ALICE, SELL, 1, 1, slot + 3)
+    pass_gate(energy, slot)
+    energy.next_block()
+    assert market.store.active_orders(ALICE) == (later,)
+    place(energy, ALICE, SELL, 1, 1, slot + 3)
+    assert len(market.open_orders.get(ALICE).ids) == filled + 2
+    while market.store.current_slot() < slot:
+        energy.next_block()
+    place(energy, ALICE, SELL, 1, 1, slot + 3)
+    assert len(market.open_orders.get(ALICE).ids) == filled + 3 - DROPPED_ORDERS
+    place(energy, ALICE, SELL, 1, 1, slot + 3)
+    assert market.open_orders.get(ALICE).ids == market.store.active_orders(ALICE)
+
+
+def test_list_full_of_what_is_over_takes_orders_again(energy: Energy) -> None:
+    slot = next_slot(energy, 1)
+    for number in range(OPEN_ORDERS_MAX):
+        place(energy, ALICE, SELL, 1, 1, slot + number % 4)
+    while energy.pallets.market.store.current_slot() < slot:
+        energy.next_block()
+    place(energy, ALICE, SELL, 1, 1, slot + 3)
 
 
 def test_book_is_full_at_its_limit(energy: Energy, monkeypatch: pytest.MonkeyPatch) -> None:
