@@ -317,7 +317,8 @@ class _Run:
     async def _wealth(self, account: bytes, block: Hash) -> int:
         """Return an account's WATT, free and on hold."""
         free = await self._chain.get("Assets", "Account", WATT_ID, account, at=block)
-        held: int = await self._chain.get("AssetHolds", "BalancesOnHold", WATT_ID, account, at=block) or 0
+        holds = await self._chain.get("AssetHolds", "Holds", WATT_ID, account, at=block) or ()
+        held = sum(int(one["amount"]) for one in holds)
         return held + (0 if free is None else int(free["balance"]))
 
 

@@ -533,26 +533,6 @@ def test_value_that_its_type_cannot_hold_is_named(value: int) -> None:
         items.state.drain()
 
 
-def test_created_entry_is_not_looked_for_and_is_like_any_other() -> None:
-    backend = CountingBackend()
-    state = State(backend)
-    one: Map[int, int] = Map(state, ("P", "M"), b"M", codec(u32), 0, ((TWOX_64_CONCAT, codec(u8)),))
-    mark = state.mark()
-    one.create(1, 5)
-    one.create(2, 6)
-    state.rollback(mark)
-    assert (one.get(1), one.contains(2)) == (0, False)
-    one.create(1, 7)
-    assert backend.reads == []
-    changes = state.drain()
-    assert [(change.old, change.new) for change in changes] == [(None, codec(u32).encode(7))]
-    backend.apply(changes)
-    state.trim(0)
-    one.create(1, 8)
-    assert backend.reads == []
-    assert [change.old for change in state.drain()] == [codec(u32).encode(7)]
-
-
 def test_double_map_keeps_first_keys_apart_whatever_was_asked_for_last() -> None:
     keys = ((TWOX_64_CONCAT, codec(u32)), (BLAKE2_128_CONCAT, codec(u8)))
     one: DoubleMap[int, int, int] = DoubleMap(State(MemoryBackend()), ("P", "M"), b"M", codec(u32), 0, keys)
