@@ -217,7 +217,7 @@ class Load:
     async def _until_cleared(self) -> None:
         """Return when no order is left: each is filled, or its money is back."""
         end = time.perf_counter() + CLEAR_S
-        while await self._list("Orders"):
+        while await self._list("Orders", 1):
             if time.perf_counter() > end:
                 raise TimeoutError("orders are left")
             await self.watch.until_final(self.watch.finalized + 1)
@@ -226,10 +226,10 @@ class Load:
         value = await call(self.url, "state_getStorage", "0x" + market_key(item).hex())
         return b"" if value is None else bytes.fromhex(value[2:])
 
-    async def _list(self, item: str) -> list[str]:
-        """Return the keys of a map, the first thousand."""
+    async def _list(self, item: str, count_max: int = 1_000) -> list[str]:
+        """Return the keys of a map, the first so many."""
         keys: list[str] = await call(
-            self.url, "state_getKeysPaged", "0x" + market_key(item).hex(), 1_000, None
+            self.url, "state_getKeysPaged", "0x" + market_key(item).hex(), count_max, None
         )
         return keys
 

@@ -144,8 +144,8 @@ class RegulatorSeats:
 class TradePermissions:
     """Who may trade: whom Compliance lets, and who owes nothing.
 
-    Before an order Compliance is asked by the guard in front of the call, which every way of making it passes;
-    see `genesis.regulation`.
+    Before an order Compliance is asked by the guard in front of the call, which every way of making it
+    passes; see `genesis.regulation`.
     """
 
     compliance: Permissions

@@ -128,7 +128,8 @@ class Market(Pallet[MarketConfig]):
     open_orders: Map[AccountId, OpenOrders] = storage(
         BLAKE2_128_CONCAT,
         default=OpenOrders(),
-        docs="An account's orders with their slots, some of which are over, and what it ordered on its last day.",
+        docs="An account's orders with their slots, some of which are over, and what it ordered on its last "
+        "day.",
     )
     levels: Map[tuple[ZoneId, SlotId, Side], PriceLevels] = storage(
         TWOX_64_CONCAT,

@@ -95,9 +95,9 @@ class SlotListener(Protocol):
 class MarketConfig:
     """Pots are endowed at genesis; `gate_stagger_ms` sets the gates of neighbouring zone ids apart.
 
-    `permissions` is asked for the activity Trade of who is traded for without making the call. `governance` raises unless an origin may set markets,
-    `compliance` unless it may set limits. A halt takes the zone's operator, or `regulators_needed` of the
-    regulators. `hook_weight` bounds what a hook uses of a
+    `permissions` is asked for the activity Trade of who is traded for without making the call. `governance`
+    raises unless an origin may set markets, `compliance` unless it may set limits. A halt takes the zone's
+    operator, or `regulators_needed` of the regulators. `hook_weight` bounds what a hook uses of a
     block; `archive_ms` is how long rows and positions stay after a slot.
     """
 

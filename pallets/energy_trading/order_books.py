@@ -147,8 +147,8 @@ class OrderBooks:
         self.store.gate_queue.put(zone, (*slots[:at], slot, *slots[at:]))
 
     def _make_room(self, listed: ListedOrders) -> ListedOrders:
-        """Return an account's list without some of the orders that are over; LimitExceededOpenOrders where it is
-        full."""
+        """Return an account's list without some of the orders that are over; LimitExceededOpenOrders where it
+        is full."""
         store, current = self.store, self.store.current_slot()
         begun = [order_id for order_id, slot in listed if slot <= current][:DROPPED_ORDERS]
         over = [order_id for order_id in begun if not store.orders.contains(order_id)]

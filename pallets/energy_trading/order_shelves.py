@@ -1,8 +1,8 @@
 """Active orders by number, sixteen numbers to a storage entry.
 
-Responsible for reading and writing one of them without touching the others. Orders that follow one another come
-in one block and mostly go in one, so a shelf is written once where sixteen entries would be; hashing, proving and
-storing an entry is most of what an order costs. It knows nothing of what an order means.
+Responsible for reading and writing one of them without touching the others. Orders that follow one another
+come in one block and mostly go in one, so a shelf is written once where sixteen entries would be; hashing and
+storing entries is half of what an order costs. It knows nothing of what an order means.
 
 A shelf is packed: a bit for each number that is there as u16, then these orders in their order, all
 little-endian: who 32 bytes, zone u16, slot u32, side u8, qty u64, limit u32, filled u64, day u32, page u32.

@@ -2,14 +2,14 @@
 
 Responsible for the amounts held by asset, account and reason. Free balances, supplies and accounts are the
 ledger's of Assets, reached through a Protocol; what is held stays in the supply. It has no calls: pallets
-hold, release, hand over and burn. `Holds` and the first three events are pallet_assets_holder's; the sum over an
-account's reasons is not stored beside them, since each order of a market changes it.
+hold, release, hand over and burn. `Holds` and the first three events are pallet_assets_holder's; the sum over
+an account's reasons is not stored beside them, since each order of a market changes it.
 
 A hold never touches the minimum balance, so an account of which something is held exists; a release always
 succeeds. Order of a change: first all that can fail, then the writes.
 
-Invariant (checked by `try_state`): an account's holds are in the order of their reasons, and none is empty; that
-they are part of the supply is checked by Assets.
+Invariant (checked by `try_state`): an account's holds are in the order of their reasons, and none is empty;
+that they are part of the supply is checked by Assets.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class FreeBalances(Protocol):
     """What the pallet needs of the ledger of Assets."""
 
     def set_aside(self, asset_id: int, who: AccountId, amount: int) -> None:
-        """Take out of an account what stays in the supply, and leave it its minimum; an error, without change,
-        when asset or account is frozen or missing, FundsUnavailable when there is too little."""
+        """Take out of an account what stays in the supply, and leave it its minimum; an error, without
+        change, when asset or account is frozen or missing, FundsUnavailable when there is too little."""
         ...
 
     def put_back(self, asset_id: int, who: AccountId, amount: int) -> None:
@@ -185,8 +185,8 @@ class AssetHolds(Pallet[AssetHoldsConfig]):
 
     def try_state(self) -> None:
         """AssertionError unless the balances on hold are the sums of the holds."""
-        for _, entries in self.holds.items():
-            assert entries, "an account listed without holds"
+        for place, entries in self.holds.items():
+            assert entries, f"{place} is listed without holds"
             assert all(entry.amount for entry in entries), "an empty hold"
             reasons = [entry.id for entry in entries]
             assert reasons == sorted(dict.fromkeys(reasons)), "disordered holds"

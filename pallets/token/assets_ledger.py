@@ -139,8 +139,8 @@ class Ledger:
             raise self.error(errors.ContainsHolds)
 
     def set_aside(self, asset_id: AssetId, who: AccountId, amount: int) -> None:
-        """Take out of an account what stays in the supply, and leave it its minimum; FundsUnavailable when there
-        is too little, and what a transfer raises where asset or account is frozen or missing."""
+        """Take out of an account what stays in the supply, and leave it its minimum; FundsUnavailable when
+        there is too little, and what a transfer raises where asset or account is frozen or missing."""
         details, holding = self.get_live(asset_id), self.get_holding(asset_id, who)
         if holding.status is not AccountStatus.Liquid:
             raise self.error(errors.Frozen)
