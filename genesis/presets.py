@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from msgspec import structs
+
 from genesis.consortium import (
     EXISTENTIAL_DEPOSIT,
     TOKEN_DECIMALS,
@@ -20,13 +22,11 @@ from genesis.consortium import (
 from genesis.energy_section import DEVNET, make_energy_section
 from genesis.oracle import DEV_PROVIDERS, DEV_QUORUM, make_feeds, make_section
 from genesis.pots import GRID_POTS, watt_pots
-from genesis.production import make_production_config
+from genesis.production import MARKET, make_production_config
 from genesis.reserve import RESERVE_SECTION
 from pallets.compliance.compliance_types import LicenceKind, Tier
 from pallets.compliance.office import Role
-from pallets.energy_trading.fills import Rationing
 from pallets.energy_trading.grid_types import OperatorKind
-from pallets.energy_trading.market_types import MarketKind, MarketParameters
 from pallets.token.reserve_types import ATTESTORS, RESERVE_POT, SATANG
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.hashing import blake2_256
@@ -43,19 +43,7 @@ DEV_OPERATOR: Final = "//Eve"
 """The operator of the one zone, with a licence for it besides."""
 DEV_ISSUER: Final = "//Alice"
 DEV_WHEELING_TICKS: Final = 5_000
-DEV_MARKET: Final = MarketParameters(
-    MarketKind.CallUniform,
-    Rationing.PRO_RATA,
-    k_permille=500,
-    fee_bps=100,
-    gate_ms=15_000,
-    horizon=96,
-    qty_min=100,
-    qty_max=1_000_000,
-    price_min=100,
-    price_max=100_000,
-    price_step=1,
-)
+DEV_MARKET: Final = structs.replace(MARKET, gate_ms=15_000)
 """An auction whose gate closes a quarter of a minute before each slot, by production's other rules."""
 DEV_OFFICERS: Final = ("//Alice", "//Bob")
 """Officers with every role; two, since it takes two to freeze an account."""
