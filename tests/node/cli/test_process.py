@@ -102,6 +102,7 @@ def test_signal_while_the_node_starts_stops_it_in_peace(number: signal.Signals) 
 def test_interrupt_while_the_program_loads_is_no_traceback() -> None:
     code = (
         "import os, signal, sys; from node.cli import main;"
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"  # background jobs of a shell ignore it
         "sys.meta_path.insert(0, type('Loads', (), {'find_spec':"
         "lambda *_: os.kill(os.getpid(), signal.SIGINT)})()); main()"
     )
