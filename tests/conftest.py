@@ -1,7 +1,7 @@
 """Settings of every test, and what a run says at its end: which tests did not run, and why.
 
 Hypothesis keeps no deadline: a busy machine is no fault of the code. It tries 50 examples of each property,
-33 where slow tests are left out, and as many as HYPOTHESIS_EXAMPLES says where that is set; a number that a
+20 where slow tests are left out, and as many as HYPOTHESIS_EXAMPLES says where that is set; a number that a
 test gives itself stands.
 """
 
@@ -15,7 +15,7 @@ from hypothesis import settings
 settings.register_profile(
     "loam", deadline=None, max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "50"))
 )
-settings.register_profile("fast", deadline=None, max_examples=33)
+settings.register_profile("fast", deadline=None, max_examples=20)
 settings.load_profile("loam")
 
 gc.disable()  # until the tests are collected: nothing of what is loaded by then goes away

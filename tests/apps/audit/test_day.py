@@ -34,6 +34,8 @@ from tests.apps.audit.scene import (
 from tests.support.chain import ALICE
 from tests.support.node_chain import START_MS, certify, make_block, open_chain
 
+pytestmark = pytest.mark.slow
+
 EVENTS = "0x" + (twox128(b"System") + twox128(b"Events")).hex()
 
 

@@ -26,6 +26,8 @@ from runtime.primitives.row_tree import compute_root
 from runtime.primitives.types import ZERO_HASH, Hash
 from tests.apps.audit.scene import hash_at, ignore, make_chain, watched
 
+pytestmark = pytest.mark.slow
+
 GENESIS = Hash(b"\1" * 32)
 WANTED = Range(GENESIS, Kind.REGULATED, 1, 9, is_proven=True)
 

@@ -26,6 +26,8 @@ from tests.apps.audit.scene import END_MS, hash_at, ignore, make_chain, move_in_
 from tests.support.chain import keypair
 from tests.support.node_chain import certify, make_block, sign
 
+pytestmark = pytest.mark.slow
+
 YEAR = parse_period(ReportKind.PDPA, "2025")
 MONTH = parse_period(ReportKind.AMLO, "2025-01")
 ROWS = (

@@ -14,6 +14,8 @@ from node.chain.chain import Chain
 from tests.apps.audit.scene import DAY, Lie, hash_at, honest, make_chain, served
 from tests.node.cli.running import Loam, Outcome
 
+pytestmark = pytest.mark.slow
+
 Ask = Callable[..., Coroutine[Any, Any, Outcome]]
 
 

@@ -42,6 +42,8 @@ from tests.support.node_chain import make_block as make_chain_block
 from tests.support.peers import grow
 from tests.support.warping import copy_at, grow_changing
 
+pytestmark = pytest.mark.slow
+
 BLOCKS, FINALIZED = 6, 4
 
 

@@ -20,7 +20,7 @@ from node.devnet.schedule import Schedule
 from node.devnet.state_file import StateFile
 from tests.node.devnet.fakes import FakeDevnet, fake_devnet, make_node, spawn_fake
 
-pytestmark = pytest.mark.net
+pytestmark = [pytest.mark.net, pytest.mark.slow]
 
 
 def test_devnet_is_ready_when_every_node_answers_and_its_heights_are_shown(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from node.devnet.schedule import Schedule
 from node.devnet.supervisor import Supervisor
 from tests.node.devnet.fakes import FakeDevnet, Noted, fake_devnet, make_node
 
+pytestmark = pytest.mark.slow
+
 ENDLESS = 10**9
 
 

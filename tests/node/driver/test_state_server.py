@@ -35,6 +35,8 @@ from tests.support.node_chain import make_block
 from tests.support.observer import Node, observer
 from tests.support.warping import fragment_at, genesis_set, grow_changing, list_set_changes
 
+pytestmark = pytest.mark.slow
+
 UNKNOWN, BUSY = Refusal(RefusalCode.UNKNOWN), Refusal(RefusalCode.BUSY)
 
 

@@ -52,7 +52,7 @@ from tests.node.network.running import (
     world,
 )
 
-pytestmark = pytest.mark.net
+pytestmark = [pytest.mark.net, pytest.mark.slow]
 HASH = bytes(32)
 
 

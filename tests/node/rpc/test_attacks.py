@@ -16,7 +16,7 @@ from node.rpc.jsonrpc import Limits
 from node.rpc.server import RpcConfig, RpcServer
 from tests.node.rpc.demo import Demo, running
 
-pytestmark = pytest.mark.net
+pytestmark = [pytest.mark.net, pytest.mark.slow]
 
 HURRIED = Deadlines(
     head_s=0.5, body_s=0.6, idle_s=0.8, ping_s=0.3, silence_s=0.9, stalled_write_s=0.8, sweep_s=0.1

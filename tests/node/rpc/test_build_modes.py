@@ -13,6 +13,8 @@ from tests.support.chain import ALICE, BOB
 from tests.support.node_chain import transfer
 from tests.support.node_rpc import DevNode
 
+pytestmark = pytest.mark.slow
+
 PARAMS = -32602
 TURN_S = 0.005
 TURNS_MAX = 400

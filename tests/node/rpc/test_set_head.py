@@ -17,6 +17,8 @@ from tests.support.chain import ALICE, BOB
 from tests.support.node_chain import check_now, open_chain, snapshot, transfer
 from tests.support.node_rpc import DevNode
 
+pytestmark = pytest.mark.slow
+
 PARAMS = -32602
 BLOCK_ERROR = 8000
 CONSENSUS_ERROR = 4000

@@ -16,6 +16,8 @@ from tests.support.chain import ALICE, BOB, FERDIE
 from tests.support.node_chain import copy_block, open_chain, snapshot, transfer
 from tests.support.node_rpc import DevNode
 
+pytestmark = pytest.mark.slow
+
 PARAMS = -32602
 BLOCK_ERROR = 8000
 ALICE_ADDRESS = encode_address(ALICE, 42)
