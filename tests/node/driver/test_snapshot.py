@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from node.clock import SystemClock
 from node.driver import snapshot
@@ -177,12 +178,11 @@ async def test_no_write_is_under_way_when_it_was_stopped() -> None:
     assert len(stored(kv)) < 300
 
 
-async def test_progress_is_told_every_few_seconds(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_progress_is_told_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot, "REPORT_S", 0.02)
-    await fetch(Peers(refuses=lambda _: None), MemoryKeyValue(), SnapshotLimits(patience_ms=300))
-    assert "state_downloading" in capsys.readouterr().out
+    with capture_logs() as logs:
+        await fetch(Peers(refuses=lambda _: None), MemoryKeyValue(), SnapshotLimits(patience_ms=300))
+    assert "state_downloading" in [line["event"] for line in logs]
 
 
 def test_line_of_progress_has_the_speed_since_the_last_one() -> None:
