@@ -98,10 +98,13 @@ def send(process: ProcessId, number: signal.Signals) -> bool:
     return True
 
 
-def reap(process: ProcessId) -> int | None:
-    """Return the exit code of a child that has ended, negative for a signal; None for any other process."""
+def reap(process: ProcessId, *, is_ending: bool = False) -> int | None:
+    """Return the exit code of a child that has ended, negative for a signal; None for any other process.
+
+    A child that `is_ending`, no longer alive but with threads that are not gone yet, is waited for.
+    """
     try:
-        pid, status = os.waitpid(process.pid, os.WNOHANG)
+        pid, status = os.waitpid(process.pid, 0 if is_ending and _find(process) is not None else os.WNOHANG)
     except ChildProcessError:
         return None
     return os.waitstatus_to_exitcode(status) if pid else None

@@ -55,8 +55,8 @@ async def wait_ready(
 
 def ensure_alive(node: NodeRecord) -> None:
     """Raise DevnetFailed when a node's process has ended."""
-    code = None if node.process is None else reap(node.process)
     if not is_running(node):
+        code = None if node.process is None else reap(node.process, is_ending=True)
         how = "" if code is None else f" {describe_exit(code)}"
         raise fail(node, f"{node.name} ended unexpectedly{how}")
 
