@@ -6,6 +6,7 @@ is lost is made again, later each time. Messages are documents as those of an HT
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Final, NamedTuple
@@ -40,6 +41,17 @@ def ensure_library(place: str) -> None:
         raise ConfigFault(place, f"{LIBRARY} is not installed: pip install 'loam[mqtt]'")
 
 
+def ensure_wanted() -> None:
+    """CancelledError where the running task was told to end.
+
+    `asyncio.wait_for`, in which the library waits for the broker, forgets it when the broker answers in the
+    same moment (https://github.com/python/cpython/issues/86296).
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class MqttPoller:
     """Listens to one broker; `password` is what its `password` names."""
 
@@ -68,6 +80,7 @@ class MqttPoller:
             )
             try:
                 async with client:
+                    ensure_wanted()
                     for topic in sorted({value.topic for value in source.values.values()}):
                         await client.subscribe(topic, qos=1)
                     self._trouble, failures = None, 0
@@ -76,6 +89,7 @@ class MqttPoller:
                         self._take(message.topic.value, message.payload)
             except (MqttError, OSError, ValueError) as error:
                 self._trouble = SourceFault(FaultKind.UNREACHABLE, f"{error!s:.120}")
+            ensure_wanted()
             failures += 1
             wait_ms = compute_backoff(failures, BACKOFF_FIRST_MS, BACKOFF_MAX_MS, jitter())
             await self._clock.sleep(wait_ms / 1000)

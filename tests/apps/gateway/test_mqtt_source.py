@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from typing import Any
 
+import aiomqtt
 import pytest
 
 from apps.gateway import mqtt_source
@@ -134,6 +135,36 @@ async def test_a_broker_that_refuses_or_is_not_there_is_asked_later_each_time() 
         assert caught.value.kind is FaultKind.UNREACHABLE
         assert b"\x00\x05meter\x00\x04hush" in broker.logins[0]
         assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", ["refused", "accepted"])
+async def test_an_end_that_the_library_forgets_is_still_one(
+    monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    connecting = asyncio.Event()
+
+    class Forgetful:
+        """Told to end while it connects, it answers what the broker said in that moment."""
+
+        def __init__(self, *_: Any, **__: Any) -> None: ...
+
+        async def __aenter__(self) -> None:
+            assert not connecting.is_set(), "it connects again"
+            connecting.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            if answer == "refused":
+                raise aiomqtt.MqttError(answer)
+
+        async def __aexit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(aiomqtt, "Client", Forgetful)
+    poller = MqttPoller("m", MqttSource("127.0.0.1", values={}), None, PromptClock())
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(poller.listen(lambda: 1.0))
+        await connecting.wait()
+        task.cancel()
+    assert task.cancelled()
 
 
 def test_without_the_library_the_way_to_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
