@@ -8,8 +8,8 @@ STAMP := $(VENV)/.installed-$(shell cat $(LOCK) pyproject.toml 2>/dev/null | cks
 SOURCES := runtime pallets genesis apps node tests benchmarks
 PROGRAM := runtime pallets genesis apps node
 JOBS ?= 2
-# Of all tests many wait, for blocks and for programs of others.
-TEST_JOBS ?= 3
+# Of all tests many wait, for blocks and for programs of others: the wallets and the devnets have a worker each.
+TEST_JOBS ?= 4
 ARGS ?=
 
 # The tests start some hundred interpreters, and each would compile the program anew.

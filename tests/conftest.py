@@ -18,6 +18,8 @@ settings.register_profile(
 settings.register_profile("fast", deadline=None, max_examples=20)
 settings.load_profile("loam")
 
+ID_MAX = 40
+
 gc.disable()  # until the tests are collected: nothing of what is loaded by then goes away
 
 
@@ -27,13 +29,27 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("fast")
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name long texts and bytes by how they begin and how long they are."""
+    if isinstance(val, bytes | str) and len(val) > ID_MAX:
+        return f"{val[:ID_MAX]!r} of {len(val)}"
+    return None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the slow tests, or one processor waits at the end while the other has the longest to do."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over what is loaded: to see all of it takes longer than most tests."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to go on where groups are not kept: each worker would start the nodes of all of them.
+
+    Let the garbage collector pass over what is loaded: to see all of it takes longer than most tests.
+    """
+    if getattr(session.config.option, "loadgroup", False):
+        for item in session.items:
+            if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+                raise pytest.UsageError(f"pytest-xdist does not keep {item.nodeid} in its group")
     gc.collect()
     gc.freeze()
     gc.enable()

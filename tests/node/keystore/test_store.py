@@ -295,7 +295,11 @@ def test_containers_out_of_bounds_are_refused(change: dict[str, object]) -> None
         Sealer("pw").open(data)
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00", SEALED[:-1], SEALED + b"\x00", b"\x91" * 10_000])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\x00", SEALED[:-1], SEALED + b"\x00", b"\x91" * 10_000],
+    ids=["empty", "zero", "cut", "longer", "nested"],
+)
 def test_truncated_and_foreign_containers_are_refused(data: bytes) -> None:
     with pytest.raises(KeystoreError):
         Sealer("pw").open(data)
