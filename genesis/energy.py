@@ -145,7 +145,8 @@ class TradePermissions:
     """Who may trade: whom Compliance lets, and who owes nothing.
 
     Before an order Compliance is asked by the guard in front of the call, which every way of making it
-    passes; see `genesis.regulation`.
+    passes; see `genesis.regulation`. Orders that wait when an account comes into arrears stand: they are paid
+    for or covered already.
     """
 
     compliance: Permissions
@@ -160,17 +161,6 @@ class TradePermissions:
     def ensure_in_good_standing(self, who: AccountId) -> None:
         """Raise Suspended where the account owes something."""
         self.collateral.ensure_in_good_standing(who)
-
-
-class AskedBeforeEachOrder:
-    """Nobody need be told of arrears: `TradePermissions` looks at them before each order. Orders that wait
-    are paid for or covered already, so they stand."""
-
-    def suspend(self, who: AccountId) -> None:
-        """Do nothing."""
-
-    def restore(self, who: AccountId) -> None:
-        """Do nothing."""
 
 
 def add_energy(build: RuntimeBuilder, base: Foundation, parameters: EnergyParameters) -> Energy:
@@ -213,7 +203,6 @@ def add_energy(build: RuntimeBuilder, base: Foundation, parameters: EnergyParame
             base.clock,
             meters,
             lambda: settlement,
-            AskedBeforeEachOrder(),
             COLLATERAL_FUND,
             slot_ms,
             parameters.margin_slots,

@@ -391,9 +391,8 @@ class Collateral(Pallet[CollateralConfig]):
         self._put_debt(who, epoch, old, Debt(old.receivers + debt.receivers, old.fund + debt.fund))
 
     def _put_debt(self, who: AccountId, epoch: int, old: Debt, new: Debt) -> None:
-        """Replace a debt and what depends on it; tell whether the account may trade."""
-        before = self.owed.get(who)
-        after = before - old.total + new.total
+        """Replace a debt, and with it what the account owes in all."""
+        after = self.owed.get(who) - old.total + new.total
         if new.total:
             self.arrears.put(who, epoch, new)
         else:
@@ -402,10 +401,6 @@ class Collateral(Pallet[CollateralConfig]):
             self.owed.put(who, after)
         else:
             self.owed.remove(who)
-        if after and not before:
-            self.config.suspension.suspend(who)
-        elif before and not after:
-            self.config.suspension.restore(who)
 
     def _take_guarantees(self, who: AccountId, cover: waterfall.Cover, to: AccountId) -> None:
         asset = self.config.asset

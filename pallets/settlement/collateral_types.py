@@ -103,18 +103,6 @@ class Accounting(Protocol):
         ...
 
 
-class Suspension(Protocol):
-    """Who keeps accounts in arrears from trading."""
-
-    def suspend(self, who: AccountId) -> None:
-        """Hear that an account is in arrears; must not raise."""
-        ...
-
-    def restore(self, who: AccountId) -> None:
-        """Hear that an account has no arrears any more; must not raise."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class CollateralConfig:
     """The pot is endowed at genesis. `deposit_ticks` is the retail price that deposits are reckoned with; a
@@ -124,7 +112,6 @@ class CollateralConfig:
     clock: Clock
     meters: Capacities
     settlement: Callable[[], Accounting]
-    suspension: Suspension
     pot: AccountId
     slot_ms: int
     margin_slots: int

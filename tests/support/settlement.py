@@ -85,19 +85,6 @@ class FakeZones:
         return self.loss_ppm
 
 
-class FakeSuspension:
-    """Notes who may not trade."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, AccountId]] = []
-
-    def suspend(self, who: AccountId) -> None:
-        self.heard.append(("suspend", who))
-
-    def restore(self, who: AccountId) -> None:
-        self.heard.append(("restore", who))
-
-
 class ChainTime:
     """The open block's time."""
 
@@ -120,7 +107,6 @@ class Energy:
     watt: FakeWatt
     market: FakeMarket
     zones: FakeZones
-    suspension: FakeSuspension
     meters: Meters
     settlement: Settlement
     collateral: Collateral
@@ -159,7 +145,7 @@ def compose_energy(
     watt = build.add(FakeWatt, index=40, name="FakeWatt", config=None)
     asset = watt if add_asset is None else add_asset(build, system, balances)
     market = build.add(FakeMarket, index=28, name="Market", config=None)
-    time, zones, suspension = ChainTime(timestamp), FakeZones(), FakeSuspension()
+    time, zones = ChainTime(timestamp), FakeZones()
     read = MetersConfig(time, system, zones, lambda: settlement, SLOT_MS, CORRECTION_SLOTS, PATTERN_SLOTS)
     meters = build.add(Meters, index=29, name="Meters", config=read)
     collateral = build.add(
@@ -167,7 +153,7 @@ def compose_energy(
         index=35,
         name="Collateral",
         config=CollateralConfig(
-            asset, time, meters, lambda: settlement, suspension, FUND_POT, SLOT_MS, 2, ON_PEAK_TICKS
+            asset, time, meters, lambda: settlement, FUND_POT, SLOT_MS, 2, ON_PEAK_TICKS
         ),
     )
     settlement = build.add(
@@ -204,7 +190,6 @@ def compose_energy(
         watt,
         market,
         zones,
-        suspension,
         meters,
         settlement,
         collateral,
