@@ -268,35 +268,38 @@ def _line(value: Any, path: str) -> tuple[Way, Line]:
 
 
 def _market(value: Any, path: str) -> tuple[int, MarketParameters]:
-    zone, rules = as_row(value, path, ("zone", "rules"))
-    fields = as_object(rules, f"{path}[1]", MARKET_FIELDS)
-    numbers = {
-        field: as_number(fields.get(name), f"{path}[1].{name}", most)
-        for name, (field, most) in MARKET_NUMBERS.items()
-    }
+    zone, fields = _rules(value, path, MARKET_FIELDS)
     found = MarketParameters(
         kind=_choice(MarketKind, fields.get("kind"), f"{path}[1].kind"),
         rationing=_choice(Rationing, fields.get("rationing"), f"{path}[1].rationing"),
-        **numbers,
+        **_numbers(MARKET_NUMBERS, fields, f"{path}[1]"),
     )
     _ensure(is_workable(found), f"{path}[1]", "rules by which a market can work")
-    return as_number(zone, f"{path}[0]", U16_MAX), found
+    return zone, found
 
 
 def _tariff(value: Any, path: str) -> tuple[int, Tariff]:
-    zone, rules = as_row(value, path, ("zone", "rules"))
-    fields = as_object(rules, f"{path}[1]", TARIFF_FIELDS)
-    numbers = {
-        field: as_number(fields.get(name), f"{path}[1].{name}", most)
-        for name, (field, most) in TARIFF_NUMBERS.items()
-    }
+    zone, fields = _rules(value, path, TARIFF_FIELDS)
     found = Tariff(
         kind=_choice(TariffKind, fields.get("kind"), f"{path}[1].kind"),
         has_netting=as_flag(fields.get("hasNetting"), f"{path}[1].hasNetting"),
-        **numbers,
+        **_numbers(TARIFF_NUMBERS, fields, f"{path}[1]"),
     )
     _ensure(is_workable_tariff(found), f"{path}[1]", "a tariff that can work")
-    return as_number(zone, f"{path}[0]", U16_MAX), found
+    return zone, found
+
+
+def _rules(value: Any, path: str, names: tuple[str, ...]) -> tuple[int, dict[str, Any]]:
+    """Return a zone and the fields of its rules."""
+    zone, rules = as_row(value, path, ("zone", "rules"))
+    return as_number(zone, f"{path}[0]", U16_MAX), as_object(rules, f"{path}[1]", names)
+
+
+def _numbers(known: dict[str, tuple[str, int]], fields: dict[str, Any], path: str) -> dict[str, int]:
+    """Return the numbers of rules by the names that the pallets have for them."""
+    return {
+        field: as_number(fields.get(name), f"{path}.{name}", most) for name, (field, most) in known.items()
+    }
 
 
 def _choice(kind: type[E], value: Any, path: str) -> E:
