@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 from genesis.pots import COLLATERAL_FUND
 from pallets.compliance import weights
@@ -131,14 +131,6 @@ MovementOf: TypeAlias = Callable[[Call, AccountId], Movement]
 """Tells what a call of an account moves of its asset; raises what the call itself would raise."""
 
 
-class RegulatedCall(CallGuard, Protocol):
-    """A guard of which the pool may ask whether it has anything to say of a call."""
-
-    def applies(self, call: Call) -> bool:
-        """Tell whether a call is regulated at all. Raises nothing."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class ActivityGuard:
     """In front of a call that is an activity, whatever its arguments."""
@@ -146,10 +138,6 @@ class ActivityGuard:
     compliance: Compliance
     activity: Activity
     weight: Weight = weights.COMPLIANCE_ENSURE
-
-    def applies(self, call: Call) -> bool:  # noqa: ARG002  # it always does
-        """Tell that the call is regulated."""
-        return True
 
     def ensure_allowed(self, call: Call, who: AccountId) -> None:  # noqa: ARG002  # whatever its arguments
         """Raise what the account lacks for the activity."""
@@ -162,10 +150,6 @@ class FreezeGuard:
 
     compliance: Compliance
     weight: Weight = weights.COMPLIANCE_ENSURE
-
-    def applies(self, call: Call) -> bool:  # noqa: ARG002  # it always does
-        """Tell that the call is regulated."""
-        return True
 
     def ensure_allowed(self, call: Call, who: AccountId) -> None:  # noqa: ARG002  # whatever its arguments
         """Raise AccountFrozen where the account is."""
@@ -185,7 +169,7 @@ class WattGuard:
     weight: Weight = SEND_WEIGHT
 
     def applies(self, call: Call) -> bool:
-        """Tell whether it is e-money that the call sends."""
+        """Tell whether it is e-money that the call sends. Raises nothing."""
         asset_id: int = call.args[0]
         return asset_id == self.watt_id
 
@@ -213,10 +197,6 @@ class PotGuard:
     place: int = 0
     weight: Weight = SEND_WEIGHT
 
-    def applies(self, call: Call) -> bool:  # noqa: ARG002  # it always does
-        """Tell that the call is regulated."""
-        return True
-
     def ensure_allowed(self, call: Call, who: AccountId) -> None:
         """Raise what the account lacks for sending e-money, and where a rule against money laundering forbids
         it. The daily limit is for what people send one another."""
@@ -232,10 +212,6 @@ class MeterGuard:
 
     compliance: Compliance
     weight: Weight = METER_WEIGHT
-
-    def applies(self, call: Call) -> bool:  # noqa: ARG002  # it always does
-        """Tell that the call is regulated."""
-        return True
 
     def ensure_allowed(self, call: Call, who: AccountId) -> None:
         """Raise what the operator lacks for running a grid, or the owner for having its readings shown."""
@@ -254,7 +230,7 @@ def regulate(
         "transfer_all": partial(of_transfer_all, assets),
         "transfer_approved": of_transfer_approved,
     }
-    table: list[tuple[str, str, RegulatedCall]] = [
+    table: list[tuple[str, str, CallGuard]] = [
         ("Assets", name, WattGuard(compliance, monitor, watt_id, movement_of))
         for name, movement_of in movements.items()
     ]
@@ -274,7 +250,7 @@ def regulate(
     return check_compliance(compliance, guards)
 
 
-def check_compliance(compliance: Compliance, guards: Mapping[bytes, RegulatedCall]) -> Extension:
+def check_compliance(compliance: Compliance, guards: Mapping[bytes, CallGuard]) -> Extension:
     """Return the extension that keeps regulated calls of frozen accounts out of the pool.
 
     In a block they are not refused: they cost fee and nonce, and fail with the error that names the reason.
@@ -285,7 +261,9 @@ def check_compliance(compliance: Compliance, guards: Mapping[bytes, RegulatedCal
         who = extrinsic.signer
         if guard is None or who is None:
             return
-        if compliance.is_frozen(who) and guard.applies(extrinsic.call):
+        if isinstance(guard, WattGuard) and not guard.applies(extrinsic.call):
+            return
+        if compliance.is_frozen(who):
             raise InvalidTransaction(InvalidReason.Custom, FROZEN)
 
     return Extension("CheckCompliance", validate=validate, is_listed=False)

@@ -152,9 +152,7 @@ def compose_energy(
         Collateral,
         index=35,
         name="Collateral",
-        config=CollateralConfig(
-            asset, time, meters, lambda: settlement, FUND_POT, SLOT_MS, 2, ON_PEAK_TICKS
-        ),
+        config=CollateralConfig(asset, time, meters, lambda: settlement, FUND_POT, SLOT_MS, 2, ON_PEAK_TICKS),
     )
     settlement = build.add(
         Settlement,
