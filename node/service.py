@@ -76,8 +76,8 @@ from node.telemetry.metrics import NodeMetrics
 from node.verifier import Verifier
 from node.warping import Newcomer, fetch_state
 from runtime.frame.executive import InvalidBlock
-from runtime.frame.runtime_api import AuthoritySet
 from runtime.frame.state import MemoryBackend, State
+from runtime.primitives.authority_set import AuthoritySet
 from runtime.primitives.block import Header, hash_header
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.hashing import blake2_256

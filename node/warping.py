@@ -24,7 +24,7 @@ from node.storage.kv import KeyValue
 from node.sync.snapshot import SnapshotDownload, SnapshotLimits
 from node.sync.snapshot_effects import Complete, GiveUp
 from node.sync.warp import WarpProof
-from runtime.frame.runtime_api import AuthoritySet
+from runtime.primitives.authority_set import AuthoritySet
 from runtime.primitives.block import Header, encode_header
 from runtime.primitives.crypto import Keypair
 from runtime.primitives.types import Hash

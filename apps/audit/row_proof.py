@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from apps.audit.errors import Differs, Unchecked
 from apps.audit.plain import Record
+from apps.chain.answers import to_hex
 from pallets.compliance.commitment import CommitmentError, encode_canonical
 from runtime.primitives.row_tree import verify_row
 from runtime.primitives.types import Hash
@@ -41,14 +42,14 @@ def encode_row(row: Record | bytes) -> bytes:
 
 def encode_proof(proof: RowProof) -> str:
     """Return the document, one line of JSON."""
-    body = {"leaf": _hex(proof.row)} if isinstance(proof.row, bytes) else {"row": proof.row}
+    body = {"leaf": to_hex(proof.row)} if isinstance(proof.row, bytes) else {"row": proof.row}
     document = {
         "format": FORMAT,
-        "root": _hex(proof.root),
+        "root": to_hex(proof.root),
         "length": proof.length,
         "place": proof.place,
         **body,
-        "siblings": [_hex(one) for one in proof.siblings],
+        "siblings": [to_hex(one) for one in proof.siblings],
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
@@ -78,14 +79,14 @@ def decode_proof(text: str) -> RowProof:
 def ensure_proven(proof: RowProof, root: Hash) -> None:
     """Raise Differs unless the proof shows that its row stands in the list of that root."""
     if proof.root != root:
-        raise Differs(f"row {proof.place}: the proof is for the root {_hex(proof.root)}")
+        raise Differs(f"row {proof.place}: the proof is for the root {to_hex(proof.root)}")
     try:
         row = encode_row(proof.row)
     except CommitmentError as error:
         raise Unchecked(f"row {proof.place} has no canonical form: {error}") from error
     if not verify_row(root, proof.length, proof.place, row, proof.siblings):
         raise Differs(
-            f"row {proof.place} is not at that place of the {proof.length} rows of root {_hex(root)}"
+            f"row {proof.place} is not at that place of the {proof.length} rows of root {to_hex(root)}"
         )
 
 
@@ -127,7 +128,3 @@ def _as_number(value: object, name: str) -> int:
     if type(value) is not int or value < 0:
         raise Unchecked(f"{name}: a number from 0 on is needed, got {value!r:.60}")
     return value
-
-
-def _hex(data: bytes) -> str:
-    return "0x" + data.hex()

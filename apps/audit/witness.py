@@ -19,20 +19,19 @@ from typing import Any, Final, NamedTuple
 
 from apps.audit.errors import Differs, Unchecked
 from apps.audit.finality import (
-    AuthoritySet,
     FinalityProof,
-    announced_set,
     ensure_certified,
     ensure_child,
-    read_header,
     read_proof,
     time_of,
 )
+from apps.chain.answers import as_bytes, as_header, to_hex
 from apps.chain.client import Chain
 from apps.chain.errors import AnswerError, RpcFailure
 from apps.chain.metadata import Metadata, decode_metadata
 from apps.chain.runtime import EventRecord, Runtime
 from apps.chain.values import Value
+from runtime.primitives.authority_set import AuthoritySet, announced_set
 from runtime.primitives.block import Header, hash_header
 from runtime.primitives.tree_proof import Absent, InvalidProof, verify
 from runtime.primitives.types import Hash
@@ -118,10 +117,10 @@ class Witness:
         block_hash = await self.chain.block_hash(number)
         if block_hash is None:
             raise Unchecked(f"the node has no block {number}: ask one that has the chain's whole history")
-        answer = await self.chain.connection.request("chain_getHeader", _hex(block_hash))
+        answer = await self.chain.connection.request("chain_getHeader", to_hex(block_hash))
         if answer is None:
             raise Unchecked(f"the node has no header of block {number}: ask one that has the whole history")
-        header = read_header(answer)
+        header = as_header(answer)
         wanted = self.trust.block
         expected = wanted[1] if wanted is not None and wanted[0] == number else block_hash
         if hash_header(header) != expected or header.number != number:
@@ -223,13 +222,13 @@ class Witness:
             raise Differs(f"the node's metadata of version {version} is not that of this program")
 
     async def _told(self, header: Header, key: bytes) -> bytes | None:
-        answer = await self._ask(header, "state_getStorage", _hex(key))
-        return None if answer is None else _as_bytes(answer)
+        answer = await self._ask(header, "state_getStorage", to_hex(key))
+        return None if answer is None else as_bytes(answer)
 
     async def _proven(self, header: Header, key: bytes) -> bytes | None:
-        answer = await self._ask(header, "state_getReadProof", [_hex(key)])
+        answer = await self._ask(header, "state_getReadProof", [to_hex(key)])
         try:
-            (proof,) = map(_as_bytes, answer["proof"])
+            (proof,) = map(as_bytes, answer["proof"])
         except (TypeError, KeyError, ValueError) as error:
             raise AnswerError("a read proof of one key has one part") from error
         try:
@@ -242,7 +241,7 @@ class Witness:
 
     async def _ask(self, header: Header, method: str, *params: Any) -> Any:
         try:
-            return await self.chain.connection.request(method, *params, _hex(hash_header(header)))
+            return await self.chain.connection.request(method, *params, to_hex(hash_header(header)))
         except RpcFailure as failure:
             raise _explain(failure, header.number) from failure
 
@@ -305,16 +304,3 @@ def _explain(failure: RpcFailure, number: int) -> Exception:
         return failure
     reason = failure.data or failure.message
     return Unchecked(f"block {number}: {reason}; ask a node that runs with --state-pruning archive")
-
-
-def _as_bytes(answer: Any) -> bytes:
-    if isinstance(answer, str) and answer.startswith("0x"):
-        try:
-            return bytes.fromhex(answer[2:])
-        except ValueError:
-            pass
-    raise AnswerError(f"bytes are hex digits after 0x, got {answer!r:.60}")
-
-
-def _hex(data: bytes) -> str:
-    return "0x" + data.hex()

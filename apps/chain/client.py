@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, NamedTuple
 
+from apps.chain.answers import as_bytes, as_hash, to_hex
 from apps.chain.connection import Connection, ConnectionSettings, Json, Subscription
 from apps.chain.errors import AnswerError, ClientError, RpcFailure
 from apps.chain.metadata import decode_metadata
@@ -103,9 +104,9 @@ class Chain:
         cannot be reached in time."""
         time = SystemClock() if clock is None else clock
         async with Connection(url, time, settings or ConnectionSettings()) as connection:
-            genesis = _as_hash(await connection.request("chain_getBlockHash", 0))
-            best = _as_hash(await connection.request("chain_getBlockHash"))
-            version = _as_version(await connection.request("state_getRuntimeVersion", _hex(best)))
+            genesis = as_hash(await connection.request("chain_getBlockHash", 0))
+            best = as_hash(await connection.request("chain_getBlockHash"))
+            version = _as_version(await connection.request("state_getRuntimeVersion", to_hex(best)))
             chain = cls(connection, time, genesis, await _load_runtime(connection, best, version))
             await chain._group.__aenter__()
             chain.start(chain._follow_upgrades())
@@ -126,11 +127,11 @@ class Chain:
 
     async def finalized(self) -> BlockRef:
         """Return the last finalized block."""
-        return await self.ref(_as_hash(await self.connection.request("chain_getFinalizedHead")))
+        return await self.ref(as_hash(await self.connection.request("chain_getFinalizedHead")))
 
     async def best(self) -> BlockRef:
         """Return the best block."""
-        return await self.ref(_as_hash(await self.connection.request("chain_getBlockHash")))
+        return await self.ref(as_hash(await self.connection.request("chain_getBlockHash")))
 
     async def ref(self, block: Hash) -> BlockRef:
         """Return the number of a block with its hash; AnswerError when the node does not know it."""
@@ -143,7 +144,7 @@ class Chain:
     async def block_hash(self, number: int) -> Hash | None:
         """Return the hash of the best chain's block of a number, None while there is none."""
         found = await self.connection.request("chain_getBlockHash", number)
-        return None if found is None else _as_hash(found)
+        return None if found is None else as_hash(found)
 
     async def extrinsics(self, block: Hash) -> tuple[bytes, ...]:
         """Return the extrinsics of a block in order; AnswerError when the node does not know it."""
@@ -195,11 +196,11 @@ class Chain:
         last: str | None = None
         while True:
             listed = await self.connection.request(
-                "state_getKeysPaged", _hex(prefix), page, last, _hex(block)
+                "state_getKeysPaged", to_hex(prefix), page, last, to_hex(block)
             )
             if not listed:
                 return
-            sets = await self.connection.request("state_queryStorageAt", listed, _hex(block))
+            sets = await self.connection.request("state_queryStorageAt", listed, to_hex(block))
             for key, value in _changes(sets):
                 yield runtime.decode_keys(pallet, item, key), runtime.decode_value(pallet, item, value)
             last = listed[-1]
@@ -214,8 +215,8 @@ class Chain:
         told = runtime.api(api, method)
         data = runtime.encode_arguments(told, arguments)
         name = f"{api}_{method}"
-        answer = await self.connection.request("state_call", name, _hex(data), *_optional(at))
-        return runtime.codecs.decode(told.output, _as_bytes(answer))
+        answer = await self.connection.request("state_call", name, to_hex(data), *_optional(at))
+        return runtime.codecs.decode(told.output, as_bytes(answer))
 
     # --- transactions
 
@@ -245,13 +246,13 @@ class Chain:
 
     async def submit(self, extrinsic: bytes) -> Hash:
         """Give a transaction to the node's pool; return its hash."""
-        return _as_hash(await self.connection.request("author_submitExtrinsic", _hex(extrinsic)))
+        return as_hash(await self.connection.request("author_submitExtrinsic", to_hex(extrinsic)))
 
     def watch(self, extrinsic: bytes) -> AbstractAsyncContextManager[Subscription]:
         """Submit a transaction and subscribe to its statuses, as JSON."""
         return self.connection.subscribe(
             "author_submitAndWatchExtrinsic",
-            _hex(extrinsic),
+            to_hex(extrinsic),
             unsubscribe="author_unwatchExtrinsic",
             resumes=False,
         )
@@ -268,7 +269,7 @@ class Chain:
         return self._runtimes[spec]
 
     async def _learn(self, block: Hash) -> Runtime:
-        version = _as_version(await self.connection.request("state_getRuntimeVersion", _hex(block)))
+        version = _as_version(await self.connection.request("state_getRuntimeVersion", to_hex(block)))
         if version.spec_version not in self._runtimes:
             made = await _load_runtime(self.connection, block, version)
             while len(self._runtimes) >= RUNTIMES_MAX:
@@ -310,25 +311,25 @@ class Chain:
 
     async def _read_content(self, block: Hash) -> _Content:
         """Read a block with the runtime that executed it, which its parent's state names."""
-        found = await self.connection.request("chain_getBlock", _hex(block))
+        found = await self.connection.request("chain_getBlock", to_hex(block))
         try:
-            extrinsics = tuple(_as_bytes(one) for one in found["block"]["extrinsics"])
-            parent = _as_hash(found["block"]["header"]["parentHash"])
+            extrinsics = tuple(as_bytes(one) for one in found["block"]["extrinsics"])
+            parent = as_hash(found["block"]["header"]["parentHash"])
         except (TypeError, KeyError) as error:
-            raise AnswerError(f"the node does not know block {_hex(block)}") from error
+            raise AnswerError(f"the node does not know block {to_hex(block)}") from error
         runtime = await self.runtime_at(block if parent == ZERO_HASH else parent)
         stored = await self._stored(runtime.storage_key("System", "Events"), block)
         return _Content(runtime, extrinsics, runtime.decode_events(stored))
 
     async def _header(self, block: Hash) -> dict[str, Json]:
-        header = await self.connection.request("chain_getHeader", _hex(block))
+        header = await self.connection.request("chain_getHeader", to_hex(block))
         if not isinstance(header, dict):
-            raise AnswerError(f"the node does not know block {_hex(block)}")
+            raise AnswerError(f"the node does not know block {to_hex(block)}")
         return header
 
     async def _stored(self, key: bytes, at: Hash | None) -> bytes | None:
-        found = await self.connection.request("state_getStorage", _hex(key), *_optional(at))
-        return None if found is None else _as_bytes(found)
+        found = await self.connection.request("state_getStorage", to_hex(key), *_optional(at))
+        return None if found is None else as_bytes(found)
 
 
 async def _load_runtime(connection: Connection, block: Hash, version: Version) -> Runtime:
@@ -336,40 +337,20 @@ async def _load_runtime(connection: Connection, block: Hash, version: Version) -
     wanted = METADATA_VERSION.to_bytes(4, "little")
     try:
         answer = await connection.request(
-            "state_call", "Metadata_metadata_at_version", _hex(wanted), _hex(block)
+            "state_call", "Metadata_metadata_at_version", to_hex(wanted), to_hex(block)
         )
-        found: bytes | None = _OPAQUE.decode(_as_bytes(answer))
+        found: bytes | None = _OPAQUE.decode(as_bytes(answer))
     except RpcFailure:
         found = None
     except DecodeError as error:
         raise AnswerError("metadata is not what its function promises") from error
     if found is None:
-        found = _as_bytes(await connection.request("state_getMetadata", _hex(block)))
+        found = as_bytes(await connection.request("state_getMetadata", to_hex(block)))
     return Runtime(decode_metadata(found), version)
 
 
-def _hex(data: bytes) -> str:
-    return "0x" + data.hex()
-
-
 def _optional(block: Hash | None) -> list[str]:
-    return [] if block is None else [_hex(block)]
-
-
-def _as_bytes(answer: Json) -> bytes:
-    if isinstance(answer, str) and answer.startswith("0x"):
-        try:
-            return bytes.fromhex(answer[2:])
-        except ValueError:
-            pass
-    raise AnswerError(f"bytes are hex digits after 0x, got {answer!r:.60}")
-
-
-def _as_hash(answer: Json) -> Hash:
-    data = _as_bytes(answer)
-    if len(data) != 32:
-        raise AnswerError(f"a hash has 32 bytes, got {len(data)}")
-    return Hash(data)
+    return [] if block is None else [to_hex(block)]
 
 
 def _as_version(answer: Json) -> Version:
@@ -385,7 +366,7 @@ def _as_version(answer: Json) -> Version:
 def _changes(sets: Json) -> list[tuple[bytes, bytes | None]]:
     try:
         return [
-            (_as_bytes(key), None if value is None else _as_bytes(value)) for key, value in sets[0]["changes"]
+            (as_bytes(key), None if value is None else as_bytes(value)) for key, value in sets[0]["changes"]
         ]
     except (TypeError, KeyError, IndexError, ValueError) as error:
         raise AnswerError("values of a block come as pairs of key and value") from error

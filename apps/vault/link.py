@@ -15,8 +15,8 @@ from typing import TypeVar
 
 import structlog
 
+from apps.chain.answers import as_bytes, as_header, to_hex
 from apps.chain.client import BlockRef, Chain, Outcome, Signed
-from apps.chain.connection import Json
 from apps.chain.errors import AnswerError, Expired, Refused, RpcFailure, Superseded, UnknownName
 from apps.chain.sender import Sender
 from apps.chain.values import Encoded
@@ -24,11 +24,10 @@ from apps.vault.calls import CALLS, CONFIRM_ERASURE, Facts
 from apps.vault.errors import BadInput, Conflict
 from apps.vault.outbox import Anchor, Submission
 from apps.vault.vault import Vault
-from runtime.primitives.block import Digest, Header, decode_digest_item, encode_header, hash_header
+from runtime.primitives.block import encode_header, hash_header
 from runtime.primitives.crypto import Keypair
-from runtime.primitives.scale import DecodeError, EncodeError
+from runtime.primitives.scale import EncodeError
 from runtime.primitives.tree_proof import InvalidProof, Present, verify
-from runtime.primitives.types import Hash
 
 log = structlog.get_logger("vault")
 ERASURE: bytes = b"loam-erasure"
@@ -142,15 +141,12 @@ class ChainLink:
     async def _prove(self, anchor: Anchor, block: BlockRef) -> Anchor | None:
         """Return the anchor with its proof, None where a later call of the block has replaced the value."""
         request = self._chain.connection.request
-        answer = await request(
-            "state_getReadProof", [f"0x{anchor.storage_key.hex()}"], f"0x{block.hash.hex()}"
-        )
-        header = await request("chain_getHeader", f"0x{block.hash.hex()}")
+        answer = await request("state_getReadProof", [to_hex(anchor.storage_key)], to_hex(block.hash))
+        read = as_header(await request("chain_getHeader", to_hex(block.hash)))
         try:
-            proof = bytes.fromhex(answer["proof"][0][2:])
-            read = read_header(header)
+            proof = as_bytes(answer["proof"][0])
             found = verify(read.state_root, anchor.storage_key, proof)
-        except (TypeError, KeyError, IndexError, ValueError, DecodeError, InvalidProof) as error:
+        except (TypeError, KeyError, IndexError, InvalidProof) as error:
             raise AnswerError("the node's proof is none") from error
         if hash_header(read) != block.hash or not isinstance(found, Present):
             raise AnswerError("the node's proof is of another block, or of nothing")
@@ -173,12 +169,3 @@ class ChainLink:
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-
-
-def read_header(header: Json) -> Header:
-    """Return a header from a node's JSON; KeyError, TypeError, ValueError and DecodeError for other JSON."""
-    digest = tuple(decode_digest_item(bytes.fromhex(one[2:])) for one in header["digest"]["logs"])
-    parent, state_root, extrinsics_root = (
-        Hash(bytes.fromhex(header[name][2:])) for name in ("parentHash", "stateRoot", "extrinsicsRoot")
-    )
-    return Header(parent, int(header["number"], 16), state_root, extrinsics_root, Digest(digest))

@@ -32,13 +32,14 @@ from node.chain.importing import (
 )
 from node.chain.old_trees import OldTrees
 from node.chain.open_block import OpenBlock
-from node.chain.rules import announces_set, ensure_consistent, ensure_digest_bounded, ensure_not_ahead
+from node.chain.rules import ensure_consistent, ensure_digest_bounded, ensure_not_ahead
 from node.chain.views import Closable, FinalizedView, LayeredView
 from node.storage.blocks import BlockStore
 from node.storage.states import StateDiscarded
 from runtime.frame.executive import InvalidBlock
 from runtime.frame.runtime_api import RuntimeApi, RuntimeFactory
 from runtime.frame.state import Change, State
+from runtime.primitives.authority_set import announces_set
 from runtime.primitives.block import (
     Block,
     Digest,

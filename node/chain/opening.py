@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import structlog
 
-from node.chain.rules import announces_set
 from node.storage.blocks import BlockStore, NotFilledError
 from node.storage.columns import BlockRef, ChainFacts
 from node.storage.filling import is_filled
@@ -23,6 +22,7 @@ from node.storage.kv import CorruptionError, KeyValue, MissingError
 from node.storage.leveldb import LevelDbKeyValue
 from node.storage.recovery import open_or_recover
 from node.storage.verify import cut_back_to_good
+from runtime.primitives.authority_set import announces_set
 from runtime.primitives.block import (
     Header,
     compute_extrinsics_root,

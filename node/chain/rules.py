@@ -11,14 +11,12 @@ from runtime.frame.executive import InvalidBlock
 from runtime.primitives.block import (
     DIGEST_BYTES_MAX,
     DIGEST_ITEMS_MAX,
-    Consensus,
     Header,
     PreRuntime,
     Seal,
     compute_extrinsics_root,
     is_digest_bounded,
 )
-from runtime.primitives.certificate import ENGINE_ID
 
 TIME_ENGINE = b"TIME"
 TIME_BYTES = 8
@@ -47,11 +45,6 @@ def ensure_consistent(header: Header, body: tuple[bytes, ...], parent_number: in
         raise InvalidBlock("a seal that is not the last digest item")
     if compute_extrinsics_root(body) != header.extrinsics_root:
         raise InvalidBlock("the extrinsics do not have the header's root")
-
-
-def announces_set(header: Header) -> bool:
-    """Tell whether a header names other authorities for the blocks after it."""
-    return any(isinstance(item, Consensus) and item.field_0 == ENGINE_ID for item in header.digest.logs)
 
 
 def get_time(header: Header) -> int:

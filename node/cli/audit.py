@@ -20,7 +20,6 @@ import click
 from apps.audit.day import check_day
 from apps.audit.errors import Differs, Unchecked
 from apps.audit.export import Range, collect, find_last, render, write_lines
-from apps.audit.finality import decode_authorities
 from apps.audit.periods import ReportKind, parse_day, parse_period
 from apps.audit.report import (
     Report,
@@ -321,7 +320,7 @@ def _make_trust(chain_name: str | None, trusted_block: str | None) -> Trust:
     from node.cli.audit_trust import load_trust  # noqa: PLC0415 (loads the pallets)
 
     genesis, authorities, metadata = load_trust(chain_name)
-    return Trust(genesis, decode_authorities(authorities), block, metadata)
+    return Trust(genesis, authorities, block, metadata)
 
 
 def _parse_block(text: str) -> tuple[int, Hash]:

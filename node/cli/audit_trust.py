@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from genesis.chain_spec import CODE_KEY, load_spec, read_spec_version
-from runtime.frame.runtime_api import AuthoritySet, RuntimeFactory
+from runtime.frame.runtime_api import RuntimeFactory
 from runtime.frame.state import MemoryBackend, State
+from runtime.primitives.authority_set import AuthoritySet
 from runtime.primitives.block import hash_header
 from runtime.primitives.scale import codec
 from runtime.primitives.types import Hash
 
 METADATA_VERSION: Final = 15
-_AUTHORITIES: Final = codec(AuthoritySet)
 _OPAQUE: Final = codec(bytes | None)
 
 
 class Known(NamedTuple):
-    """Genesis hash, SCALE of the authorities of genesis, and metadata by spec version."""
+    """Genesis hash, the authorities of genesis, and metadata by spec version."""
 
     genesis: Hash
-    authorities: bytes
+    authorities: AuthoritySet
     metadata: Mapping[int, bytes]
 
 
@@ -35,7 +35,7 @@ def load_trust(name: str) -> Known:
     authorities = factory(State(MemoryBackend(dict(state)))).authority_set()
     return Known(
         hash_header(spec.genesis_header(state)),
-        _AUTHORITIES.encode(authorities),
+        authorities,
         {version: _metadata(one, state) for version, one in factories.items()},
     )
 

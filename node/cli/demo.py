@@ -14,7 +14,6 @@ from typing import Final
 
 import click
 
-from apps.audit.finality import decode_authorities
 from apps.audit.witness import Trust
 from apps.clock import SystemClock as ProgramClock
 from apps.demo.play import play
@@ -76,7 +75,7 @@ class _Player:
 
 def _load_trust(path: Path) -> Trust:
     known = load_trust(str(path))
-    return Trust(known.genesis, decode_authorities(known.authorities), metadata=known.metadata)
+    return Trust(known.genesis, known.authorities, metadata=known.metadata)
 
 
 @click.group("demo")

@@ -31,7 +31,7 @@ from node.consensus.effects import (
 )
 from node.consensus.guard import GuardRefused
 from node.driver.signer import GuardedSigner
-from runtime.frame.runtime_api import Authority
+from runtime.primitives.authority_set import Authority
 from runtime.primitives.certificate import Certificate
 from runtime.primitives.types import Hash
 

@@ -14,20 +14,17 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from runtime.frame.runtime_api import AuthoritySet
-from runtime.primitives.block import Consensus, Header, decode_header, hash_header, is_digest_bounded
+from runtime.primitives.authority_set import AuthoritySet, announced_set
+from runtime.primitives.block import Header, decode_header, hash_header, is_digest_bounded
 from runtime.primitives.certificate import (
-    ENGINE_ID,
     Certificate,
     InvalidCertificate,
     decode_certificate,
     verify_certificate,
 )
 from runtime.primitives.crypto import SignatureCheck, verify
-from runtime.primitives.scale import DecodeError, codec
+from runtime.primitives.scale import DecodeError
 from runtime.primitives.types import Hash
-
-_AUTHORITY_SET = codec(AuthoritySet)
 
 
 class InvalidFragment(ValueError):
@@ -96,7 +93,7 @@ class WarpProof:
         try:
             header = decode_header(fragment.header)
             certificate = decode_certificate(fragment.certificate)
-            following = _read_announced(header)
+            following = announced_set(header)
         except DecodeError as error:
             raise InvalidFragment(f"it cannot be decoded: {error}") from error
         if header.number <= self.number:
@@ -135,12 +132,3 @@ class WarpProof:
     def _ensure_follows(self, following: AuthoritySet) -> None:
         if following.set_id <= self.current.set_id or not following.authorities:
             raise InvalidFragment(f"set {following.set_id} cannot follow set {self.current.set_id}")
-
-
-def _read_announced(header: Header) -> AuthoritySet | None:
-    """Return the set that a header names for the blocks behind it, None as a rule; raises DecodeError."""
-    found: AuthoritySet | None = None
-    for item in header.digest.logs:
-        if isinstance(item, Consensus) and item.field_0 == ENGINE_ID:
-            found = _AUTHORITY_SET.decode(item.field_1)
-    return found

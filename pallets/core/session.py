@@ -23,14 +23,13 @@ from runtime.frame.call import call
 from runtime.frame.dispatch import Origin, PalletError, ensure_signed
 from runtime.frame.event import Event
 from runtime.frame.pallet import Pallet, constant
-from runtime.frame.runtime_api import Authority, AuthoritySet
 from runtime.frame.storage import TWOX_64_CONCAT, Map, Value, storage
-from runtime.primitives.block import Consensus, Digest, DigestItem, PreRuntime
-from runtime.primitives.certificate import ENGINE_ID
+from runtime.primitives.authority_set import Authority, AuthoritySet, announce
+from runtime.primitives.block import Digest, DigestItem, PreRuntime
 from runtime.primitives.committee import LeaderRule, rotate
 from runtime.primitives.crypto import Scheme, verify
 from runtime.primitives.possession import possession_message
-from runtime.primitives.scale import Length, MaxLen, Struct, codec, u32, u64
+from runtime.primitives.scale import Length, MaxLen, Struct, u32, u64
 from runtime.primitives.types import AccountId
 
 VALIDATORS_MAX = 1000
@@ -225,8 +224,7 @@ class Session(Pallet[SessionConfig]):
         self.validators.put(tuple(who for who, _ in members))
         self.set_id.put(self.set_id.get() + 1)
         self.current_index.put(self.current_index.get() + 1)
-        item = Consensus(ENGINE_ID, codec(AuthoritySet).encode(self.authority_set()))
-        self.config.system.deposit_log(item)
+        self.config.system.deposit_log(announce(self.authority_set()))
         self.deposit(self.NewSession(self.current_index.get()))
 
     def author(self) -> AccountId | None:

@@ -28,9 +28,10 @@ from runtime.frame.validity import (
     UnknownTransaction,
     ValidTransaction,
 )
+from runtime.primitives.authority_set import AuthoritySet
 from runtime.primitives.committee import LeaderRule
 from runtime.primitives.crypto import verify
-from runtime.primitives.scale import DecodeError, Length, Struct, codec, u32, u64
+from runtime.primitives.scale import DecodeError, codec, u32
 from runtime.primitives.shape import Custom, Int, Path, shape_of
 from runtime.primitives.types import AccountId, Hash
 
@@ -208,20 +209,6 @@ def transaction_payment_api(payment: FeeSource, info: Any, details: Any) -> Api:
         ),
         "Fees of extrinsics.",
     )
-
-
-class Authority(Struct):
-    """One vote of a certificate: its ed25519 key and its weight."""
-
-    key: Annotated[bytes, Length(32)]
-    weight: u64
-
-
-class AuthoritySet(Struct):
-    """Who certifies blocks, in the order that votes are indexed by."""
-
-    set_id: u64
-    authorities: tuple[Authority, ...]
 
 
 class AuthoritySource(Protocol):

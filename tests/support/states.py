@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 from node.sync.snapshot_effects import Entries
 from node.sync.warp import Fragment, WarpProof
-from runtime.frame.runtime_api import Authority, AuthoritySet
+from runtime.primitives.authority_set import Authority, AuthoritySet, announce
 from runtime.primitives.block import (
-    Consensus,
     Digest,
     DigestItem,
     Header,
@@ -15,8 +14,7 @@ from runtime.primitives.block import (
     encode_header,
     hash_header,
 )
-from runtime.primitives.certificate import ENGINE_ID, Certificate, encode_certificate
-from runtime.primitives.scale import codec
+from runtime.primitives.certificate import Certificate, encode_certificate
 from runtime.primitives.tree import Tree, compute_path
 from runtime.primitives.types import Hash
 from tests.support.warping import PAIRS, certify
@@ -35,7 +33,7 @@ def make_header(
 ) -> Header:
     logs = items
     if announced is not None:
-        logs = (*items, Consensus(ENGINE_ID, codec(AuthoritySet).encode(announced)))
+        logs = (*items, announce(announced))
     extrinsics_root = compute_extrinsics_root(BODY)
     return Header(Hash(bytes([number % 256]) * 32), number, Hash(root), extrinsics_root, Digest(logs))
 

@@ -16,10 +16,11 @@ from runtime.frame.executive import InvalidBlock
 from runtime.frame.extension import Extrinsic
 from runtime.frame.pallet import Pallet
 from runtime.frame.runtime import RuntimeBuilder, RuntimeVersion
-from runtime.frame.runtime_api import AuthoritySet, RuntimeApi
+from runtime.frame.runtime_api import RuntimeApi
 from runtime.frame.state import State
 from runtime.frame.storage import Value, storage
 from runtime.frame.validity import ValidTransaction
+from runtime.primitives.authority_set import AuthoritySet
 from runtime.primitives.block import Digest, DigestItem
 from runtime.primitives.committee import rotate
 from runtime.primitives.scale import u32

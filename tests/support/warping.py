@@ -10,7 +10,7 @@ from node.storage.filling import Filling, FirstBlock
 from node.storage.kv import KeyValue
 from node.storage.memory import MemoryKeyValue
 from node.sync.warp import Fragment
-from runtime.frame.runtime_api import AuthoritySet
+from runtime.primitives.authority_set import AuthoritySet
 from runtime.primitives.certificate import (
     STEP_COMMIT,
     Certificate,

@@ -14,7 +14,6 @@ from typing import Any
 
 from aiohttp import web
 
-from apps.audit.finality import decode_authorities
 from apps.audit.witness import Trust, Witness
 from apps.chain.client import Chain as Client
 from node.chain.chain import Chain
@@ -129,7 +128,7 @@ async def watched(
 def dev_trust() -> Trust:
     """What the specification of the development chain tells."""
     genesis, authorities, metadata = load_trust("dev")
-    return Trust(genesis, decode_authorities(authorities), None, metadata)
+    return Trust(genesis, authorities, None, metadata)
 
 
 def move_in_time(chain: Chain, number: int, time_ms: int) -> Lie:

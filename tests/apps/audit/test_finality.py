@@ -8,11 +8,7 @@ import pytest
 
 from apps.audit.errors import Differs, Unchecked
 from apps.audit.finality import (
-    AuthoritySet,
-    announced_set,
-    decode_authorities,
     ensure_certified,
-    read_header,
     read_proof,
     time_of,
 )
@@ -20,10 +16,8 @@ from apps.audit.witness import Trust, Witness
 from apps.chain.client import BlockRef
 from apps.chain.errors import AnswerError
 from node.rpc.groups.context import header_json
-from runtime.frame.runtime_api import Authority
-from runtime.frame.runtime_api import AuthoritySet as ChainSet
+from runtime.primitives.authority_set import Authority, AuthoritySet, announce
 from runtime.primitives.block import (
-    Consensus,
     Digest,
     DigestItem,
     Header,
@@ -32,7 +26,6 @@ from runtime.primitives.block import (
     hash_header,
 )
 from runtime.primitives.certificate import (
-    ENGINE_ID,
     STEP_COMMIT,
     Certificate,
     IndexedVote,
@@ -40,7 +33,6 @@ from runtime.primitives.certificate import (
     vote_message,
 )
 from runtime.primitives.crypto import Keypair, Scheme
-from runtime.primitives.scale import codec
 from runtime.primitives.types import ZERO_HASH, Hash
 
 GENESIS = Hash(b"\x09" * 32)
@@ -51,26 +43,20 @@ SETS = tuple(
 CHANGES = {4: 1, 9: 2}
 """The blocks that announce the second and third set."""
 LAST = 12
-_SET = codec(ChainSet)
-
-
-def encoded_set(number: int) -> bytes:
-    return _SET.encode(ChainSet(number, tuple(Authority(pair.public, 1) for pair in SETS[number])))
 
 
 def set_of(number: int) -> AuthoritySet:
-    return decode_authorities(encoded_set(number))
+    return AuthoritySet(number, tuple(Authority(pair.public, 1) for pair in SETS[number]))
 
 
-def make_headers(changes: Mapping[int, int | bytes] = CHANGES) -> list[Header]:
-    """Return headers of which some announce a set: one of those above, or what the bytes say."""
+def make_headers(changes: Mapping[int, int | AuthoritySet] = CHANGES) -> list[Header]:
+    """Return headers of which some announce a set: one of those above, or another."""
     headers: list[Header] = []
     for number in range(LAST + 1):
         logs: tuple[DigestItem, ...] = (PreRuntime(b"TIME", (1_000 * number).to_bytes(8, "little")),)
         if number in changes:
             announced = changes[number]
-            data = encoded_set(announced) if isinstance(announced, int) else announced
-            logs = (*logs, Consensus(ENGINE_ID, data))
+            logs = (*logs, announce(set_of(announced) if isinstance(announced, int) else announced))
         parent = hash_header(headers[-1]) if headers else ZERO_HASH
         headers.append(Header(parent, number, ZERO_HASH, ZERO_HASH, Digest(logs)))
     return headers
@@ -185,8 +171,7 @@ async def test_a_change_of_sets_that_the_set_before_did_not_certify_is_none() ->
 
 
 async def test_a_set_that_is_announced_follows_the_one_before_and_has_members() -> None:
-    empty = _SET.encode(ChainSet(1, ()))
-    for announced in (empty, encoded_set(0)):
+    for announced in (AuthoritySet(1, ()), set_of(0)):
         headers = make_headers({4: announced})
         with pytest.raises(Differs, match="block 4 announces no authorities"):
             await witness_of(FakeChain(headers)).anchor(LAST)
@@ -278,43 +263,11 @@ async def test_a_past_that_the_named_block_does_not_descend_from_is_refused() ->
 # --- bytes
 
 
-def test_the_set_has_the_bytes_that_chains_write() -> None:
-    assert decode_authorities(encoded_set(1)).set_id == 1
-    assert announced_set(make_headers()[4]) == set_of(1)
-    assert announced_set(make_headers()[5]) is None
-
-
 def test_time_is_that_of_the_header() -> None:
     assert [time_of(one) for one in make_headers()[:3]] == [0, 1_000, 2_000]
     assert time_of(Header(ZERO_HASH, 0, ZERO_HASH, ZERO_HASH, Digest(()))) == 0
     short = Digest((PreRuntime(b"TIME", b"\1"),))
     assert time_of(Header(ZERO_HASH, 0, ZERO_HASH, ZERO_HASH, short)) == 0
-
-
-def test_a_header_s_json_gives_its_hash() -> None:
-    for header in make_headers():
-        assert read_header(header_json(header)) == header
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"number": "x"},
-        {"number": None},
-        {"number": "-0x1"},
-        {"number": "0x100000000"},
-        {"stateRoot": "0x12"},
-        {"digest": {"logs": ["0x0000"] * 17}},
-        {"parentHash": "0x12zz"},
-        {"parentHash": "12"},
-        {"digest": {}},
-        {"digest": {"logs": ["0xff"]}},
-        {"digest": {"logs": [1]}},
-    ],
-)
-def test_what_is_no_header_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(AnswerError):
-        read_header({**header_json(make_headers()[2]), **change})
 
 
 @pytest.mark.parametrize(

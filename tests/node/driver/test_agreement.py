@@ -6,11 +6,10 @@ import pytest
 
 from node.chain.chain import Chain
 from pallets.core.session import Session
-from runtime.frame.runtime_api import AuthoritySet
-from runtime.primitives.block import Consensus, PreRuntime
-from runtime.primitives.certificate import ENGINE_ID, verify_certificate
+from runtime.primitives.authority_set import announced_set
+from runtime.primitives.block import PreRuntime
+from runtime.primitives.certificate import verify_certificate
 from runtime.primitives.crypto import Keypair, Scheme
-from runtime.primitives.scale import codec
 from runtime.primitives.types import Hash
 from tests.support.chain import account, keypair
 from tests.support.network import LocalNetwork
@@ -159,9 +158,7 @@ async def test_light_client_follows_a_change_of_the_set_by_digests_alone() -> No
             assert found is not None
             pairs = [(one.key, one.weight) for one in current.authorities]
             verify_certificate(found, alice.chain.genesis_hash, current.set_id, pairs)
-            for item in header.digest.logs:
-                if isinstance(item, Consensus) and item.field_0 == ENGINE_ID:
-                    current = codec(AuthoritySet).decode(item.field_1)
+            current = announced_set(header) or current
         assert (current.set_id, [one.key for one in current.authorities][-1]) == (1, eve)
 
 

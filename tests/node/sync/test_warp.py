@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from node.sync.warp import Fragment, InvalidFragment, OffTrustedBlock, WarpProof
-from runtime.frame.runtime_api import Authority, AuthoritySet
+from runtime.primitives.authority_set import Authority, AuthoritySet
 from runtime.primitives.block import (
     DIGEST_ITEMS_MAX,
     Consensus,

@@ -15,7 +15,7 @@ from genesis.consortium import (
 from pallets.core.members import MEMBERS_MAX, Member, MemberClass, Members, MembersConfig
 from pallets.core.session import Session, SessionKeys
 from runtime.frame.dispatch import NOBODY, ROOT, BadOrigin, Origin, Signed
-from runtime.frame.runtime_api import AuthoritySet
+from runtime.primitives.authority_set import AuthoritySet
 from runtime.primitives.block import Consensus, DigestItem
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.possession import possession_message

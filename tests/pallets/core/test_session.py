@@ -4,7 +4,7 @@ import pytest
 
 from genesis.consortium import Consortium
 from pallets.core.session import AUTHOR_ENGINE, VALIDATORS_MAX, VOTE_KEY_TYPE, Session, SessionKeys
-from runtime.frame.runtime_api import Authority, AuthoritySet
+from runtime.primitives.authority_set import Authority, AuthoritySet
 from runtime.primitives.block import Consensus, DigestItem, PreRuntime
 from runtime.primitives.types import AccountId
 from tests.support.chain import ALICE, BOB, CHARLIE, Chain
