@@ -41,6 +41,7 @@ from apps.chain.sender import Sender
 from node.cli.progress import Advance, show_progress
 from node.clock import SystemClock
 from node.config import UsageError
+from node.keystore.files import read_private_text
 from runtime.primitives.crypto import Keypair, Scheme
 from runtime.primitives.keys import UriError
 from runtime.primitives.scale import DecodeError, EncodeError
@@ -52,7 +53,6 @@ CONNECT_S: Final = 10.0
 ANSWER_S: Final = 600.0
 """A proof of an old block takes the node a walk over all later changes."""
 SECRET_VARIABLE: Final = "LOAM_AUDIT_SECRET"  # noqa: S105  # a variable's name, not a secret
-SECRET_BYTES_MAX: Final = 8192
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
@@ -342,11 +342,7 @@ def _parse_root(text: str) -> Hash:
 
 def _read_secret(path: Path | None) -> Keypair:
     """Return the key that signs; it is never shown."""
-    if path is not None:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(SECRET_BYTES_MAX).strip()
-    else:
-        text = os.environ.get(SECRET_VARIABLE, "").strip()
+    text = os.environ.get(SECRET_VARIABLE, "").strip() if path is None else read_private_text(path)
     if not text:
         raise UsageError(
             f"--submit: give the officer's secret in a file (--secret-file) or {SECRET_VARIABLE}"

@@ -24,7 +24,7 @@ from apps.gateway.faults import parse_fault
 from apps.gateway.service import Secrets, check_sources, run_gateway
 from apps.gateway.settings import ApiKey, Bearer, HttpSource, Main, MqttSource, Secret
 from node.config import ConfigError, UsageError
-from node.keystore.files import read_private_file
+from node.keystore.files import read_private_text
 from node.telemetry.levels import FilterError, LogFilter, parse_filters
 from node.telemetry.logs import LogStyle, configure_logs
 from runtime.primitives.crypto import Keypair, Scheme
@@ -118,10 +118,7 @@ def _read_header(secret: Secret, place: str, ask: Callable[[str], str] | None) -
 
 def _read(secret: Secret, place: str, ask: Callable[[str], str] | None) -> str:
     if secret.file is not None:
-        try:
-            text = read_private_file(Path(secret.file)).decode().strip()
-        except UnicodeDecodeError as error:
-            raise ConfigFault(place, f"{secret.file} is not UTF-8 text") from error
+        text = read_private_text(Path(secret.file))
     elif secret.env is not None:
         text = os.environ.get(secret.env, "").strip()
     else:

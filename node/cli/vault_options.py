@@ -21,7 +21,7 @@ from apps.vault.policy import Actor, Purpose, Reason, Role, parse_reason
 from apps.vault.sealing import draw_bytes
 from apps.vault.vault import Vault
 from node.config import UsageError
-from node.keystore.files import read_private_file, write_private_file
+from node.keystore.files import read_private_file, read_private_text, write_private_file
 from runtime.primitives.crypto import Keypair, Scheme
 
 SCHEMES: Final = {"sr25519": Scheme.SR25519, "ed25519": Scheme.ED25519}
@@ -125,11 +125,7 @@ def read_signer(values: dict[str, Any]) -> Keypair | None:
     path = values["signer_file"]
     if path is None:
         return None
-    try:
-        uri = read_private_file(path).decode().strip()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text") from error
-    return Keypair.from_uri(uri, SCHEMES[values["scheme"]])
+    return Keypair.from_uri(read_private_text(path), SCHEMES[values["scheme"]])
 
 
 def read_reason(values: dict[str, Any]) -> Reason:

@@ -56,6 +56,14 @@ def read_private_file(path: Path, *, may_be_open: bool = False) -> bytes:
     return data
 
 
+def read_private_text(path: Path) -> str:
+    """Return the text of a file that only its owner can read, without white space around it."""
+    try:
+        return read_private_file(path).decode().strip()
+    except UnicodeDecodeError as error:
+        raise KeystoreError(f"{path} is not UTF-8 text") from error
+
+
 def write_private_file(path: Path, data: bytes) -> None:
     """Write the file for its owner alone, synced, and in one step: a crash leaves the old file or the new
     one.

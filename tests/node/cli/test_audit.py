@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from node.chain.chain import Chain
+from node.config import ExitCode
 from tests.apps.audit.scene import DAY, Lie, hash_at, honest, make_chain, served
 from tests.node.cli.running import Loam, Outcome
 
@@ -238,6 +239,11 @@ def test_options_that_do_not_fit_are_refused_before_anything_is_asked(
     monkeypatch.setenv("LOAM_AUDIT_SECRET", "hidden hidden hidden")
     refused = loam.fail(2, "audit", "report", "sec", "2025-Q1", "--submit", *url)
     assert "hidden" not in refused
+    open_to_others = tmp_path / "secret"
+    open_to_others.write_text("//Alice\n")
+    open_to_others.chmod(0o640)
+    submit = ("audit", "report", "sec", "2025-Q1", "--submit", "--secret-file", open_to_others, *url)
+    assert str(open_to_others) in loam.fail(ExitCode.KEY_MISSING, *submit)
     assert loam("audit", "report", "sec", "2025-07", *url).code == 2
     assert loam("audit", "rows", "--kind", "everything", *url).code == 2
     assert "no directory" in loam.fail(

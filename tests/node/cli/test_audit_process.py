@@ -11,6 +11,7 @@ import pytest
 from apps.audit.periods import start_of_day
 from apps.chain.client import Chain
 from apps.chain.sender import Sender
+from node.keystore.files import write_private_file
 from pallets.compliance.periods import end_of_period_ms
 from tests.node.cli.running import Loam, Outcome
 from tests.processes.running import RunningNode
@@ -90,7 +91,7 @@ async def _check_report(audit: Auditor, chain: Chain, folder: Path, officer: Sen
     """Submit a year's record of processing, let it be accepted, and compare with a document that was
     changed."""
     secret, document = folder / "secret", folder / "ropa.json"
-    await asyncio.to_thread(secret.write_text, "//Alice\n")
+    await asyncio.to_thread(write_private_file, secret, b"//Alice\n")
     wanted = ("report", "pdpa", str(_year_of(DAY)))
     assert (await audit(*wanted, "--check")).code == 2
     done = await audit(*wanted, "--output", document, "--submit", "--secret-file", secret)

@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from node.config import ExitCode
 from node.keystore import KeyId, Keystore, KeystoreError
-from node.keystore.files import SECRET_BYTES_MAX, is_open_to_others, read_private_file, write_private_file
+from node.keystore.files import (
+    SECRET_BYTES_MAX,
+    is_open_to_others,
+    read_private_file,
+    read_private_text,
+    write_private_file,
+)
 from node.keystore.sealed import MEMORY_BYTES_MAX, OPS_MAX, PASSWORD_BYTES_MAX, Sealer
 from runtime.primitives.crypto import Keypair, Scheme
 
@@ -130,6 +136,14 @@ def test_file_larger_than_any_key_is_refused(tmp_path: Path) -> None:
     write_private_file(path, b"x" * (SECRET_BYTES_MAX + 1))
     with pytest.raises(KeystoreError, match="larger than 16384 bytes"):
         read_private_file(path)
+
+
+def test_text_of_a_private_file_is_read_without_its_line_end(tmp_path: Path) -> None:
+    write_private_file(tmp_path / "file", "//é \r\n".encode())
+    assert read_private_text(tmp_path / "file") == "//é"
+    write_private_file(tmp_path / "file", b"//\xe9")
+    with pytest.raises(KeystoreError, match="file is not UTF-8 text"):
+        read_private_text(tmp_path / "file")
 
 
 @pytest.mark.parametrize("mode", [0o750, 0o705, 0o710, 0o755])
