@@ -25,7 +25,6 @@ from __future__ import annotations
 from typing import Final
 
 from apps.chain.errors import MetadataError
-from apps.chain.metadata import BitSequenceDef, Type
 from apps.chain.values import (
     UNIT,
     WIDTHS,
@@ -50,6 +49,7 @@ from apps.chain.values import (
 from runtime.primitives.scale import DecodeError, EncodeError
 from runtime.primitives.type_info import (
     ArrayDef,
+    BitSequenceDef,
     CompactDef,
     Composite,
     Field,
@@ -57,6 +57,7 @@ from runtime.primitives.type_info import (
     PrimitiveDef,
     SequenceDef,
     TupleDef,
+    Type,
     VariantDef,
 )
 from runtime.primitives.type_info import Variant as VariantRecord

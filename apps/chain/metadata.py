@@ -9,192 +9,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Annotated, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from apps.chain.errors import MetadataError
-from runtime.primitives.scale import Codec, DecodeError, Enum, MaxLen, Struct, codec, u8
+from runtime.primitives.metadata import (
+    MAGIC,
+    ApiMethodMetadata,
+    ConstantMetadata,
+    ExtensionMetadata,
+    MapEntry,
+    MetadataV14,
+    MetadataV15,
+    Modifier,
+    PalletV14,
+    StorageEntry,
+    StorageHasher,
+)
+from runtime.primitives.scale import Codec, DecodeError, codec
 from runtime.primitives.type_info import (
     ArrayDef,
+    BitSequenceDef,
     CompactDef,
     Composite,
     Field,
+    PortableType,
     PrimitiveDef,
     SequenceDef,
     TupleDef,
-    TypeId,
-    TypeParameter,
+    Type,
+    TypeDef,
     Variant,
     VariantDef,
 )
 
-MAGIC: Final = b"meta"
 METADATA_BYTES_MAX: Final = 16 << 20
 """Some twenty times the metadata of the largest Substrate chains."""
-TYPES_MAX: Final = 1 << 16
-PALLETS_MAX: Final = 256
 
 T = TypeVar("T")
-
-
-class BitSequenceDef(Struct, index=7, variant="BitSequence"):
-    store: TypeId
-    order: TypeId
-
-
-TypeDef: TypeAlias = Annotated[
-    Composite | VariantDef | SequenceDef | ArrayDef | TupleDef | PrimitiveDef | CompactDef | BitSequenceDef,
-    Enum(),
-]
-
-
-class Type(Struct):
-    path: tuple[str, ...]
-    params: tuple[TypeParameter, ...]
-    definition: TypeDef
-    docs: tuple[str, ...] = ()
-
-
-class _PortableType(Struct):
-    id: TypeId
-    type: Type
-
-
-class StorageHasher(IntEnum):
-    """How a map hashes its keys."""
-
-    Blake2_128 = 0
-    Blake2_256 = 1
-    Blake2_128Concat = 2
-    Twox128 = 3
-    Twox256 = 4
-    Twox64Concat = 5
-    Identity = 6
-
-
-class Modifier(IntEnum):
-    """What an absent entry reads as."""
-
-    Optional = 0
-    Default = 1
-
-
-class _Plain(Struct, index=0, variant="Plain"):
-    value: TypeId
-
-
-class _Map(Struct, index=1, variant="Map"):
-    hashers: tuple[StorageHasher, ...]
-    key: TypeId
-    value: TypeId
-
-
-_EntryType: TypeAlias = Annotated[_Plain | _Map, Enum()]
-
-
-class _Entry(Struct):
-    name: str
-    modifier: Modifier
-    type: _EntryType
-    default: bytes
-    docs: tuple[str, ...]
-
-
-class _Storage(Struct):
-    prefix: str
-    entries: tuple[_Entry, ...]
-
-
-class Constant(Struct):
-    name: str
-    type: TypeId
-    value: bytes
-    docs: tuple[str, ...]
-
-
-class _PalletV14(Struct):
-    name: str
-    storage: _Storage | None
-    calls: TypeId | None
-    events: TypeId | None
-    constants: tuple[Constant, ...]
-    errors: TypeId | None
-    index: u8
-
-
-class _PalletV15(Struct):
-    v14: _PalletV14
-    docs: tuple[str, ...]
-
-
-class ExtensionRecord(Struct):
-    """A transaction extension: what it adds to the extrinsic, and to the signed payload alone."""
-
-    identifier: str
-    type: TypeId
-    additional: TypeId
-
-
-class _ExtrinsicV14(Struct):
-    type: TypeId
-    version: u8
-    extensions: tuple[ExtensionRecord, ...]
-
-
-class _ExtrinsicV15(Struct):
-    version: u8
-    address: TypeId
-    call: TypeId
-    signature: TypeId
-    extra: TypeId
-    extensions: tuple[ExtensionRecord, ...]
-
-
-class ApiParameter(Struct):
-    name: str
-    type: TypeId
-
-
-class ApiMethod(Struct):
-    name: str
-    inputs: tuple[ApiParameter, ...]
-    output: TypeId
-    docs: tuple[str, ...]
-
-
-class _Api(Struct):
-    name: str
-    methods: tuple[ApiMethod, ...]
-    docs: tuple[str, ...]
-
-
-class _OuterEnums(Struct):
-    call: TypeId
-    event: TypeId
-    error: TypeId
-
-
-class _Custom(Struct):
-    name: str
-    type: TypeId
-    value: bytes
-
-
-class _MetadataV14(Struct):
-    types: Annotated[tuple[_PortableType, ...], MaxLen(TYPES_MAX)]
-    pallets: Annotated[tuple[_PalletV14, ...], MaxLen(PALLETS_MAX)]
-    extrinsic: _ExtrinsicV14
-    runtime: TypeId
-
-
-class _MetadataV15(Struct):
-    types: Annotated[tuple[_PortableType, ...], MaxLen(TYPES_MAX)]
-    pallets: Annotated[tuple[_PalletV15, ...], MaxLen(PALLETS_MAX)]
-    extrinsic: _ExtrinsicV15
-    runtime: TypeId
-    apis: tuple[_Api, ...]
-    outer_enums: _OuterEnums
-    custom: tuple[_Custom, ...]
 
 
 class StorageItem(NamedTuple):
@@ -221,7 +72,7 @@ class Pallet:
     calls: Mapping[str, Variant]
     events: Mapping[int, Variant]
     errors: Mapping[int, Variant]
-    constants: Mapping[str, Constant]
+    constants: Mapping[str, ConstantMetadata]
     docs: tuple[str, ...]
 
 
@@ -235,8 +86,8 @@ class Metadata(NamedTuple):
     address: int
     call: int
     signature: int
-    extensions: tuple[ExtensionRecord, ...]
-    apis: Mapping[str, Mapping[str, ApiMethod]]
+    extensions: tuple[ExtensionMetadata, ...]
+    apis: Mapping[str, Mapping[str, ApiMethodMetadata]]
 
     def pallet_at(self, index: int) -> Pallet | None:
         """Return the pallet of an index, None where there is none."""
@@ -252,9 +103,9 @@ def decode_metadata(data: bytes) -> Metadata:
     version, body = data[4], data[5:]
     match version:
         case 14:
-            return _from_v14(_decoded(codec(_MetadataV14), body))
+            return _from_v14(_decoded(codec(MetadataV14), body))
         case 15:
-            return _from_v15(_decoded(codec(_MetadataV15), body))
+            return _from_v15(_decoded(codec(MetadataV15), body))
         case _:
             raise MetadataError(f"metadata of version {version}; 14 and 15 are read")
 
@@ -266,7 +117,7 @@ def _decoded(of: Codec[T], body: bytes) -> T:
         raise MetadataError(f"metadata is damaged: {error}") from error
 
 
-def _from_v14(raw: _MetadataV14) -> Metadata:
+def _from_v14(raw: MetadataV14) -> Metadata:
     types = _check_types(raw.types)
     _check_ids(types, (raw.extrinsic.type, raw.runtime))
     parameters = {one.name: one.type for one in types[raw.extrinsic.type].params}
@@ -277,7 +128,7 @@ def _from_v14(raw: _MetadataV14) -> Metadata:
     return Metadata(14, types, pallets, raw.extrinsic.version, address, call, signature, extensions, {})
 
 
-def _from_v15(raw: _MetadataV15) -> Metadata:
+def _from_v15(raw: MetadataV15) -> Metadata:
     types = _check_types(raw.types)
     extrinsic, outer = raw.extrinsic, raw.outer_enums
     _check_ids(types, (extrinsic.address, extrinsic.call, extrinsic.signature, extrinsic.extra, raw.runtime))
@@ -299,7 +150,7 @@ def _from_v15(raw: _MetadataV15) -> Metadata:
     )
 
 
-def _check_types(raw: tuple[_PortableType, ...]) -> tuple[Type, ...]:
+def _check_types(raw: tuple[PortableType, ...]) -> tuple[Type, ...]:
     for position, portable in enumerate(raw):
         if portable.id != position:
             raise MetadataError(f"type {portable.id} stands where {position} belongs")
@@ -341,13 +192,13 @@ def _check_ids(types: tuple[Type, ...], ids: Iterable[int]) -> None:
             raise MetadataError(f"type {one} is used, and there are {len(types)}")
 
 
-def _pallets(types: tuple[Type, ...], raw: list[tuple[_PalletV14, tuple[str, ...]]]) -> dict[str, Pallet]:
+def _pallets(types: tuple[Type, ...], raw: list[tuple[PalletV14, tuple[str, ...]]]) -> dict[str, Pallet]:
     made = [_pallet(types, pallet, docs) for pallet, docs in raw]
     _unique(made, lambda pallet: pallet.index, "pallet index")
     return _unique(made, lambda pallet: pallet.name, "pallet")
 
 
-def _pallet(types: tuple[Type, ...], raw: _PalletV14, docs: tuple[str, ...]) -> Pallet:
+def _pallet(types: tuple[Type, ...], raw: PalletV14, docs: tuple[str, ...]) -> Pallet:
     _check_ids(types, (one.type for one in raw.constants))
     entries = () if raw.storage is None else raw.storage.entries
     items = [_storage_item(types, entry) for entry in entries]
@@ -365,10 +216,10 @@ def _pallet(types: tuple[Type, ...], raw: _PalletV14, docs: tuple[str, ...]) -> 
     )
 
 
-def _storage_item(types: tuple[Type, ...], entry: _Entry) -> StorageItem:
+def _storage_item(types: tuple[Type, ...], entry: StorageEntry) -> StorageItem:
     hashers: tuple[StorageHasher, ...] = ()
     keys: tuple[int, ...] = ()
-    if isinstance(entry.type, _Map):
+    if isinstance(entry.type, MapEntry):
         hashers, keys = entry.type.hashers, (entry.type.key,)
         _check_ids(types, keys)
         if len(hashers) != 1:
@@ -395,7 +246,7 @@ def _variants(types: tuple[Type, ...], number: int | None, name: str) -> tuple[V
     return definition.variants
 
 
-def _extensions(types: tuple[Type, ...], raw: tuple[ExtensionRecord, ...]) -> tuple[ExtensionRecord, ...]:
+def _extensions(types: tuple[Type, ...], raw: tuple[ExtensionMetadata, ...]) -> tuple[ExtensionMetadata, ...]:
     for one in raw:
         _check_ids(types, (one.type, one.additional))
     _unique(raw, lambda one: one.identifier, "extension")

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from apps.chain.dynamic import TypeCodecs
 from apps.chain.errors import UnknownName
-from apps.chain.metadata import ApiMethod, Metadata, Pallet, StorageHasher, StorageItem
+from apps.chain.metadata import Metadata, Pallet, StorageItem
 from apps.chain.values import Encoded, Value, Variant
 from runtime.primitives.hashing import (
     blake2_128,
@@ -21,6 +21,7 @@ from runtime.primitives.hashing import (
     twox128,
     twox256,
 )
+from runtime.primitives.metadata import ApiMethodMetadata, StorageHasher
 from runtime.primitives.scale import DecodeError, EncodeError
 
 PREFIX_LENGTH: Final = 32
@@ -176,14 +177,14 @@ class Runtime:
 
     # --- runtime APIs
 
-    def api(self, name: str, method: str) -> ApiMethod:
+    def api(self, name: str, method: str) -> ApiMethodMetadata:
         """Return what metadata says of a function; UnknownName, also where metadata tells no functions."""
         found = self.metadata.apis.get(name, {}).get(method)
         if found is None:
             raise UnknownName(f"there is no function {method} of {name}")
         return found
 
-    def encode_arguments(self, method: ApiMethod, arguments: tuple[Value, ...]) -> bytes:
+    def encode_arguments(self, method: ApiMethodMetadata, arguments: tuple[Value, ...]) -> bytes:
         """Return the bytes of a function's arguments."""
         if len(arguments) != len(method.inputs):
             raise EncodeError(f"{method.name} takes {len(method.inputs)} arguments, got {len(arguments)}")

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from enum import IntEnum
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
 from runtime.frame.api import Api
 from runtime.frame.event import Phase
@@ -18,15 +17,34 @@ from runtime.frame.pallet import BoundItem, Pallet
 from runtime.frame.runtime import Runtime
 from runtime.frame.storage import CountedMap
 from runtime.primitives.extrinsic import EXTRINSIC_VERSION, MultiAddress, MultiSignature
-from runtime.primitives.scale import Enum, Struct, codec, compile_codec, encode_compact, u8
+from runtime.primitives.metadata import (
+    MAGIC,
+    ApiMetadata,
+    ApiMethodMetadata,
+    ApiParameterMetadata,
+    ConstantMetadata,
+    ExtensionMetadata,
+    ExtrinsicV14,
+    ExtrinsicV15,
+    MapEntry,
+    MetadataV14,
+    MetadataV15,
+    Modifier,
+    OuterEnums,
+    PalletV14,
+    PalletV15,
+    PlainEntry,
+    StorageEntry,
+    StorageHasher,
+    StorageMetadata,
+)
+from runtime.primitives.scale import codec, compile_codec, encode_compact
 from runtime.primitives.shape import Blob, Int, Sequence, Shape, Tuple, shape_of
 from runtime.primitives.type_info import (
     Composite,
     Field,
-    PortableType,
     SequenceDef,
     Type,
-    TypeId,
     TypeParameter,
     TypeRegistry,
     Variant,
@@ -34,131 +52,7 @@ from runtime.primitives.type_info import (
 )
 from runtime.primitives.types import Hash
 
-MAGIC = b"meta"
 METADATA_VERSIONS = (14, 15)
-
-
-class Modifier(IntEnum):
-    """What an absent entry reads as."""
-
-    Optional = 0
-    Default = 1
-
-
-class PlainEntry(Struct, index=0, variant="Plain"):
-    value: TypeId
-
-
-class MapEntry(Struct, index=1, variant="Map"):
-    hashers: tuple[u8, ...]
-    key: TypeId
-    value: TypeId
-
-
-EntryType: TypeAlias = Annotated[PlainEntry | MapEntry, Enum()]
-
-
-class StorageEntry(Struct):
-    name: str
-    modifier: Modifier
-    type: EntryType
-    default: bytes
-    docs: tuple[str, ...]
-
-
-class StorageMetadata(Struct):
-    prefix: str
-    entries: tuple[StorageEntry, ...]
-
-
-class ConstantMetadata(Struct):
-    name: str
-    type: TypeId
-    value: bytes
-    docs: tuple[str, ...]
-
-
-class PalletV14(Struct):
-    name: str
-    storage: StorageMetadata | None
-    calls: TypeId | None
-    events: TypeId | None
-    constants: tuple[ConstantMetadata, ...]
-    errors: TypeId | None
-    index: u8
-
-
-class PalletV15(Struct):
-    v14: PalletV14
-    docs: tuple[str, ...]
-
-
-class ExtensionMetadata(Struct):
-    identifier: str
-    type: TypeId
-    additional: TypeId
-
-
-class ExtrinsicV14(Struct):
-    type: TypeId
-    version: u8
-    extensions: tuple[ExtensionMetadata, ...]
-
-
-class ExtrinsicV15(Struct):
-    version: u8
-    address: TypeId
-    call: TypeId
-    signature: TypeId
-    extra: TypeId
-    extensions: tuple[ExtensionMetadata, ...]
-
-
-class ApiParameterMetadata(Struct):
-    name: str
-    type: TypeId
-
-
-class ApiMethodMetadata(Struct):
-    name: str
-    inputs: tuple[ApiParameterMetadata, ...]
-    output: TypeId
-    docs: tuple[str, ...]
-
-
-class ApiMetadata(Struct):
-    name: str
-    methods: tuple[ApiMethodMetadata, ...]
-    docs: tuple[str, ...]
-
-
-class OuterEnums(Struct):
-    call: TypeId
-    event: TypeId
-    error: TypeId
-
-
-class CustomMetadata(Struct):
-    name: str
-    type: TypeId
-    value: bytes
-
-
-class MetadataV14(Struct):
-    types: tuple[PortableType, ...]
-    pallets: tuple[PalletV14, ...]
-    extrinsic: ExtrinsicV14
-    runtime: TypeId
-
-
-class MetadataV15(Struct):
-    types: tuple[PortableType, ...]
-    pallets: tuple[PalletV15, ...]
-    extrinsic: ExtrinsicV15
-    runtime: TypeId
-    apis: tuple[ApiMetadata, ...]
-    outer_enums: OuterEnums
-    custom: tuple[CustomMetadata, ...]
 
 
 def encode_metadata(runtime: Runtime, apis: tuple[Api, ...], version: int) -> bytes:
@@ -254,11 +148,11 @@ class _Writer:
     def entries(self, bound: BoundItem) -> list[StorageEntry]:
         """Describe a storage item, and the counter that a counted map keeps beside it."""
         value = self.registry.add(bound.value_shape)
-        kind: EntryType = PlainEntry(value)
+        kind: PlainEntry | MapEntry = PlainEntry(value)
         if bound.key_shapes:
             keys = bound.key_shapes
             key = self.registry.add(keys[0] if len(keys) == 1 else Tuple(keys))
-            kind = MapEntry(tuple(h.variant for h in bound.hashers), key, value)
+            kind = MapEntry(tuple(StorageHasher(h.variant) for h in bound.hashers), key, value)
         item = bound.item
         default = b"\0" if bound.optional else self.encode(bound.value_shape, item.default)
         modifier = Modifier.Optional if bound.optional else Modifier.Default

@@ -106,8 +106,16 @@ class CompactDef(Struct, index=6, variant="Compact"):
     type: TypeId
 
 
+class BitSequenceDef(Struct, index=7, variant="BitSequence"):
+    """Bits, which no type of this program's own is made of; other chains have them."""
+
+    store: TypeId
+    order: TypeId
+
+
 TypeDef: TypeAlias = Annotated[
-    Composite | VariantDef | SequenceDef | ArrayDef | TupleDef | PrimitiveDef | CompactDef, Enum()
+    Composite | VariantDef | SequenceDef | ArrayDef | TupleDef | PrimitiveDef | CompactDef | BitSequenceDef,
+    Enum(),
 ]
 
 

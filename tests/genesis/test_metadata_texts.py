@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from genesis.chain_spec import load_spec
-from runtime.frame.metadata import MetadataV15, PalletV14
 from runtime.frame.state import MemoryBackend, State
+from runtime.primitives.metadata import MetadataV15, PalletV14
 from runtime.primitives.scale import codec
 from runtime.primitives.type_info import Composite, Type, Variant, VariantDef
 

@@ -8,8 +8,8 @@ differs on purpose is listed here with its reason, and must go on differing.
 from collections.abc import Mapping
 from functools import cache, partial
 
-from runtime.frame.metadata import MapEntry, MetadataV15, PalletV14, StorageEntry
 from runtime.primitives import type_info
+from runtime.primitives.metadata import MapEntry, MetadataV15, PalletV14, StorageEntry
 from runtime.primitives.scale import codec
 from runtime.primitives.type_info import Field, Type
 from tests.support.chain import consortium_chain

@@ -5,12 +5,13 @@ from random import Random  # noqa: TID251  # only the type; the generator comes 
 from typing import Any
 
 from apps.chain.dynamic import TypeCodecs
-from apps.chain.metadata import BitSequenceDef, Metadata, Type, TypeDef, decode_metadata
+from apps.chain.metadata import Metadata, decode_metadata
 from apps.chain.values import WIDTHS, Value, Variant
 from genesis.consortium import Consortium
 from runtime.frame.metadata import encode_metadata
 from runtime.primitives.type_info import (
     ArrayDef,
+    BitSequenceDef,
     CompactDef,
     Composite,
     Field,
@@ -18,6 +19,8 @@ from runtime.primitives.type_info import (
     PrimitiveDef,
     SequenceDef,
     TupleDef,
+    Type,
+    TypeDef,
     VariantDef,
 )
 from tests.support.chain import Chain, consortium_chain

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from apps.chain.dynamic import DEPTH_MAX, NEST_MAX, TypeCodecs
 from apps.chain.errors import MetadataError
-from apps.chain.metadata import BitSequenceDef
 from apps.chain.values import (
     EMPTY_ITEMS_MAX,
     Cursor,
@@ -26,6 +25,7 @@ from runtime.primitives.shape import Shape, shape_of
 from runtime.primitives.ss58 import encode_address
 from runtime.primitives.type_info import (
     ArrayDef,
+    BitSequenceDef,
     CompactDef,
     Composite,
     Primitive,

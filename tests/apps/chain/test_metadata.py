@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.chain.errors import MetadataError
-from apps.chain.metadata import MAGIC, METADATA_BYTES_MAX, StorageHasher, decode_metadata
+from apps.chain.metadata import METADATA_BYTES_MAX, decode_metadata
 from runtime.frame import metadata as frame
+from runtime.primitives.metadata import MAGIC, StorageHasher
 from runtime.primitives.scale import Codec, Struct, codec
 from runtime.primitives.type_info import Field, Type, TypeParameter, Variant, VariantDef
 from tests.apps.chain.described import consortium, described, raw_metadata

@@ -3,13 +3,14 @@
 import pytest
 
 from apps.chain.errors import UnknownName
-from apps.chain.metadata import ExtensionRecord, Metadata
+from apps.chain.metadata import Metadata
 from apps.chain.runtime import Runtime, Version
 from apps.chain.transaction import Terms, hash_of, sign_call
 from apps.chain.values import Encoded
 from runtime.primitives.crypto import Keypair, Scheme, verify
 from runtime.primitives.era import IMMORTAL, Era, encode_era
 from runtime.primitives.hashing import blake2_256
+from runtime.primitives.metadata import ExtensionMetadata
 from runtime.primitives.types import Hash
 from tests.apps.chain.described import described
 from tests.support.chain import BOB, block_hash, consortium_chain
@@ -28,7 +29,7 @@ def unit_type() -> int:
     return next(n for n in range(len(described().types)) if not RUNTIME.codecs.codec(n).least)
 
 
-def with_extensions(*extensions: ExtensionRecord) -> Runtime:
+def with_extensions(*extensions: ExtensionMetadata) -> Runtime:
     changed: Metadata = described()._replace(extensions=extensions)
     return Runtime(changed, Version(1, 1))
 
@@ -73,9 +74,9 @@ def test_extensions_add_their_bytes_in_order() -> None:
     byte = described().types.index(next(one for one in described().types if one.path[-1:] == ("Era",)))
     unit = unit_type()
     named = [
-        ExtensionRecord(name, byte, unit) for name in ("CheckNonce", "CheckMortality", "CheckMetadataHash")
+        ExtensionMetadata(name, byte, unit) for name in ("CheckNonce", "CheckMortality", "CheckMetadataHash")
     ]
-    runtime = with_extensions(*named, ExtensionRecord("ChargeAssetTxPayment", byte, unit))
+    runtime = with_extensions(*named, ExtensionMetadata("ChargeAssetTxPayment", byte, unit))
     terms = Terms(3, 4, Era(64, 1), GENESIS)
     raw = sign_call(runtime, GENESIS, transfer(), Keypair.from_uri("//Alice", Scheme.ED25519), terms)
     assert raw.endswith(
@@ -86,7 +87,7 @@ def test_extensions_add_their_bytes_in_order() -> None:
 def test_an_unknown_extension_is_passed_over_if_it_adds_nothing() -> None:
     unit = unit_type()
     plain = sign_call(with_extensions(), GENESIS, transfer(), PAIR, TERMS)
-    strange = with_extensions(ExtensionRecord("CheckWeather", unit, unit))
+    strange = with_extensions(ExtensionMetadata("CheckWeather", unit, unit))
     assert len(sign_call(strange, GENESIS, transfer(), PAIR, TERMS)) == len(plain)
 
 
@@ -95,7 +96,9 @@ def test_an_unknown_extension_that_adds_something_is_an_error(position: int) -> 
     types = [unit_type(), unit_type()]
     types[position] = described().call
     with pytest.raises(UnknownName, match="CheckWeather"):
-        sign_call(with_extensions(ExtensionRecord("CheckWeather", *types)), GENESIS, transfer(), PAIR, TERMS)
+        sign_call(
+            with_extensions(ExtensionMetadata("CheckWeather", *types)), GENESIS, transfer(), PAIR, TERMS
+        )
 
 
 def test_another_format_of_extrinsics_is_an_error() -> None:
