@@ -160,6 +160,8 @@ class Describer:
                 return f"[{self.text(inner)}; {length}]"
             case type_info.TupleDef(types=types):
                 return f"({', '.join(self.text(inner) for inner in types)})"
+            case type_info.BitSequenceDef(store=store, order=order):
+                return f"BitVec<{self.text(store)}, {self.text(order)}>"
             case type_info.Composite(fields=fields):
                 return f"{{{self.fields(fields)}}}"
             case type_info.VariantDef(variants=variants):

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from apps.chain.errors import MetadataError
 from apps.chain.metadata import METADATA_BYTES_MAX, decode_metadata
-from runtime.frame import metadata as frame
+from runtime.primitives import metadata as records
 from runtime.primitives.metadata import MAGIC, StorageHasher
 from runtime.primitives.scale import Codec, Struct, codec
 from runtime.primitives.type_info import Field, Type, TypeParameter, Variant, VariantDef
 from tests.apps.chain.described import consortium, described, raw_metadata
 
-V14 = codec(frame.MetadataV14)
-V15 = codec(frame.MetadataV15)
+V14 = codec(records.MetadataV14)
+V15 = codec(records.MetadataV15)
 
 
 def remade(change: Callable[[Any], Any], of: Codec[Any] = V15, version: int = 15) -> bytes:
@@ -32,7 +32,7 @@ def with_fields(record: Struct, **changes: Any) -> Any:
 def change_pallet(position: int, **changes: Any) -> bytes:
     """Return our V14 metadata with another pallet at a position."""
 
-    def change(whole: frame.MetadataV14) -> frame.MetadataV14:
+    def change(whole: records.MetadataV14) -> records.MetadataV14:
         pallets = list(whole.pallets)
         pallets[position] = with_fields(pallets[position], **changes)
         return with_fields(whole, pallets=tuple(pallets))  # type: ignore[no-any-return]  # msgspec.replace
@@ -130,24 +130,24 @@ def test_unknown_type_ids_are_refused_wherever_they_stand() -> None:
         lambda w: with_fields(w, runtime=count),
         lambda w: with_fields(w, extrinsic=with_fields(w.extrinsic, call=count)),
         lambda w: with_fields(w, outer_enums=with_fields(w.outer_enums, error=count)),
-        lambda w: with_fields(w, custom=(frame.CustomMetadata("x", count, b""),)),
+        lambda w: with_fields(w, custom=(records.CustomMetadata("x", count, b""),)),
         lambda w: with_fields(
-            w, apis=(frame.ApiMetadata("A", (frame.ApiMethodMetadata("m", (), count, ()),), ()),)
+            w, apis=(records.ApiMetadata("A", (records.ApiMethodMetadata("m", (), count, ()),), ()),)
         ),
         lambda w: with_fields(
             w,
-            extrinsic=with_fields(w.extrinsic, extensions=(frame.ExtensionMetadata("X", 0, count),)),
+            extrinsic=with_fields(w.extrinsic, extensions=(records.ExtensionMetadata("X", 0, count),)),
         ),
     ]
     for change in changes:
         with pytest.raises(MetadataError, match="is used, and there are"):
             decode_metadata(remade(change))
-    plain, keyed = frame.PlainEntry(count), frame.MapEntry((2,), count, 0)
-    entries = [frame.StorageEntry("E", frame.Modifier.Default, one, b"", ()) for one in (plain, keyed)]
+    plain, keyed = records.PlainEntry(count), records.MapEntry((StorageHasher(2),), count, 0)
+    entries = [records.StorageEntry("E", records.Modifier.Default, one, b"", ()) for one in (plain, keyed)]
     pallets: list[dict[str, Any]] = [
         {"calls": count},
-        {"constants": (frame.ConstantMetadata("C", count, b"", ()),)},
-        *({"storage": frame.StorageMetadata("System", (entry,))} for entry in entries),
+        {"constants": (records.ConstantMetadata("C", count, b"", ()),)},
+        *({"storage": records.StorageMetadata("System", (entry,))} for entry in entries),
     ]
     for changes_ in pallets:
         with pytest.raises(MetadataError, match="is used, and there are"):
@@ -206,11 +206,12 @@ def test_calls_that_are_no_enum_are_refused() -> None:
 
 
 def test_a_map_needs_a_key_for_each_hasher() -> None:
-    entry = frame.StorageEntry("Odd", frame.Modifier.Optional, frame.MapEntry((2, 2, 2), 0, 0), b"\0", ())
-    for hashers in ((), (2, 2, 2)):
-        odd = with_fields(entry, type=frame.MapEntry(hashers, 0, 0))
+    three = (StorageHasher.Blake2_128Concat,) * 3
+    entry = records.StorageEntry("Odd", records.Modifier.Optional, records.MapEntry(three, 0, 0), b"\0", ())
+    for hashers in ((), three):
+        odd = with_fields(entry, type=records.MapEntry(hashers, 0, 0))
         with pytest.raises(MetadataError, match="hashers"):
-            decode_metadata(change_pallet(0, storage=frame.StorageMetadata("System", (odd,))))
+            decode_metadata(change_pallet(0, storage=records.StorageMetadata("System", (odd,))))
 
 
 def test_metadata_14_without_the_parameters_of_the_extrinsic_is_refused() -> None:
