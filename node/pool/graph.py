@@ -333,10 +333,7 @@ class Graph:
     def _admit(self, entry: Entry, replaced: list[Entry], leaving: list[Entry]) -> None:
         """Make the linked entry READY in place of others."""
         tx = entry.tx
-        for one in replaced:
-            self._end(one, Change.USURPED, Usurped(one.tx.hash, tx.hash))
-        for one in leaving:
-            self._end(one, Change.DROPPED, Dropped(one.tx.hash))
+        self._make_room(tx.hash, replaced, leaving)
         entry.state = READY
         self.ready.add(entry)
         for tag in tx.provides:
@@ -353,15 +350,19 @@ class Graph:
     def _hold(self, entry: Entry, replaced: list[Entry], leaving: list[Entry]) -> None:
         """Make the linked entry FUTURE in place of others."""
         tx = entry.tx
-        for one in replaced:
-            self._end(one, Change.USURPED, Usurped(one.tx.hash, tx.hash))
-        for one in leaving:
-            self._end(one, Change.DROPPED, Dropped(one.tx.hash))
+        self._make_room(tx.hash, replaced, leaving)
         entry.state = FUTURE
         self.future.add(entry)
         for tag in tx.provides:
             self.future_providers[tag] = entry
         self._watchers.report(Future(tx.hash))
+
+    def _make_room(self, comer: bytes, replaced: list[Entry], leaving: list[Entry]) -> None:
+        """End the entries in whose place another one comes."""
+        for one in replaced:
+            self._end(one, Change.USURPED, Usurped(one.tx.hash, comer))
+        for one in leaving:
+            self._end(one, Change.DROPPED, Dropped(one.tx.hash))
 
     def _promote(self, entry: Entry) -> bool:
         """Make a FUTURE entry READY; False if it had to leave instead."""
