@@ -2,8 +2,6 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,17 +21,10 @@ from tests.apps.vault.making import (
     KNOWS,
     REASON,
     SOMCHAI,
-    make_vault,
     read_all,
 )
 
 IDENTITY = Place(ALICE, Kind.IDENTITY, 1)
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Iterator[Vault]:
-    with make_vault(tmp_path) as made:
-        yield made
 
 
 def alter(vault: Vault, *statements: str) -> None:

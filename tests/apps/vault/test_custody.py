@@ -2,7 +2,6 @@
 
 import errno
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
@@ -25,12 +24,6 @@ from tests.apps.vault.making import (
 )
 
 IDENTITY = Place(ALICE, Kind.IDENTITY, 1)
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Iterator[Vault]:
-    with make_vault(tmp_path) as made:
-        yield made
 
 
 def test_a_program_that_was_running_when_the_master_key_changed_loses_nothing(tmp_path: Path) -> None:

@@ -1,10 +1,9 @@
 """Calls go from the vault to a chain, each once, whatever happens in between."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -21,7 +20,7 @@ from apps.vault.vault import Vault
 from runtime.primitives.types import Hash
 from tests.apps.chain.fake_node import until
 from tests.apps.chain.ledger import Ledger, connected_to
-from tests.apps.vault.making import ALICE, BOB, DPO, KNOWS, REASON, SOMCHAI, make_vault, open_vault
+from tests.apps.vault.making import ALICE, BOB, DPO, KNOWS, REASON, SOMCHAI, open_vault
 from tests.apps.vault.owing import NOW, Owing
 from tests.support.chain import keypair
 
@@ -36,12 +35,6 @@ async def linked(vault: Vault, ledger: Ledger) -> AsyncIterator[ChainLink]:
     with ThreadPoolExecutor(1) as executor:
         async with connected_to(ledger) as chain:
             yield ChainLink(vault, chain, SIGNER, executor)
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Iterator[Vault]:
-    with make_vault(tmp_path) as made:
-        yield made
 
 
 def put(vault: Vault) -> None:
