@@ -7,11 +7,10 @@ same genesis for ever. It knows compositions, no node.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from genesis import consortium
 from genesis.config import SpecError, as_bytes, as_list, as_object, as_text, merge_patch
@@ -25,6 +24,7 @@ from runtime.primitives.arithmetic import ArithmeticFailure
 from runtime.primitives.block import Digest, Header, compute_extrinsics_root
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.scale import DecodeError, codec
+from runtime.primitives.strict_json import load_exactly
 from runtime.primitives.tree import Tree
 from runtime.primitives.types import ZERO_HASH
 
@@ -201,9 +201,7 @@ def make_local_spec(authorities: tuple[str, ...]) -> ChainSpec:
 def parse_spec(data: bytes) -> ChainSpec:
     """Return the spec of a JSON document; SpecError naming the place when it is wrong."""
     try:
-        document = json.loads(
-            data, parse_constant=_refuse_constant, parse_float=_refuse_constant, object_pairs_hook=_distinct
-        )
+        document = load_exactly(data)
     except (ValueError, RecursionError) as error:
         raise SpecError(f"not JSON: {error}") from error
     spec = as_object(document, "spec", FIELDS)
@@ -289,17 +287,6 @@ def _checked_id(text: str) -> str:
     ):
         raise SpecError("spec.id: expected 1 to 64 letters, digits, '-', '_' or '.', not starting with '.'")
     return text
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("an object has the same key twice")
-    return found
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not an integer")
 
 
 def _factory(parameters: consortium.ConsortiumParameters, number: int) -> RuntimeFactory:

@@ -18,6 +18,7 @@ from apps.gateway.pointer import Missing, parse_pointer
 from apps.gateway.quantity import TEXT_MAX, Scale, parse_decimal, read_number
 from apps.gateway.readings import Poll, Reading
 from apps.gateway.settings import JsonValue
+from runtime.primitives.strict_json import distinct_keys
 
 YEAR_9999_MS: Final = 253_402_300_799_000
 SECOND_MS: Final = 1_000
@@ -51,7 +52,7 @@ def parse_document(body: bytes) -> Any:
             parse_float=_number,
             parse_int=_number,
             parse_constant=_refuse_constant,
-            object_pairs_hook=_unique,
+            object_pairs_hook=distinct_keys,
         )
     except UnicodeDecodeError as error:
         raise SourceFault(FaultKind.MALFORMED, "not UTF-8 text") from error
@@ -67,13 +68,6 @@ def _number(text: str) -> Decimal:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise ValueError("an object has a key twice")
-    return made
 
 
 def _read_value(document: Any, value: JsonValue, asked_ms: int) -> Reading:

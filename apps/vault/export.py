@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from apps.vault.errors import BadExport
 from apps.vault.keyring import Erasure
@@ -23,6 +23,7 @@ from runtime.primitives.block import decode_header, hash_header
 from runtime.primitives.crypto import Scheme, verify
 from runtime.primitives.hashing import twox128
 from runtime.primitives.scale import DecodeError
+from runtime.primitives.strict_json import load_exactly
 from runtime.primitives.tree_proof import InvalidProof, Present
 from runtime.primitives.tree_proof import verify as verify_proof
 from runtime.primitives.types import AccountId, Hash
@@ -175,25 +176,12 @@ def _parse(data: bytes) -> dict[str, Json]:
     if len(data) > DOCUMENT_BYTES_MAX:
         raise BadExport(f"a document has at most {DOCUMENT_BYTES_MAX} bytes")
     try:
-        found = json.loads(
-            data.decode(), object_pairs_hook=_unique, parse_float=_refuse, parse_constant=_refuse
-        )
+        found = load_exactly(data.decode())
     except (ValueError, RecursionError) as error:
         raise BadExport("the document is no JSON of objects, texts and integers") from error
     if not isinstance(found, dict):
         raise BadExport("the document is no object")
     return found
-
-
-def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a key comes twice")
-    return made
-
-
-def _refuse(_: str) -> NoReturn:
-    raise ValueError("a number is no integer")
 
 
 def _hex(data: bytes) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from apps.vault.database import Database
 from apps.vault.errors import BadInput, Erased, UnknownRecord
 from apps.vault.policy import Kind, Place
+from runtime.primitives.strict_json import distinct_keys
 from runtime.primitives.types import AccountId
 
 
@@ -147,19 +148,12 @@ class RecordTable:
 def parse_record(data: bytes) -> dict[str, Any]:
     """Return the object of JSON bytes; BadInput for other JSON, keys that come twice, and what is no JSON."""
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_unique)
+        value = json.loads(data.decode(), object_pairs_hook=distinct_keys)
     except (ValueError, RecursionError) as error:
         raise BadInput("a record is a JSON object without a key that comes twice") from error
     if not isinstance(value, dict):
         raise BadInput("a record is a JSON object")
     return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a key comes twice")
-    return made
 
 
 def _place(subject: bytes, kind: str, version: int) -> Place:
