@@ -40,7 +40,6 @@ class Ledger:
         self._rows: dict[tuple[int, int], HomeHour] = {}
         self._prices: dict[int, int] = {}
         self._sums: dict[int, Value] = {}
-        self._settled_at: dict[int, int] = {}
         self._trades: dict[int, TradesRoot] = {}
         self._values: dict[int, dict[str, int]] = {}
         self._counts: dict[int, int] = {}
@@ -77,10 +76,6 @@ class Ledger:
     def is_settled(self, slot: int) -> bool:
         """Tell whether a slot is settled."""
         return slot in self._sums
-
-    def settled_at(self, slot: int) -> int:
-        """Return the number of the block in which a slot was settled."""
-        return self._settled_at[slot]
 
     def make_outcome(self, first_slot: int, hours: int) -> Outcome:
         """Return what the hours from a slot on came to, all of which are settled."""
@@ -164,10 +159,9 @@ class Ledger:
             row = row._replace(deviation_wh=deviation_wh, netted_wh=value["netted_wh"], imbalance=amount)
             self._put(value["slot"], home, row)
 
-    def _settle(self, number: int, value: Value) -> None:
+    def _settle(self, _number: int, value: Value) -> None:
         if value["zone"] == self._zone:
             self._sums[value["slot"]] = value["sums"]
-            self._settled_at[value["slot"]] = number
 
     def _net(self, number: int, value: Value) -> None:
         if value["rows"]:

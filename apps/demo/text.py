@@ -11,7 +11,6 @@ from pallets.energy_trading.units import MONEY_PER_SATANG
 
 DASH: Final = "\N{EN DASH}"
 MINUS: Final = "\N{MINUS SIGN}"
-TICKS_PER_SATANG: Final = 100
 WH_PER_TENTH: Final = 100
 """Of a kilowatt-hour."""
 GRID_UNIT: Final = 10**12

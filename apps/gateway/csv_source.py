@@ -25,7 +25,6 @@ from apps.gateway.settings import CsvSource
 
 FILE_BYTES_MAX: Final = 64 << 20
 ROWS_MAX: Final = 1_000_000
-FIELD_CHARS_MAX: Final = 4_096
 GZIP: Final = b"\x1f\x8b"
 UNREADABLE: Final = (OSError, EOFError, zlib.error)
 

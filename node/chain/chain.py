@@ -525,10 +525,9 @@ class Chain:
         path = self._path_from_root(certificate.block_hash)
         for entry in path:
             await wrap_future(self.store.room())
-            info = entry.info
             justification = encode_certificate(certificate) if entry is path[-1] else None
             old = {change.key: change.old for change in entry.changes}
-            self._branches.root = info
+            info = self._branches.root = entry.info
             mark = announces_set(info.header)
             done = self.store.finalize(*info[:2], justification, entry.layer, old, is_milestone=mark)
             self._note_final(info, [Hash(block.hash) for block in await wrap_future(done)])

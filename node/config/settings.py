@@ -16,16 +16,6 @@ from platformdirs import user_data_dir
 
 from node.config.errors import ConfigError
 
-MIB = 1024 * 1024
-
-# Limits that no setting changes (facts: the limits that nodes in production promise).
-RPC_HEADER_BYTES_MAX = 8 * 1024
-RPC_HEADERS_MAX = 100
-RPC_KEYS_PAGE_MAX = 1000
-RPC_LIST_MAX = 100
-TRANSACTION_BYTES_MAX = 1 * MIB
-PEER_MESSAGE_BYTES_MAX = 4 * MIB
-INBOUND_PEERS_PER_SUBNET_MAX = 2
 NAME_LENGTH_MAX = 64
 SEAL_INTERVAL_MS_MAX = 600_000
 PRUNING_BLOCKS_MAX = 2**32 - 1
@@ -208,10 +198,6 @@ class Config(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_f
     def get_state_pruning_blocks(self) -> int | None:
         """Return how many finalized blocks keep their state; None means all."""
         return parse_pruning(self.state_pruning)
-
-    def get_blocks_pruning_blocks(self) -> int | None:
-        """Return how many finalized blocks keep their body; None means all."""
-        return parse_pruning(self.blocks_pruning)
 
     def get_trusted_block(self) -> TrustedBlock | None:
         """Return the block that what is fetched from peers must go through, None where none is named."""

@@ -38,7 +38,7 @@ from runtime.primitives.metadata import (
     StorageHasher,
     StorageMetadata,
 )
-from runtime.primitives.scale import codec, compile_codec, encode_compact
+from runtime.primitives.scale import codec, compile_codec
 from runtime.primitives.shape import Blob, Int, Sequence, Shape, Tuple, shape_of
 from runtime.primitives.type_info import (
     Composite,
@@ -90,11 +90,6 @@ def encode_metadata(runtime: Runtime, apis: tuple[Api, ...], version: int) -> by
     types = writer.registry.types()
     body = codec(MetadataV15).encode(MetadataV15(types, documented, latest, marker, described, outer, ()))
     return MAGIC + bytes([version]) + body
-
-
-def wrap_opaque(metadata: bytes) -> bytes:
-    """Return metadata as runtime APIs answer it: with a length prefix."""
-    return encode_compact(len(metadata)) + metadata
 
 
 def doc_lines(text: str) -> tuple[str, ...]:

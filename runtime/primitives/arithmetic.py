@@ -15,7 +15,6 @@ U16_MAX = 2**16 - 1
 U32_MAX = 2**32 - 1
 U64_MAX = 2**64 - 1
 U128_MAX = 2**128 - 1
-U256_MAX = 2**256 - 1
 
 
 class ArithmeticFailure(ArithmeticError):

@@ -7,8 +7,8 @@ engine and its bytes, have no names, as wallets expect. Source: sp_runtime::gene
 from typing import Annotated, Final, TypeAlias
 
 from runtime.primitives.hashing import blake2_256
-from runtime.primitives.scale import Compact, DecodeError, Enum, Length, Struct, codec, u32
-from runtime.primitives.types import ZERO_HASH, Hash
+from runtime.primitives.scale import Compact, Enum, Length, Struct, codec, u32
+from runtime.primitives.types import Hash
 
 EngineId: TypeAlias = Annotated[bytes, Length(4)]
 
@@ -119,10 +119,3 @@ def _digest_item_bytes(item: DigestItem) -> int:
             return len(data)
         case RuntimeEnvironmentUpdated():
             return 0
-
-
-def is_genesis(header: Header) -> bool:
-    """Tell whether a header is a chain's first: number 0 and a parent hash of zeros."""
-    if header.number == 0 and header.parent_hash != ZERO_HASH:
-        raise DecodeError("block 0 with a parent")
-    return header.number == 0

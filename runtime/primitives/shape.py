@@ -19,7 +19,6 @@ from typing import (
     ClassVar,
     TypeVar,
     Union,
-    cast,
     dataclass_transform,
     get_args,
     get_origin,
@@ -513,8 +512,3 @@ def _sum_fixed(items: tuple[Shape, ...]) -> int | None:
             return None
         total += size
     return total
-
-
-def variant_of(cls: type[Struct]) -> int:
-    """Return the variant index a Struct was declared with."""
-    return cast("int", cls.__scale_index__)

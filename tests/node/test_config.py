@@ -76,7 +76,6 @@ def test_defaults_are_the_published_limits() -> None:
     assert config.pool_limit_per_sender == 64
     assert (config.out_peers, config.in_peers) == (8, 32)
     assert config.get_state_pruning_blocks() == 256
-    assert config.get_blocks_pruning_blocks() is None
     assert not config.is_rpc_external()
     assert config.is_unsafe_rpc_allowed()
 
