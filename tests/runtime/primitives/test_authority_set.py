@@ -1,5 +1,7 @@
 """A header names the authorities of the blocks behind it in one form."""
 
+from collections.abc import Callable
+
 import pytest
 
 from runtime.primitives.authority_set import Authority, AuthoritySet, announce, announced_set, announces_set
@@ -27,7 +29,6 @@ def test_what_a_header_announces_is_read_from_it() -> None:
 
 
 @pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data + b"\0", lambda _: b""])
-def test_other_bytes_are_no_set(change: object) -> None:
-    assert callable(change)
+def test_other_bytes_are_no_set(change: Callable[[bytes], bytes]) -> None:
     with pytest.raises(DecodeError):
         announced_set(header(Consensus(b"LOAM", change(announce(SET).field_1))))
