@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.vectors.case import Document, MalformedFile, Plan
 from tests.vectors.compliance import plan_aml, plan_commitment, plan_freshness, plan_median
 from tests.vectors.consensus import plan_guard, plan_quorum
+from tests.vectors.ecvrf import plan_ecvrf, plan_hash_to_curve
 from tests.vectors.ed25519 import plan_ed25519
 from tests.vectors.energy_trading import plan_arithmetic, plan_cda, plan_peers, plan_uniform, plan_zonal
 from tests.vectors.multisig import plan_multisig
@@ -30,9 +31,11 @@ FORMATS: Mapping[str, Callable[[Document], Plan]] = {
     "clearing_uniform": plan_uniform,
     "clearing_zonal": plan_zonal,
     "double_sign_guard": plan_guard,
+    "ecvrf_edwards25519": plan_ecvrf,
     "ed25519_cctv": plan_ed25519,
     "ed25519_speccheck": plan_ed25519,
     "ed25519_wycheproof": plan_ed25519,
+    "h2c_edwards25519_ell2_nu": plan_hash_to_curve,
     "multisig": plan_multisig,
     "oracle_freshness": plan_freshness,
     "oracle_median": plan_median,

@@ -1,5 +1,6 @@
 """The vector program: all files pass, every damaged verdict is noticed, unusable files are named."""
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -54,9 +55,28 @@ def test_suri_file_has_accepted_and_refused_uris_that_can_fail() -> None:
     assert None not in list(run_plan(FORMATS["suri"](document)))
 
 
-@pytest.mark.parametrize(("name", "count"), [("double_sign_guard", 9), ("bft_quorum", 33)])
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("double_sign_guard", 9),
+        ("bft_quorum", 33),
+        ("ecvrf_edwards25519", 83),
+        ("h2c_edwards25519_ell2_nu", 3),
+    ],
+)
 def test_consensus_files_have_all_their_cases(name: str, count: int) -> None:
     assert run(DATA / f"{name}.json") == (count, [])
+
+
+def test_every_value_of_a_verifiable_random_function_is_compared() -> None:
+    document = json.loads((DATA / "ecvrf_edwards25519.json").read_bytes())
+    document["cases"] = [one for one in document["cases"] if one["kind"] == "prove+verify"]
+    document["count"] = len(document["cases"])
+    for key in ("verify_strict", "H", "pi", "beta"):
+        changed = copy.deepcopy(document)
+        for entry in changed["cases"]:
+            entry[key] = not entry[key] if key == "verify_strict" else damage_text(entry[key])
+        assert None not in list(run_plan(FORMATS["ecvrf_edwards25519"](changed)))
 
 
 def test_every_answer_of_the_guard_is_compared() -> None:
