@@ -40,6 +40,7 @@ BENCHMARKS: Final = (
     Benchmark("storage", "storage", (), ("1000",), 1_800),
     Benchmark("tree", "tree", (), ("1000",)),
     Benchmark("market", "market", (), ("100",)),
+    Benchmark("settlement", "settlement", (), ("100",)),
     Benchmark("queries", "queries", (), ("100",)),
     Benchmark("signatures", "signatures", (), ("1000",)),
     Benchmark("pool", "pool", (), ("1",)),
