@@ -1,8 +1,8 @@
 """Cost of settling a slot in the composed runtime: accounts with meters, some of which traded.
 
 A line for each number of accounts. `settle_ms` is the processor time of the settlement pallet's work at the
-ends of blocks until the slot is settled, `longest_ms` the most of it in one block, `seal_ms` what encoding its
-changes takes besides. The blocks have no other transactions.
+ends of blocks until the slot is settled, `longest_ms` the most of it in one block, `seal_ms` what encoding
+its changes takes besides. The blocks have no other transactions.
 """
 
 from __future__ import annotations
