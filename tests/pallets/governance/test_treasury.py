@@ -168,6 +168,7 @@ def test_only_so_many_approvals_wait(chain: Chain[Purse]) -> None:
     chain.ok(ROOT, "Treasury.remove_approval", 1)
     assert chain.pallets.treasury.approvals.get() == (0, 2)
     chain.noop(chain.pallets.treasury.ProposalNotApproved, ROOT, "Treasury.remove_approval", 1)
+    assert chain.pallets.treasury.proposals.get(1) is None
 
 
 @pytest.mark.parametrize("asset", AssetKind)
