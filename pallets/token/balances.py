@@ -9,7 +9,7 @@ Invariant (checked by `try_state`): total issuance equals the sum of free and re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pallets.token import balances_events as events
 from pallets.token import weights
@@ -52,6 +52,8 @@ from runtime.frame.storage import BLAKE2_128_CONCAT, Map, Value, storage
 from runtime.primitives.extrinsic import MultiAddress
 from runtime.primitives.scale import Compact, MaxLen, u32, u128
 from runtime.primitives.types import AccountId
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +279,10 @@ class Balances(Pallet[BalancesConfig]):
         """Burn the specified liquid free balance from the origin account."""
         who = ensure_signed(origin)
         preservation = Preservation.PRESERVE if keep_alive else Preservation.EXPENDABLE
-        self._decrease(who, value, preservation)
+        if value > self.reducible_balance(who, preservation):
+            raise TokenFailure(TokenReason.FundsUnavailable)
+        info = self.accounts.get_account(who)
+        self._put_free(who, info, info.data.free - value)
         self._set_issuance(self.total_issuance.get() - value)
         self.deposit(self.Burned(who, value))
 
@@ -443,6 +448,16 @@ class Balances(Pallet[BalancesConfig]):
             self._mutate(who, info, AccountData(data.free + moved, data.reserved - moved, data.frozen))
         return moved
 
+    def burn_held(self, reason: Reason, who: AccountId, amount: int) -> int:
+        """Burn up to an amount of the hold of a reason; return how much was burnt."""
+        burnt = self.release(reason, who, amount)
+        if burnt:
+            info = self.accounts.get_account(who)
+            self._put_free(who, info, info.data.free - burnt)
+            self._set_issuance(self.total_issuance.get() - burnt)
+            self.deposit(self.Slashed(who, burnt))
+        return burnt
+
     def set_freeze(self, reason: Reason, who: AccountId, amount: int) -> None:
         """Forbid the balance to fall below an amount for a reason, 0 lifting it; freezes overlap."""
         entries = {entry.id: entry.amount for entry in self.freezes.get(who)}
@@ -451,10 +466,7 @@ class Balances(Pallet[BalancesConfig]):
             if len(entries) >= FREEZES_MAX:
                 raise self.TooManyFreezes
             entries[reason] = amount
-        if entries:
-            self.freezes.put(who, tuple(FrozenAmount(r, entries[r]) for r in sorted(entries)))
-        else:
-            self.freezes.remove(who)
+        _put_or_remove(self.freezes, who, tuple(FrozenAmount(r, entries[r]) for r in sorted(entries)))
         change = self._refreeze(who)
         if change > 0:
             self.deposit(self.Frozen(who, change))
@@ -472,10 +484,7 @@ class Balances(Pallet[BalancesConfig]):
             if len(kept) >= LOCKS_MAX:
                 raise self.LiquidityRestrictions
             kept = (*kept, BalanceLock(lock_id, amount, reasons))
-        if kept:
-            self.locks.put(who, kept)
-        else:
-            self.locks.remove(who)
+        _put_or_remove(self.locks, who, kept)
         change = self._refreeze(who)
         if change > 0:
             self.deposit(self.Locked(who, change))
@@ -492,8 +501,6 @@ class Balances(Pallet[BalancesConfig]):
             assert held <= data.reserved, f"{who.hex()} holds more than it has reserved"
             assert data.frozen == self._frozen_of(who), f"{who.hex()} has a wrong frozen balance"
         assert total == self.total_issuance.get(), "the issuance is not the sum of the balances"
-
-    # --- helpers
 
     def _set_issuance(self, amount: int) -> None:
         if amount > U128_MAX:
@@ -529,12 +536,6 @@ class Balances(Pallet[BalancesConfig]):
             raise ArithmeticDispatchError(ArithmeticReason.Overflow)
         if free < self._existential_deposit:
             raise TokenFailure(TokenReason.BelowMinimum)
-
-    def _decrease(self, who: AccountId, amount: int, preservation: Preservation) -> None:
-        if amount > self.reducible_balance(who, preservation):
-            raise TokenFailure(TokenReason.FundsUnavailable)
-        info = self.accounts.get_account(who)
-        self._put_free(who, info, info.data.free - amount)
 
     def _put_free(self, who: AccountId, info: AccountInfo, free: int) -> None:
         """Write a new free balance, as `_mutate` does."""
@@ -576,10 +577,7 @@ class Balances(Pallet[BalancesConfig]):
 
     def _put_holds(self, who: AccountId, entries: dict[Reason, int]) -> None:
         kept = tuple(HeldAmount(r, entries[r]) for r in sorted(entries) if entries[r])
-        if kept:
-            self.holds.put(who, kept)
-        else:
-            self.holds.remove(who)
+        _put_or_remove(self.holds, who, kept)
 
     def _frozen_of(self, who: AccountId) -> int:
         locks = [lock.amount for lock in self.locks.get(who)]
@@ -592,3 +590,10 @@ class Balances(Pallet[BalancesConfig]):
         frozen = self._frozen_of(who)
         self._mutate(who, info, AccountData(data.free, data.reserved, frozen))
         return frozen - data.frozen
+
+
+def _put_or_remove(item: Map[AccountId, tuple[V, ...]], who: AccountId, entries: tuple[V, ...]) -> None:
+    if entries:
+        item.put(who, entries)
+    else:
+        item.remove(who)
