@@ -193,7 +193,7 @@ class Ledgers:
         that covers the slash; else, what is active first, then older chunks. A part that would be left below
         the existential deposit goes too. The rule of pallet_staking's `StakingLedger::slash`.
         """
-        first_slashable = slash_era + self.config.bonding_duration + 1
+        first_slashable = slash_era + self.config.bonding_duration
         chunks = list(ledger.unlocking)
         later = [i for i, chunk in enumerate(chunks) if chunk.era >= first_slashable]
         start = later[0] if later else len(chunks)

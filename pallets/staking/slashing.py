@@ -194,9 +194,7 @@ class Slashing:
             share = part_of(store.slash_reward_fraction.get(), slash)
             paid = part_of(REWARD_FIRST, max(0, share - kept.paid_out))
         if lost or paid:
-            grown = structs.replace(
-                kept, slashed=max(slash, kept.slashed), paid_out=kept.paid_out + paid
-            )
+            grown = structs.replace(kept, slashed=max(slash, kept.slashed), paid_out=kept.paid_out + paid)
             store.span_slash.put((who, span.index), grown)
         if lost:
             record = structs.replace(record, last_nonzero_slash=max(record.last_nonzero_slash, era))
