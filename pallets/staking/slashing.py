@@ -37,7 +37,7 @@ class Offence(NamedTuple):
 class Span(NamedTuple):
     """A slashing span: its eras from `start`, `length` of them or (None) without end."""
 
-    index: int
+    number: int
     start: int
     length: int | None
 
@@ -50,7 +50,7 @@ def list_spans(record: SlashingSpansRecord) -> tuple[Span, ...]:
     """Return the spans of an account, the current one first."""
     spans = [Span(record.span_index, record.last_start, None)]
     for length in record.prior:
-        spans.append(Span(spans[-1].index - 1, spans[-1].start - length, length))
+        spans.append(Span(spans[-1].number - 1, spans[-1].start - length, length))
     return tuple(spans)
 
 
@@ -71,7 +71,7 @@ def prune_spans(
     gone = [s for s in list_spans(record)[1:] if s.length is not None and s.start + s.length <= window_start]
     kept = record.prior[: len(record.prior) - len(gone)]
     start = max(record.last_start, window_start)
-    return structs.replace(record, prior=kept, last_start=start), tuple(span.index for span in gone)
+    return structs.replace(record, prior=kept, last_start=start), tuple(span.number for span in gone)
 
 
 class _Found(NamedTuple):
@@ -188,17 +188,17 @@ class Slashing:
         span = next((span for span in list_spans(record) if span.contains(era)), None)
         if span is None:
             return _Found(0, 0, is_current=False)
-        kept = store.span_slash.get((who, span.index))
+        kept = store.span_slash.get((who, span.number))
         lost, paid = max(0, slash - kept.slashed), 0
         if slash >= kept.slashed:
             share = part_of(store.slash_reward_fraction.get(), slash)
             paid = part_of(REWARD_FIRST, max(0, share - kept.paid_out))
         if lost or paid:
             grown = structs.replace(kept, slashed=max(slash, kept.slashed), paid_out=kept.paid_out + paid)
-            store.span_slash.put((who, span.index), grown)
+            store.span_slash.put((who, span.number), grown)
         if lost:
             record = structs.replace(record, last_nonzero_slash=max(record.last_nonzero_slash, era))
-        is_current = span.index == record.span_index
+        is_current = span.number == record.span_index
         if is_current:
             record = end_span(record, now)
         record, gone = prune_spans(record, window_start)

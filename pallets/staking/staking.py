@@ -15,6 +15,7 @@ its parts; nobody is validator and nominator at once; exposures are the sums of 
 from __future__ import annotations
 
 from enum import IntEnum
+from types import ModuleType
 from typing import Annotated, ClassVar
 
 from msgspec import structs
@@ -83,7 +84,7 @@ FREE = PostDispatchInfo(None, Pays.No)
 class Staking(Pallet[StakingConfig]):
     """Stakes, eras, rewards and slashes."""
 
-    declared_in = (errors, events)
+    declared_in: ClassVar[tuple[ModuleType, ...]] = (errors, events)
     hold_reasons: ClassVar[type[IntEnum] | None] = HoldReason
 
     validator_count: Value[u32] = storage(default=0, docs="The ideal number of active validators.")
@@ -445,7 +446,7 @@ class Staking(Pallet[StakingConfig]):
         self.slashing.cancel(era, slash_indices)
 
     @call(22, weight=weights.STAKING_CALL)
-    def set_staking_configs(  # noqa: PLR0913  # pallet_staking's signature
+    def set_staking_configs(  # noqa: PLR0917, PLR0913  # pallet_staking's signature
         self,
         origin: Origin,
         min_nominator_bond: ConfigOpBalance,
@@ -474,10 +475,14 @@ class Staking(Pallet[StakingConfig]):
 
     # --- what others ask
 
+    def exposure(self, era: int, stash: AccountId) -> Exposure:
+        """Return all that stood behind a validator in an era."""
+        return self.eras.exposure(era, stash)
+
     def try_state(self) -> None:
         """AssertionError unless ledgers, holds, roles and exposures agree."""
-        for _, ledger in self.ledger.items():
-            assert ledger is not None
+        for controller, ledger in self.ledger.items():
+            assert ledger is not None, f"{controller.hex()} has no ledger"
             held = self.config.currency.balance_on_hold(self.ledgers.reason, ledger.stash)
             assert held == ledger.total, f"{ledger.stash.hex()} holds {held} for {ledger.total}"
             parts = ledger.active + sum(chunk.value for chunk in ledger.unlocking)
