@@ -115,6 +115,7 @@ class StakingChain:
     """The composed pallets."""
 
     api: RuntimeApi
+    system: System
     balances: Balances
     staking: Staking
     session: Session
@@ -158,7 +159,7 @@ def compose_staking(
     session = build.add(Session, index=7, name="Session", config=rotation)
     stage.session = session
     runtime = build.build(version, system, system.extensions())
-    return StakingChain(RuntimeApi(runtime, Nobody(), ()), balances, staking, session, held)
+    return StakingChain(RuntimeApi(runtime, Nobody(), ()), system, balances, staking, session, held)
 
 
 class _Sessions:
@@ -184,6 +185,7 @@ def staking_chain(
     """Return a chain in block 1; the balances are what can be staked, the existential deposit is beside."""
 
     def write(chain: StakingChain) -> None:
+        chain.system.genesis()
         owned = tuple((who(one), amount + deposit) for one, amount in balances)
         chain.balances.genesis((*owned, (TREASURY, 10**6)))
         chain.staking.genesis(

@@ -19,6 +19,7 @@ from tests.vectors.settlement import (
     plan_tariff,
     plan_week,
 )
+from tests.vectors.staking import plan_staking
 from tests.vectors.suri import plan_suri
 from tests.vectors.wire import plan_wire
 
@@ -45,6 +46,7 @@ FORMATS: Mapping[str, Callable[[Document], Plan]] = {
     "pool": plan_pool,
     "replay_homes15_week": plan_week,
     "settlement": plan_settlement,
+    "staking_semantics": plan_staking,
     "suri": plan_suri,
     "tariff": plan_tariff,
     "wire": plan_wire,
