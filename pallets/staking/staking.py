@@ -185,9 +185,7 @@ class Staking(Pallet[StakingConfig]):
             **{name: getattr(self, name) for name in names}, error=self.error, deposit=self.deposit
         )
         self.ledgers = Ledgers(self.store, config, Reason(self.index, HoldReason.Staking))
-        self.slashing = Slashing(
-            self.store, config, self.ledgers, lambda era, who: self.eras.exposure(era, who)
-        )
+        self.slashing = Slashing(self.store, config, self.ledgers, self.exposure)
         self.eras = Eras(self.store, config, self.ledgers, self.slashing)
         self.payouts = Payouts(self.store, config, self.ledgers, self.eras)
 

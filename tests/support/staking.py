@@ -130,10 +130,9 @@ def compose_staking(
     page_size: int = 64,
     history_depth: int = 80,
     period: int = 1,
-    election: Election | None = None,
 ) -> StakingChain:
     """Return the chain over a state: three sessions to an era, three eras of bonding."""
-    build, version, held = RuntimeBuilder(state), make_version(), election or Election()
+    build, version, held = RuntimeBuilder(state), make_version(), Election()
     limits = make_limits(BLOCK_WEIGHT_MAX, BLOCK_LENGTH_MAX, NORMAL_PERCENT, weights.EXTRINSIC_BASE)
     system = build.add(System, index=0, name="System", config=SystemConfig(version, limits))
     clock = build.add(Timestamp, index=1, name="Timestamp", config=TimestampConfig(500, system))

@@ -317,8 +317,8 @@ def _term(text: str, payout: int) -> int:
 
 def check_payout(setup: Entry, expect: Entry) -> None:
     names = ("min_inflation", "max_inflation", "ideal_stake", "falloff")
-    numbers = [setup["curve"][f"{name}_ppm"] for name in names]
-    curve = compute_curve(CurveParameters(*numbers, setup["curve"]["max_piece_count"]))
+    low, high, ideal, falloff = (setup["curve"][f"{name}_ppm"] for name in names)
+    curve = compute_curve(CurveParameters(low, high, ideal, falloff, setup["curve"]["max_piece_count"]))
     found = compute_era_payout(curve, int(setup["staked"]), int(setup["total"]), setup["era_ms"])
     ensure_equal(found.stakers, int(expect["payout"]))
 
