@@ -18,8 +18,9 @@ from pallets.token.balances import Balances, BalancesConfig
 from runtime.frame.account import pot_account
 from runtime.frame.dispatch import ensure_root
 from runtime.frame.runtime import RuntimeBuilder
-from runtime.frame.runtime_api import Authority, AuthoritySet, RuntimeApi
+from runtime.frame.runtime_api import RuntimeApi
 from runtime.frame.state import MemoryBackend, State
+from runtime.primitives.authority_set import Authority, AuthoritySet
 from runtime.primitives.committee import LeaderRule, rotate
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.types import AccountId
