@@ -105,7 +105,9 @@ class Election:
 
 
 class Nobody:
-    leader: LeaderRule = staticmethod(rotate)
+    @property
+    def leader(self) -> LeaderRule:
+        return rotate
 
     def authority_set(self) -> AuthoritySet:
         return AuthoritySet(0, (Authority(bytes(32), 1),))
