@@ -2,7 +2,7 @@
 
 Responsible for computing slashes from the exposure of the era of the offence, for slashing spans, for
 deferral, and for paying reporters. It does not judge offences. Source: pallet_staking::slashing of
-polkadot-stable2503; docs/decisions/014-staking-release.md.
+polkadot-stable2503; docs/decisions/015-staking-release.md.
 
 Within a span an account loses the greatest slash only, spans add up; a slash in the current span ends it. A
 deferred slash is applied at the start of era `offence + defer + 1`.

@@ -4,7 +4,7 @@ offend.
 Responsible for the calls, the storage and the invariants; the rules are in the modules beside it: `ledger`
 (stakes in and out), `eras` (elections and sessions), `payouts`, `slashing`. It knows the currency, the
 election, the sorted list and Session as Protocols. Names, numbers and layouts are pallet_staking's of
-polkadot-stable2503 (docs/decisions/014-staking-release.md). Left out, with their numbers kept free: separate
+polkadot-stable2503 (docs/decisions/015-staking-release.md). Left out, with their numbers kept free: separate
 controllers (`set_controller`, `update_payee`, `deprecate_controller_batch`), `restore_ledger`,
 `migrate_currency`, virtual stakers.
 
