@@ -6,7 +6,7 @@ never reused: a pallet that goes leaves its index empty.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -30,7 +30,13 @@ from genesis.queries import QUERY_APIS, query_apis
 from genesis.regulation import BASIC_LIMIT_THB, REQUIREMENTS, RETENTION, RULES, regulate
 from genesis.reserve import RESERVE_SECTION, parse_reserve
 from pallets.compliance.compliance import Compliance
-from pallets.compliance.compliance_types import NOBODY_ATTESTED, ComplianceConfig, GenesisCompliance, Tier
+from pallets.compliance.compliance_types import (
+    NOBODY_ATTESTED,
+    ComplianceConfig,
+    GenesisCompliance,
+    StandingListener,
+    Tier,
+)
 from pallets.compliance.compliance_views import ComplianceViews
 from pallets.compliance.monitoring import Monitoring
 from pallets.compliance.monitoring_types import MonitoringConfig
@@ -315,7 +321,7 @@ def compose(state: State, parameters: ConsortiumParameters, version: RuntimeVers
     )
     assets, holds, watt = _add_assets(build, system, balances)
     reserve = build.add(WattReserve, index=21, name="WattReserve", config=WattReserveConfig(watt, clock))
-    supervision = _add_supervision(build, system, clock)
+    supervision = _add_supervision(build, system, clock, lambda: (energy.market,))
     oracle = OracleConfig(balances, clock, system, TREASURY, BOND)
     feeds = build.add(Oracle, index=26, name="Oracle", config=oracle)
     base = Foundation(system, clock, balances, watt, members, supervision.compliance, feeds, HOOK_WEIGHT)
@@ -391,15 +397,20 @@ def _add_validators(build: RuntimeBuilder, system: System) -> tuple[Session, Mem
     return session, members, offences
 
 
-def _add_supervision(build: RuntimeBuilder, system: System, clock: Timestamp) -> Supervision:
+def _add_supervision(
+    build: RuntimeBuilder,
+    system: System,
+    clock: Timestamp,
+    listeners: Callable[[], Sequence[StandingListener]],
+) -> Supervision:
     """Add the pallets that regulators and data protection officers work with. The first asks others that
-    stand on it, when a call is made."""
+    stand on it, when a call is made, and tells `listeners` who may have lost a right."""
     limits = {Tier.Basic: BASIC_LIMIT_THB * UNIT}
     compliance = build.add(
         Compliance,
         index=22,
         name="Compliance",
-        config=ComplianceConfig(clock, lambda: privacy, lambda: reports, REQUIREMENTS, limits),
+        config=ComplianceConfig(clock, lambda: privacy, lambda: reports, REQUIREMENTS, limits, listeners),
     )
     monitoring = build.add(
         Monitoring,

@@ -211,6 +211,8 @@ class Compliance(Pallet[ComplianceConfig]):
         )
         self.kyc.put(who, attested)
         self._tell(events.KycAttested(who, tier, expires_ms))
+        if tier < found.tier:
+            self._lose_standing(who)
 
     @call(3, weight=weights.COMPLIANCE_REVOKE_KYC)
     def revoke_kyc(self, origin: Origin, who: AccountId, how: Withdrawal) -> None:
@@ -229,6 +231,7 @@ class Compliance(Pallet[ComplianceConfig]):
         status = KycStatus.Suspended if how is Withdrawal.Suspend else KycStatus.Rejected
         self.kyc.put(who, structs.replace(found, status=status))
         self._tell(events.KycRevoked(who, how))
+        self._lose_standing(who)
 
     # --- calls: licences
 
@@ -249,6 +252,7 @@ class Compliance(Pallet[ComplianceConfig]):
         found = self._licence_in(origin, licence, (LicenceStatus.Active,))
         self.licence.put(licence, structs.replace(found, status=LicenceStatus.Suspended))
         self._tell(events.LicenceSuspended(licence))
+        self._lose_standing(found.holder)
 
     @call(6, weight=weights.COMPLIANCE_RESTORE_LICENCE)
     def restore_licence(self, origin: Origin, licence: LicenceId) -> None:
@@ -265,6 +269,7 @@ class Compliance(Pallet[ComplianceConfig]):
         found = self._licence_in(origin, licence, (LicenceStatus.Active, LicenceStatus.Suspended))
         self.licence.put(licence, structs.replace(found, status=LicenceStatus.Revoked))
         self._tell(events.LicenceRevoked(licence))
+        self._lose_standing(found.holder)
 
     # --- calls: freezes
 
@@ -296,6 +301,7 @@ class Compliance(Pallet[ComplianceConfig]):
         self.proposal.remove(order)
         self.frozen.put(who, Freeze(self.config.clock.now_ms(), proposal.officer, officer))
         self._tell(events.AccountFrozen(who))
+        self._lose_standing(who)
 
     @call(10, weight=weights.COMPLIANCE_UNFREEZE)
     def unfreeze(self, origin: Origin, who: AccountId, salt: Salt) -> None:
@@ -372,6 +378,10 @@ class Compliance(Pallet[ComplianceConfig]):
     def _tell(self, event: Event) -> None:
         self.config.audit().note(self.index, event)
         self.deposit(event)
+
+    def _lose_standing(self, who: AccountId) -> None:
+        for listener in self.config.listeners():
+            listener.on_standing_lost(who)
 
     def _ensure_officer(self, origin: Origin, role: Role) -> AccountId:
         who = ensure_signed(origin)
@@ -474,12 +484,14 @@ class Compliance(Pallet[ComplianceConfig]):
         if found is not None and found.status is KycStatus.Verified and found.expires_ms <= now:
             self.kyc.put(who, structs.replace(found, status=KycStatus.Expired))
             self._tell(events.KycExpired(who))
+            self._lose_standing(who)
 
     def _expire_licence(self, licence: LicenceId, now: int) -> None:
         found = self.licence.get(licence)
         if found is not None and found.expires_ms <= now and self._may_stand(licence):
             self.licence.put(licence, structs.replace(found, status=LicenceStatus.Expired))
             self._tell(events.LicenceExpired(licence))
+            self._lose_standing(found.holder)
 
     def _expire_proposal(self, order: Commitment, now: int) -> None:
         """Drop a proposal, unless it was confirmed, or confirmed and made again, meanwhile."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Protocol, TypeAlias
 
 from pallets.compliance.office import DAY_MS, Clock, Commitment, Consents, Purpose, Role
 from runtime.frame.permissions import Activity, AuditLog
@@ -152,17 +152,26 @@ class Requirement:
     consent: Purpose | None = None
 
 
+class StandingListener(Protocol):
+    """Who wants to know that an account may have lost a right."""
+
+    def on_standing_lost(self, who: AccountId) -> None:
+        """Hear that an account was frozen, or that its tier fell or a licence of it ended; must not raise."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ComplianceConfig:
     """`requirements` of activities, none for those that are left out; `daily_limits`: e-money that a tier may
     send in a day, in smallest units, unlimited for those that are left out. `consents` and `audit` are asked
-    for when a call is made, since their pallets stand on this one."""
+    for when a call is made, since their pallets stand on this one; so are `listeners`."""
 
     clock: Clock
     consents: Callable[[], Consents]
     audit: Callable[[], AuditLog]
     requirements: Mapping[Activity, Requirement]
     daily_limits: Mapping[Tier, int]
+    listeners: Callable[[], Sequence[StandingListener]] = tuple
 
 
 @dataclass(frozen=True, slots=True)

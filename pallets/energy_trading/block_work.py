@@ -14,6 +14,7 @@ from pallets.energy_trading import weights
 from pallets.energy_trading.market_store import MarketStore
 from pallets.energy_trading.market_types import ZoneId, Zones
 from pallets.energy_trading.slot_life import SlotLife
+from pallets.energy_trading.withdrawals import Withdrawals
 from runtime.frame.dispatch import DispatchError, Weight
 from runtime.frame.state import State
 from runtime.frame.storage import Map, Value
@@ -34,14 +35,16 @@ class BlockWork:
     state: State
     store: MarketStore
     life: SlotLife
+    withdrawals: Withdrawals
     zones: Value[Zones]
     work_cursor: Value[u8]
     archive_cursor: Map[ZoneId, u32]
 
     def begin(self) -> Weight:
-        """Close the gates that are due and find prices; return the weight used."""
-        used = weights.MARKET_LOOK
-        for zone in self.zones.get():
+        """Withdraw orders of who may not trade, then close the gates that are due and find prices; return the
+        weight used."""
+        used, is_done = self.withdrawals.go_on(weights.MARKET_LOOK)
+        for zone in self.zones.get() if is_done else ():
             used = self._close_gates(zone, used)
         return self._price_groups(used)
 

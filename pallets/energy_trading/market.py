@@ -36,6 +36,7 @@ from pallets.energy_trading.market_types import (
     BOOK_ORDERS_MAX,
     CONTRACT_SLOTS_MAX,
     HORIZON_MAX,
+    NOBODY_WAITS,
     OPEN_ORDERS_MAX,
     ROW_PAGE,
     ZONES_MAX,
@@ -64,6 +65,7 @@ from pallets.energy_trading.market_types import (
     SlotKey,
     SlotPosition,
     Slots,
+    Span,
     Voters,
     ZoneId,
     Zones,
@@ -81,6 +83,7 @@ from pallets.energy_trading.orders import Side
 from pallets.energy_trading.positions import Positions
 from pallets.energy_trading.slot_life import SlotLife
 from pallets.energy_trading.trade_rows import TradeRows
+from pallets.energy_trading.withdrawals import Withdrawals
 from runtime.frame.call import call
 from runtime.frame.dispatch import (
     Origin,
@@ -192,6 +195,12 @@ class Market(Pallet[MarketConfig]):
     coupling_queue: Value[CouplingQueue] = storage(
         default=(), docs="Auctions of several zones that wait for their prices."
     )
+    doubted: Map[u64, AccountId | None] = storage(
+        TWOX_64_CONCAT, docs="Accounts with orders that may have lost the right to trade, by number."
+    )
+    doubted_span: Value[Span] = storage(
+        default=NOBODY_WAITS, docs="The first number in `Doubted`, and the one after the last."
+    )
 
     def __init__(self, binding: Binding, config: MarketConfig) -> None:
         super().__init__(binding, config)
@@ -240,8 +249,15 @@ class Market(Pallet[MarketConfig]):
             self.book,
             Curtailment(self.store, books, escrow, self.book),
         )
+        self.withdrawals = Withdrawals(self.store, self.desk, self.doubted, self.doubted_span)
         self.work = BlockWork(
-            self.state, self.store, self.life, self.zones, self.work_cursor, self.archive_cursor
+            self.state,
+            self.store,
+            self.life,
+            self.withdrawals,
+            self.zones,
+            self.work_cursor,
+            self.archive_cursor,
         )
         self.bilateral = BilateralDesk(self.store, books, escrow, self.desk)
         self.halts = Halts(self.store, self.life, self.halt_votes)
@@ -284,7 +300,8 @@ class Market(Pallet[MarketConfig]):
     # --- hooks
 
     def on_initialize(self, number: int) -> Weight:
-        """Close the gates that are due and find their prices, at least one and then as weight allows."""
+        """Withdraw orders of accounts that may not trade any more, then close the gates that are due and find
+        their prices, at least one and then as weight allows."""
         del number
         return self.work.begin()
 
@@ -516,6 +533,11 @@ class Market(Pallet[MarketConfig]):
         """Hear that a slot is settled: its fees and wheeling are paid out."""
         self.life.settle((zone, slot))
 
+    def on_standing_lost(self, who: AccountId) -> None:
+        """Hear that an account may have lost the right to trade: in the next block its orders are withdrawn,
+        if so."""
+        self.withdrawals.doubt(who)
+
     def phase_of(self, zone: int, slot: int) -> Phase:
         """Return how far a slot of a zone has come."""
         return self.life.phase_of((zone, slot))
@@ -540,6 +562,7 @@ class Market(Pallet[MarketConfig]):
     def try_state(self) -> None:
         """AssertionError unless books, holds, positions and the pot agree."""
         check_market(self.store, self.zones.get())
+        self.withdrawals.check()
 
     # --- helpers
 

@@ -14,6 +14,7 @@ from pallets.energy_trading.market_types import (
     Zones,
 )
 from pallets.energy_trading.orders import Side
+from runtime.frame.dispatch import DispatchErrorValue
 from runtime.frame.event import Event
 from runtime.primitives.scale import u32, u64, u128
 from runtime.primitives.types import AccountId, Hash
@@ -215,3 +216,11 @@ class BilateralTerminated(Event, index=24):
 
     contract: ContractId
     refunded: u128
+
+
+class OrderWithdrawn(Event, index=25):
+    """An order was taken out of its open book, since its account may not trade any more; what was held for it
+    came back."""
+
+    order: OrderId
+    reason: DispatchErrorValue

@@ -448,6 +448,10 @@ VOTERS_MAX: Final = 100
 Voters: TypeAlias = Annotated[tuple[AccountId, ...], MaxLen(VOTERS_MAX)]
 """As many as a consortium has members."""
 
+Span: TypeAlias = tuple[u64, u64]
+"""The number of the first that waits, and that of the next to come."""
+NOBODY_WAITS: Final[Span] = (0, 0)
+
 FEE_CAP_BPS: Final = 1_000
 PRICE_CAP_TICKS: Final = 1_000_000
 QTY_CAP_WH: Final = 1_000_000_000

@@ -125,11 +125,15 @@ class OrderDesk:
         store.ensure_before_gate(key, store.get_market(order.zone))
         book = store.books.get(key)
         assert book is not None, "an order has a book"
-        book = self.books.remove(order_id, order, book)
-        store.books.put(key, self._shift(order, book, -1, -order.qty))
-        self.escrow.release(who, money_of(order))
-        self.uncount_ordered(order, order.qty)
+        self.take_out(order_id, order, book)
         store.deposit(events.OrderCancelled(order_id))
+
+    def take_out(self, order_id: int, order: Order, book: Book) -> None:
+        """Take an order out of an open book; what was held for it comes back."""
+        book = self.books.remove(order_id, order, book)
+        self.store.books.put((order.zone, order.slot), self._shift(order, book, -1, -order.qty))
+        self.escrow.release(order.who, money_of(order))
+        self.uncount_ordered(order, order.qty)
 
     def cancel_all(self, who: AccountId, zone: int, slot: int | None) -> int:
         """Take away all orders of an account in a zone, or in one slot of it, whose gates are still open;
