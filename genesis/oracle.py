@@ -83,7 +83,16 @@ def parse_oracle(section: Any, path: str) -> tuple[tuple[GenesisFeed, ...], tupl
     _ensure_few([one.key for one in feeds], FEEDS_MAX, f"{path}.feeds")
     _ensure_few([one.who for one in providers], PROVIDERS_MAX, f"{path}.providers")
     _ensure_few([one.key for one in providers], PROVIDERS_MAX, f"{path}.providers")
+    _ensure_quorums(feeds, len(providers), path)
     return feeds, providers
+
+
+def _ensure_quorums(feeds: tuple[GenesisFeed, ...], providers: int, path: str) -> None:
+    """Raise SpecError where a feed would never have a value, since too few could answer it."""
+    for number, feed in enumerate(feeds):
+        if feed.rules.quorum > providers:
+            quorum = f"{path}.feeds[{number}].quorum: {feed.rules.quorum} answers"
+            raise SpecError(f"{quorum} are more than {path}.providers can give, which lists {providers}")
 
 
 def _ensure_few(names: list[bytes], most: int, path: str) -> None:

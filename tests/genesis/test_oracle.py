@@ -23,25 +23,29 @@ from pallets.oracle.rounds import is_possible
 from pallets.oracle.types import FEEDS_MAX, PROVIDERS_MAX, GenesisProvider
 from runtime.primitives.ss58 import encode_address
 from runtime.primitives.types import Hash
-from tests.support.chain import ALICE, BOB
+from tests.support.chain import ALICE, BOB, CHARLIE
 from tests.support.oracle import Panel, oracle_chain
 
 ADDRESS = encode_address(ALICE, 42)
 KEY, SOURCES = bytes([1]) * 32, bytes([2]) * 32
 
 
+SIGNERS = [(encode_address(who, 42), KEY if who == ALICE else who, SOURCES) for who in (ALICE, BOB, CHARLIE)]
+"""As many providers as a quorum of three takes."""
+
+
 def section(**feed: Any) -> dict[str, Any]:
     """Return the section of a preset with one feed, some of whose fields are others."""
-    made: dict[str, Any] = json.loads(json.dumps(make_section(make_feeds(3)[:1], [(ADDRESS, KEY, SOURCES)])))
+    made: dict[str, Any] = json.loads(json.dumps(make_section(make_feeds(3)[:1], SIGNERS)))
     made["feeds"][0] |= feed
     return made
 
 
 def test_section_of_a_preset_is_read_as_it_was_meant() -> None:
-    feeds, providers = parse_oracle(json.loads(json.dumps(make_section(make_feeds(3), []))), "oracle")
-    assert (feeds, providers) == (make_feeds(3), ())
-    _, providers = parse_oracle(section(), "oracle")
-    assert providers == (GenesisProvider(ALICE, KEY, Hash(SOURCES)),)
+    feeds, providers = parse_oracle(json.loads(json.dumps(make_section(make_feeds(3), SIGNERS))), "oracle")
+    assert feeds == make_feeds(3)
+    assert providers[0] == GenesisProvider(ALICE, KEY, Hash(SOURCES))
+    assert [one.who for one in providers] == [ALICE, BOB, CHARLIE]
     assert parse_oracle({}, "oracle") == ((), ())
 
 
@@ -101,6 +105,18 @@ def test_feed_that_cannot_be_is_refused_with_its_place(field: str, value: Any) -
         parse_oracle(section(**{field: value}), "oracle")
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_feed_that_too_few_can_answer_is_refused(count: int) -> None:
+    """It would never have a value, and nobody would be told why."""
+    lacking = section() | {"providers": section()["providers"][:count]}
+    with pytest.raises(SpecError, match=rf"^oracle\.feeds\[0\]\.quorum: 3 answers .* lists {count}$"):
+        parse_oracle(lacking, "oracle")
+
+
+def test_providers_may_wait_for_a_feed_that_governance_adds() -> None:
+    assert parse_oracle({"providers": section()["providers"][:1]}, "oracle")[1] != ()
+
+
 @pytest.mark.parametrize("value", [-5, "-5", 0, str(I128_MAX), I128_MAX])
 def test_ends_of_a_range_are_numbers_or_their_digits(value: Any) -> None:
     feeds, _ = parse_oracle(section(least="-5", greatest=value), "oracle")
@@ -132,6 +148,6 @@ def test_nothing_is_listed_twice_or_too_often() -> None:
         parse_oracle(twice, "oracle")
     feed = section()["feeds"][0]
     many = [feed | {"key": f"feed/{number}"} for number in range(FEEDS_MAX + 1)]
-    assert len(parse_oracle({"feeds": many[1:]}, "oracle")[0]) == FEEDS_MAX
+    assert len(parse_oracle(section() | {"feeds": many[1:]}, "oracle")[0]) == FEEDS_MAX
     with pytest.raises(SpecError, match=rf"^oracle\.feeds: at most {FEEDS_MAX}"):
         parse_oracle({"feeds": many}, "oracle")
