@@ -1,8 +1,8 @@
 """The keys of records, each sealed by the master key, and what is left when they are destroyed.
 
 Responsible for `keys.db`: a 32-byte key and a 32-byte salt for each record and version, the key that the
-vault signs erasures with, the key of the log's restricted entries, and the list of erasures. It knows no
-record.
+vault signs erasures with, the key of the log's restricted entries, the list of erasures, and the tokens that
+hold no more. It knows no record.
 
 A key is stored before its record and is *pending* until the record is; whoever opens the vault next removes a
 pending key without a record, or keeps one with it. Destroying is one transaction: keys and salts are
@@ -11,7 +11,7 @@ overwritten and deleted, and the tombstone written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
@@ -214,6 +214,21 @@ class Keyring:
         """Yield each destroyed record's place and tombstone."""
         for row in self.database.execute("SELECT subject, kind, version, tombstone FROM destroyed"):
             yield _place(row[:3]), row[3]
+
+    # --- officers
+
+    def dismiss(self, tokens: Sequence[tuple[bytes, int]]) -> None:
+        """List the hashes of tokens that hold no more, each with the time since when, unless they are."""
+        known = dict(self.dismissed())
+        added = [(token_hash, since_ms) for token_hash, since_ms in tokens if token_hash not in known]
+        if added:
+            with self.database.transaction():
+                for one in added:
+                    self.database.execute("INSERT INTO dismissed VALUES (?, ?)", one)
+
+    def dismissed(self) -> list[tuple[bytes, int]]:
+        """Return the hashes of tokens that hold no more, each with the time since when."""
+        return self.database.execute("SELECT token_hash, since_ms FROM dismissed").fetchall()
 
     # --- the master key
 

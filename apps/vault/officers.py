@@ -2,6 +2,9 @@
 
 Responsible for appointing, dismissing and recognising. A token is the officer's name and 32 random bytes:
 `loamv1.<name>.<hex>`; being random, it needs no slow hash. It is shown once, when it is made.
+
+`keys.db` lists the hashes of dismissed officers' tokens as well, so that a backup of the records brings none
+back: dismissing writes there first, and opening a vault dismisses again whom it lists.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from typing import Final, NamedTuple
 
 from apps.vault.database import Database
 from apps.vault.errors import BadInput
+from apps.vault.keyring import Keyring
 from apps.vault.policy import Actor, Role, parse_name
 from apps.vault.sealing import draw_bytes
 from runtime.primitives.hashing import blake2_256
@@ -31,10 +35,11 @@ class Officer(NamedTuple):
 
 
 class Officers:
-    """The officers in the records' database."""
+    """The officers in the records' database, and in the keyring the tokens that hold no more."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
+        self._keyring = keyring
 
     def add(self, name: str, role: Role, now_ms: int) -> str:
         """Appoint an officer and return the token; the caller has a transaction open.
@@ -56,11 +61,27 @@ class Officers:
     def revoke(self, name: str, now_ms: int) -> None:
         """Let an officer's token hold no more; the caller has a transaction open. BadInput for nobody's
         name."""
-        changed = self._database.execute(
-            "UPDATE officer SET revoked_ms = ? WHERE name = ? AND revoked_ms IS NULL", (now_ms, name)
-        )
-        if not changed.rowcount:
+        found = self._database.execute(
+            "SELECT token_hash FROM officer WHERE name = ? AND revoked_ms IS NULL", (name,)
+        ).fetchone()
+        if found is None:
             raise BadInput("there is no officer of this name")
+        self._keyring.dismiss([(found[0], now_ms)])
+        self._dismiss(found[0], now_ms)
+
+    def dismiss_again(self) -> None:
+        """Dismiss whom the keyring lists, and list there whom only the records know as dismissed; the caller
+        has a transaction open."""
+        for token_hash, revoked_ms in self._keyring.dismissed():
+            self._dismiss(token_hash, revoked_ms)
+        rows = self._database.execute("SELECT token_hash, revoked_ms FROM officer WHERE revoked_ms NOT NULL")
+        self._keyring.dismiss(rows.fetchall())
+
+    def _dismiss(self, token_hash: bytes, now_ms: int) -> None:
+        self._database.execute(
+            "UPDATE officer SET revoked_ms = ? WHERE token_hash = ? AND revoked_ms IS NULL",
+            (now_ms, token_hash),
+        )
 
     def listed(self) -> list[Officer]:
         """Return all officers that there were, by name."""

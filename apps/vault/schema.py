@@ -1,7 +1,8 @@
 """The tables of a vault, version by version; a version that was released is never changed.
 
 `records.db` may be copied anywhere: it holds ciphertexts, commitments and the log. `keys.db` holds what opens
-them, sealed by the master key, and what was destroyed; it is never in a backup of records.
+them, sealed by the master key, what was destroyed, and whose tokens hold no more; it is never in a backup of
+records.
 """
 
 from typing import Final
@@ -116,6 +117,14 @@ KEYS: Final = (
             version INTEGER NOT NULL,
             tombstone BLOB NOT NULL REFERENCES erasure (tombstone),
             PRIMARY KEY (subject, kind, version)
+        ) STRICT
+        """,
+    ),
+    (
+        """
+        CREATE TABLE dismissed (
+            token_hash BLOB PRIMARY KEY CHECK (length(token_hash) = 32),
+            since_ms INTEGER NOT NULL
         ) STRICT
         """,
     ),

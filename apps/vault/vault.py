@@ -10,8 +10,8 @@ record with its key, or neither:
   the ciphertexts removed; then both files scrubbed; then the confirmation for the chain queued.
 
 Whoever opens the vault next, or does the next thing in another process, finishes what was begun. Programs
-take turns by a lock on a file. A backup of the records put back is no way round an erasure: `keys.db` lists
-what was destroyed, and opening removes it again.
+take turns by a lock on a file. A backup of the records put back is no way round an erasure or a dismissal:
+`keys.db` lists what was destroyed and whose tokens hold no more, and opening removes or dismisses them again.
 """
 
 from __future__ import annotations
@@ -86,11 +86,13 @@ class Vault:
                 keys, self._records = opened
                 self._keyring = Keyring(keys, secret)
                 self.log = AccessLog(self._records, self._keyring.log_key)
-                self.officers = Officers(self._records)
+                self.officers = Officers(self._records, self._keyring)
                 self.outbox = Outbox(self._records)
                 self._table = RecordTable(self._records)
                 self._ensure_one_vault()
                 self._remove_destroyed()
+                with self._records.transaction():
+                    self.officers.dismiss_again()
                 self._finish()
         except BaseException:
             for database in opened:

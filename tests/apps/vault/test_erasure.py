@@ -3,13 +3,14 @@
 import hashlib
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from apps.vault.errors import Damaged, Erased, NotAllowed, NothingToErase, UnknownRecord
+from apps.vault.errors import BadInput, Damaged, Erased, NotAllowed, NothingToErase, UnknownRecord
 from apps.vault.keyring import describe_place
-from apps.vault.policy import Kind, Place
+from apps.vault.policy import Kind, Place, Role
 from apps.vault.sealing import SEALED_EXTRA, open_sealed
 from apps.vault.vault import Vault
 from pallets.compliance.commitment import encode_canonical, verify_commitment
@@ -189,6 +190,61 @@ def test_a_backup_of_records_opens_nothing_and_brings_nothing_back(tmp_path: Pat
         assert caught.value.tombstone == erasure.tombstone
         assert json.loads(vault.show(KNOWS, REASON, Place(BOB, Kind.IDENTITY, 1)).record) == {"kept": 1}
         assert found_parts(read_all(folder), [sealed]) == []
+
+
+def put_back(copy: Path, folder: Path) -> None:
+    for name in ("records.db", "records.db-wal", "records.db-shm"):
+        (folder / name).unlink(missing_ok=True)
+    shutil.copy(copy, folder / "records.db")
+
+
+def test_a_backup_gives_no_dismissed_officer_a_token_again(tmp_path: Path) -> None:
+    folder, copy = tmp_path / "vault", tmp_path / "copy.db"
+    with make_vault(folder) as vault:
+        with vault.work():
+            dismissed, kept = (vault.officers.add(name, Role.IDENTITY, 1) for name in ("ann", "bo"))
+        vault.back_up(CUSTODIAN, REASON, copy)
+        with vault.work():
+            vault.officers.revoke("ann", 5)
+    put_back(copy, folder)
+    for _ in range(2):
+        with open_vault(folder) as vault:
+            assert vault.officers.recognise(dismissed) is None
+            assert vault.officers.recognise(kept) is not None
+            assert [(one.name, one.revoked_ms) for one in vault.officers.listed()] == [
+                ("ann", 5),
+                ("bo", None),
+            ]
+
+
+def test_who_was_dismissed_before_keys_listed_it_is_listed_at_the_next_opening(tmp_path: Path) -> None:
+    folder, copy = tmp_path / "vault", tmp_path / "copy.db"
+    with make_vault(folder) as vault:
+        with vault.work():
+            token = vault.officers.add("ann", Role.IDENTITY, 1)
+        vault.back_up(CUSTODIAN, REASON, copy)
+        with vault.work():
+            vault.officers.revoke("ann", 5)
+    keys = sqlite3.connect(folder / "keys.db")
+    with keys:
+        keys.execute("DROP TABLE dismissed")
+        keys.execute("PRAGMA user_version = 1")
+    keys.close()
+    with open_vault(folder):
+        pass
+    put_back(copy, folder)
+    with open_vault(folder) as vault:
+        assert vault.officers.recognise(token) is None
+
+
+def test_refused_dismissal_dismisses_nobody(tmp_path: Path) -> None:
+    with make_vault(tmp_path) as vault:
+        with pytest.raises(BadInput), vault.work():
+            vault.officers.revoke("nobody", 5)
+        with vault.work():
+            token = vault.officers.add("ann", Role.IDENTITY, 1)
+    with open_vault(tmp_path) as vault:
+        assert vault.officers.recognise(token) is not None
 
 
 def test_what_was_put_after_a_backup_is_reported_and_its_key_kept(tmp_path: Path) -> None:
