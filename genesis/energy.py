@@ -27,6 +27,7 @@ from pallets.certificates.certificates import Certificates, CertificatesConfig
 from pallets.compliance.compliance import Compliance
 from pallets.compliance.office import Role
 from pallets.core.members import MemberClass, Members
+from pallets.core.multisig import multi_account
 from pallets.core.system import System
 from pallets.core.timestamp import Timestamp
 from pallets.energy_trading.grid import Grid, GridConfig
@@ -41,7 +42,7 @@ from pallets.settlement.settlement import Settlement
 from pallets.settlement.settlement_types import SettlementConfig, Tariff, TariffKind
 from pallets.settlement.tariff import ON_PEAK_TICKS
 from pallets.token.balances import Balances
-from runtime.frame.dispatch import BadOrigin, Origin, RootOrigin, Weight, ensure_root, ensure_signed
+from runtime.frame.dispatch import BadOrigin, Origin, RootOrigin, Weight, ensure_signed
 from runtime.frame.feeds import Feeds, Fresh
 from runtime.frame.fungibles import HoldableAsset
 from runtime.frame.permissions import Activity, Permissions
@@ -50,6 +51,8 @@ from runtime.primitives.types import AccountId
 
 UNIT: Final = 10**12
 """A GRID, and a baht of e-money."""
+COUNCIL_CLASSES: Final = (MemberClass.GridOperator, MemberClass.Regulator)
+"""Whose members decide on zones, lines, markets, tariffs and prices; none of it moves money."""
 LOAD_FEED: Final = b"load/grid"
 REGISTRATION_DEPOSIT: Final = 10 * UNIT
 DEVICE_DEPOSIT: Final = 10 * UNIT
@@ -175,7 +178,7 @@ def add_energy(build: RuntimeBuilder, base: Foundation, parameters: EnergyParame
             base.clock,
             FeedLoad(base.feeds, parameters.capacity_mw),
             lambda: market,
-            ensure_root,
+            for_council(base.members),
             GRID_FUND,
             slot_ms,
         ),
@@ -236,7 +239,7 @@ def _add_market(
         zones=grid,
         collateral=collateral,
         regulators=RegulatorSeats(base.members),
-        governance=ensure_root,
+        governance=for_council(base.members),
         compliance=for_officers_of_licensing(base.compliance),
         listeners=lambda: (settlement(),),
         market_pot=MARKET_POT,
@@ -263,7 +266,7 @@ def _add_settlement(
         readings=traded.meters,
         zones=traded.grid,
         guarantees=traded.collateral,
-        governance=ensure_root,
+        governance=for_council(base.members),
         market_pot=MARKET_POT,
         settlement_pot=SETTLEMENT_POT,
         penalty_pot=PENALTY_POT,
@@ -276,6 +279,27 @@ def _add_settlement(
         hook_weight=base.hook_weight,
     )
     return build.add(Settlement, index=34, name="Settlement", config=config)
+
+
+def find_council(members: Members) -> AccountId | None:
+    """Return the account that all members of `COUNCIL_CLASSES` share, from which more than two thirds of them
+    must approve a call; None where a class has no member."""
+    seats = [one for one in members.members.get() if one.class_ in COUNCIL_CLASSES]
+    if {one.class_ for one in seats} != set(COUNCIL_CLASSES):
+        return None
+    return multi_account(tuple(sorted(one.who for one in seats)), len(seats) * 2 // 3 + 1)
+
+
+def for_council(members: Members) -> Callable[[Origin], None]:
+    """Return what raises BadOrigin unless the council's account signed, or Root calls."""
+
+    def ensure(origin: Origin) -> None:
+        if isinstance(origin, RootOrigin):
+            return
+        if ensure_signed(origin) != find_council(members):
+            raise BadOrigin
+
+    return ensure
 
 
 def for_officers_of_licensing(compliance: Compliance) -> Callable[[Origin], None]:

@@ -47,7 +47,7 @@ from pallets.energy_trading.grid_types import (
 )
 from pallets.energy_trading.market_types import Wire
 from runtime.frame.call import call
-from runtime.frame.dispatch import Origin, PalletError, Weight, ensure_signed
+from runtime.frame.dispatch import Origin, PalletError, Weight, ensure_root, ensure_signed
 from runtime.frame.event import Event
 from runtime.frame.fungible import Preservation
 from runtime.frame.fungibles import Asset
@@ -375,8 +375,8 @@ class Grid(Pallet[GridConfig]):
 
     @call(5, weight=weights.GRID_CLAIM_RENT)
     def claim_rent(self, origin: Origin, to: AccountId, amount: u128) -> None:
-        """Pay congestion rent out of the grid's fund. By governance."""
-        self.config.governance(origin)
+        """Pay congestion rent out of the grid's fund. Only for Root."""
+        ensure_root(origin)
         config = self.config
         if amount > config.asset.reducible_balance(config.fund, Preservation.PRESERVE):
             raise self.InsufficientFunds
