@@ -8,13 +8,12 @@ pallet_utility.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pallets.core import weights
 from runtime.frame.call import Call, RuntimeCall, around, call, inner_class
 from runtime.frame.dispatch import (
     NO_WEIGHT,
-    NOBODY,
     ROOT,
     BadOrigin,
     DispatchClass,
@@ -30,10 +29,11 @@ from runtime.frame.dispatch import (
     with_filter,
 )
 from runtime.frame.event import Event
+from runtime.frame.origins import OriginCaller
 from runtime.frame.pallet import Pallet, named_constant
 from runtime.frame.validity import DispatchOutcome
 from runtime.primitives.hashing import blake2_256
-from runtime.primitives.scale import Enum, Struct, u16, u32
+from runtime.primitives.scale import u16, u32
 from runtime.primitives.types import AccountId
 
 BATCHED_CALLS_MAX = 10_922
@@ -41,31 +41,6 @@ BATCHED_CALLS_MAX = 10_922
 
 DERIVATION_PREFIX = b"modlpy/utilisuba"
 
-
-class RawRoot(Struct, index=0, variant="Root"):
-    pass
-
-
-class RawSigned(Struct, index=1, variant="Signed"):
-    field_0: AccountId
-
-
-class RawNone(Struct, index=2, variant="None"):
-    pass
-
-
-RawOrigin: TypeAlias = Annotated[
-    RawRoot | RawSigned | RawNone,
-    Enum("frame_support::dispatch::RawOrigin", params=(("AccountId", AccountId),)),
-]
-
-
-class SystemOrigin(Struct, index=0, variant="system"):
-    field_0: RawOrigin
-
-
-OriginCaller: TypeAlias = Annotated[SystemOrigin, Enum("loam_runtime::OriginCaller")]
-"""An origin as an argument of a call."""
 
 Calls: TypeAlias = tuple[RuntimeCall, ...]
 
@@ -191,7 +166,7 @@ class Utility(Pallet[None]):
     def dispatch_as(self, origin: Origin, as_origin: OriginCaller, call: RuntimeCall) -> None:
         """Make a call with a given origin, unfiltered. Only for Root."""
         ensure_root(origin)
-        result = self.dispatcher.dispatch_unfiltered(call, _as_origin(as_origin.field_0))
+        result = self.dispatcher.dispatch_unfiltered(call, as_origin)
         self.deposit(self.DispatchedAs(result.error))
 
     @call(4, weight=_force_batch_weight, dispatch_class=_batch_class)
@@ -247,13 +222,3 @@ def _base_of(fixed: Weight, per_call: Weight) -> Callable[[int], Weight]:
 _batch_base = _base_of(weights.UTILITY_BATCH, weights.UTILITY_BATCH_PER_CALL)
 _batch_all_base = _base_of(weights.UTILITY_BATCH_ALL, weights.UTILITY_BATCH_ALL_PER_CALL)
 _force_batch_base = _base_of(weights.UTILITY_FORCE_BATCH, weights.UTILITY_FORCE_BATCH_PER_CALL)
-
-
-def _as_origin(raw: RawRoot | RawSigned | RawNone) -> Origin:
-    match raw:
-        case RawRoot():
-            return ROOT
-        case RawSigned(field_0=who):
-            return Signed(who)
-        case RawNone():
-            return NOBODY

@@ -13,6 +13,7 @@ from typing import Any
 from runtime.frame.api import Api
 from runtime.frame.event import Phase
 from runtime.frame.extension import Extension
+from runtime.frame.origins import SYSTEM_INDEX, RawOrigin
 from runtime.frame.pallet import BoundItem, Pallet
 from runtime.frame.runtime import Runtime
 from runtime.frame.storage import CountedMap
@@ -111,6 +112,7 @@ class _Writer:
                 "RuntimeCall": self.outer_call,
                 "EventRecords": self.event_records,
                 "Extrinsic": self.unchecked_extrinsic,
+                "OriginCaller": self.origin_caller,
                 "RuntimeHoldReason": lambda reg: self.reasons(reg, "hold_reasons", "RuntimeHoldReason"),
                 "RuntimeFreezeReason": lambda reg: self.reasons(reg, "freeze_reasons", "RuntimeFreezeReason"),
                 **{name: _describer(shape) for name, shape in runtime.defined.items()},
@@ -249,6 +251,24 @@ class _Writer:
             return None if reasons is None else registry.add(shape_of(reasons))
 
         return self._outer(registry, name, of)
+
+    def origin_caller(self, registry: TypeRegistry) -> int:
+        """Describe the outer enum of origins: those of every chain, then those that pallets declare."""
+
+        def make() -> Type:
+            raw = Field(None, registry.add(shape_of(RawOrigin)), None)
+            declared = tuple(
+                Variant(p.name, (Field(None, registry.add(shape_of(p.origins)), None),), p.index)
+                for p in self.runtime.pallets
+                if p.origins is not None
+            )
+            return Type(
+                ("loam_runtime", "OriginCaller"),
+                (),
+                VariantDef((Variant("system", (raw,), SYSTEM_INDEX), *declared)),
+            )
+
+        return registry.define(("outer", "OriginCaller"), make)
 
     def extra_type(self, registry: TypeRegistry) -> int:
         """Describe the tuple of extension values."""

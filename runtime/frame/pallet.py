@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_or
 
 from runtime.frame.call import Call, CallTable
 from runtime.frame.declarations import check_pallet, declared, in_order, nested
-from runtime.frame.dispatch import NO_WEIGHT, PalletError, Weight
+from runtime.frame.dispatch import NO_WEIGHT, PalletError, PalletOrigin, Weight
 from runtime.frame.dispatcher import Dispatcher
 from runtime.frame.event import ApplyExtrinsic, Event, EventRecord, EventTable, event_union
 from runtime.frame.state import State
@@ -34,7 +34,7 @@ from runtime.frame.storage import (
 from runtime.frame.validity import ValidTransaction
 from runtime.primitives.hashing import twox128
 from runtime.primitives.hints import read_hints
-from runtime.primitives.scale import Codec, LazyCodec, compile_codec, u32
+from runtime.primitives.scale import Codec, LazyCodec, codec, compile_codec, u32
 from runtime.primitives.shape import Option, Shape, TaggedUnion, shape_of
 
 C = TypeVar("C")
@@ -113,13 +113,15 @@ class Pallet(Generic[C]):
 
     `crate` names the pallet in type paths (`pallet_{crate}::pallet::Call`), by default the class name in
     lower case. `declared_in` lists modules whose events and errors are the pallet's too, for pallets that
-    would grow too long; such errors are raised as `self.error(cls)`.
+    would grow too long; such errors are raised as `self.error(cls)`. `origins` is the SCALE type of the
+    origins that the pallet defines, such as an IntEnum of offices; see `own_origin`.
     """
 
     crate: str = ""
     declared_in: ClassVar[tuple[ModuleType, ...]] = ()
     hold_reasons: ClassVar[type[IntEnum] | None] = None
     freeze_reasons: ClassVar[type[IntEnum] | None] = None
+    origins: ClassVar[Any] = None
 
     def __init__(self, binding: Binding, config: C) -> None:
         kind: type = type(self)
@@ -181,6 +183,12 @@ class Pallet(Generic[C]):
     def error(self, cls: type[PalletError]) -> PalletError:
         """Return an error of this pallet bound to this instance; for errors declared outside of its class."""
         return self._errors[cls]()
+
+    def own_origin(self, value: Any) -> PalletOrigin:
+        """Return the origin that a value of the pallet's `origins` stands for."""
+        assert self.origins is not None, f"{self.name} declares no origins"
+        encoded: bytes = codec(self.origins).encode(value)
+        return PalletOrigin(self.index, encoded)
 
     def extrinsic_index(self) -> int:
         """Return the index of the extrinsic that runs, 0 outside of extrinsics."""

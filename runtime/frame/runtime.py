@@ -19,6 +19,7 @@ from runtime.frame.event import EventTable
 from runtime.frame.executive import Executive, SystemPallet
 from runtime.frame.extension import Extension, Extrinsic
 from runtime.frame.fungible import reason_codec
+from runtime.frame.origins import origin_codec
 from runtime.frame.pallet import Binding, Pallet, Phases
 from runtime.frame.state import State
 from runtime.frame.validity import UnknownReason, UnknownTransaction
@@ -35,6 +36,7 @@ from runtime.primitives.scale import (
     DecodeError,
     Length,
     Struct,
+    codec,
     compile_codec,
     decode_compact,
     u8,
@@ -140,6 +142,9 @@ class RuntimeBuilder:
                 p.index: getattr(p, attribute) for p in self.pallets if getattr(p, attribute) is not None
             }
             self.foreign[name] = reason_codec(name, known)
+        self.foreign["OriginCaller"] = origin_codec(
+            {p.index: codec(p.origins) for p in self.pallets if p.origins is not None}
+        )
         return Runtime(self, version, system, extensions, takes_overrides=takes_overrides)
 
 

@@ -12,14 +12,13 @@ from genesis.proxy_types import ProxyType
 from pallets.certificates.types import Period
 from pallets.compliance import compliance_errors
 from pallets.compliance.office import Purpose
-from pallets.core.utility import RawSigned, SystemOrigin
 from pallets.energy_trading.market_types import MarketKind, NewOrder, Phase
 from pallets.energy_trading.orders import Side
 from pallets.settlement import collateral_errors
 from pallets.settlement.collateral_types import Debt, Guarantee
 from pallets.settlement.settlement_types import Tariff, TariffKind
 from runtime.frame.call import Call
-from runtime.frame.dispatch import ROOT, Origin, TokenFailure, TokenReason
+from runtime.frame.dispatch import ROOT, Origin, Signed, TokenFailure, TokenReason
 from runtime.frame.fungible import Preservation
 from runtime.primitives.types import AccountId
 from tests.support.chain import ALICE, BOB
@@ -213,7 +212,7 @@ def wrapped(chain: LOCAL, who: AccountId, call: Call) -> list[tuple[Origin | Acc
         (BOB, proxied),
         (BOB, chain.call("Utility.batch", (proxied,))),
         (ALICE, chain.call("Sudo.sudo_as", who, call)),
-        (ROOT, chain.call("Utility.dispatch_as", SystemOrigin(RawSigned(who)), call)),
+        (ROOT, chain.call("Utility.dispatch_as", Signed(who), call)),
     ]
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from genesis.consortium import UNIT, Consortium
 from genesis.proxy_types import ProxyType
-from pallets.core.utility import BATCHED_CALLS_MAX, RawSigned, SystemOrigin
+from pallets.core.utility import BATCHED_CALLS_MAX
 from runtime.frame.call import CALL_DEPTH_MAX, Call
-from runtime.frame.dispatch import Weight
+from runtime.frame.dispatch import Signed, Weight
 from runtime.frame.validity import TransactionError
 from runtime.primitives.crypto import Scheme
 from runtime.primitives.era import IMMORTAL, encode_era, mortal_era
@@ -46,7 +46,7 @@ def examples() -> tuple[bytes, ...]:
     many = chain.call("Multisig.as_multi", 2, OTHERS, None, batch, Weight(1, 2))
     named = chain.call("Assets.set_metadata", 1, b"Name", b"SYM", 12)
     proxied = chain.call("Proxy.proxy", BOB, ProxyType.Any, many)
-    as_root = chain.call("Utility.dispatch_as", SystemOrigin(RawSigned(BOB)), pay)
+    as_root = chain.call("Utility.dispatch_as", Signed(BOB), pay)
     calls = [call.encoded() for call in (pay, batch, many, named, proxied, as_root)]
     signed = [sealed(call, mortal=position % 2 == 0) for position, call in enumerate(calls)]
     return (*signed, sealed(calls[0], scheme=Scheme.ECDSA), make_unsigned(calls[0]))
@@ -125,7 +125,7 @@ def heads(chain: LOCAL) -> dict[str, bytes]:
         "multisig": chain.call("Multisig.as_multi_threshold_1", OTHERS, inner),
         "sudo": chain.call("Sudo.sudo", inner),
         "sudo_as": chain.call("Sudo.sudo_as", BOB, inner),
-        "dispatch_as": chain.call("Utility.dispatch_as", SystemOrigin(RawSigned(BOB)), inner),
+        "dispatch_as": chain.call("Utility.dispatch_as", Signed(BOB), inner),
     }
     return {name: call.encoded()[:-size] for name, call in calls.items()}
 

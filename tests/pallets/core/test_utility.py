@@ -5,10 +5,6 @@ import pytest
 from genesis.consortium import UNIT, Consortium
 from pallets.core.utility import (
     BATCHED_CALLS_MAX,
-    RawNone,
-    RawRoot,
-    RawSigned,
-    SystemOrigin,
     Utility,
     derivative_account,
 )
@@ -20,6 +16,7 @@ from runtime.frame.dispatch import (
     BadOriginValue,
     DispatchClass,
     DispatchError,
+    Origin,
     PalletOrigin,
     Signed,
     TokenFailure,
@@ -234,26 +231,26 @@ def test_as_derivative_keeps_the_filters_of_the_signer(chain: LOCAL) -> None:
 
 
 def test_dispatch_as_is_for_root(chain: LOCAL) -> None:
-    chain.noop(BadOrigin, ALICE, "Utility.dispatch_as", SystemOrigin(RawSigned(BOB)), pay(chain))
+    chain.noop(BadOrigin, ALICE, "Utility.dispatch_as", Signed(BOB), pay(chain))
 
 
 @pytest.mark.parametrize(
-    ("raw", "name", "args"),
+    ("as_origin", "name", "args"),
     [
-        (RawSigned(BOB), "Balances.transfer_keep_alive", (FERDIE, UNIT)),
-        (RawRoot(), "Balances.force_set_balance", (FERDIE, UNIT)),
+        (Signed(BOB), "Balances.transfer_keep_alive", (FERDIE, UNIT)),
+        (ROOT, "Balances.force_set_balance", (FERDIE, UNIT)),
     ],
 )
 def test_dispatch_as_takes_any_origin(
-    chain: LOCAL, raw: RawSigned | RawRoot, name: str, args: tuple[object, ...]
+    chain: LOCAL, as_origin: Origin, name: str, args: tuple[object, ...]
 ) -> None:
-    chain.ok(ROOT, "Utility.dispatch_as", SystemOrigin(raw), chain.call(name, *args))
+    chain.ok(ROOT, "Utility.dispatch_as", as_origin, chain.call(name, *args))
     assert chain.events()[-1] == Utility.DispatchedAs(None)
     assert free(chain, FERDIE) == UNIT
 
 
 def test_dispatch_as_reports_the_error_of_its_call(chain: LOCAL) -> None:
-    chain.ok(ROOT, "Utility.dispatch_as", SystemOrigin(RawNone()), pay(chain))
+    chain.ok(ROOT, "Utility.dispatch_as", NOBODY, pay(chain))
     assert chain.events() == [Utility.DispatchedAs(BadOriginValue())]
 
 
