@@ -10,6 +10,7 @@ from tests.vectors.consensus import plan_guard, plan_quorum
 from tests.vectors.ecvrf import plan_ecvrf, plan_hash_to_curve
 from tests.vectors.ed25519 import plan_ed25519
 from tests.vectors.energy_trading import plan_arithmetic, plan_cda, plan_peers, plan_uniform, plan_zonal
+from tests.vectors.governance import plan_curves, plan_tally
 from tests.vectors.multisig import plan_multisig
 from tests.vectors.pallets import plan_pallets
 from tests.vectors.settlement import (
@@ -36,6 +37,8 @@ FORMATS: Mapping[str, Callable[[Document], Plan]] = {
     "ed25519_cctv": plan_ed25519,
     "ed25519_speccheck": plan_ed25519,
     "ed25519_wycheproof": plan_ed25519,
+    "gov_curves": plan_curves,
+    "gov_tally": plan_tally,
     "h2c_edwards25519_ell2_nu": plan_hash_to_curve,
     "multisig": plan_multisig,
     "oracle_freshness": plan_freshness,

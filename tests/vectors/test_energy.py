@@ -19,6 +19,7 @@ COUNTS = {
     "clearing_cda": 12,
     "clearing_uniform": 85,
     "clearing_zonal": 22,
+    "gov_tally": 30,
     "oracle_freshness": 6,
     "oracle_median": 30,
     "pdpa_commitment": 5,
