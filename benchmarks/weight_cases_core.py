@@ -9,8 +9,7 @@ from pallets.core.offences import REPORTS_PER_OFFENDER_MAX, OffenceDetails, OnOf
 from pallets.core.proxy import PENDING_MAX, PROXIES_MAX, Proxy
 from pallets.core.session import SessionKeys
 from pallets.core.timestamp import INHERENT_ID
-from pallets.core.utility import RawSigned, SystemOrigin
-from runtime.frame.dispatch import NO_WEIGHT, NOBODY, ROOT, Weight
+from runtime.frame.dispatch import NO_WEIGHT, NOBODY, ROOT, Signed, Weight
 from runtime.primitives.evidence import Evidence, OffenceKind
 from runtime.primitives.hashing import blake2_256
 from runtime.primitives.possession import possession_message
@@ -70,7 +69,7 @@ def batch_all(scene: Scene, calls: int) -> Act:
 
 @CASES.add("UTILITY_DISPATCH_AS")
 def dispatch_as(scene: Scene) -> Act:
-    return scene.act(ROOT, "Utility.dispatch_as", SystemOrigin(RawSigned(ALICE)), scene.remark())
+    return scene.act(ROOT, "Utility.dispatch_as", Signed(ALICE), scene.remark())
 
 
 @CASES.add("UTILITY_FORCE_BATCH", CALL=100)
