@@ -1,13 +1,13 @@
-"""Slots under round robin: who may make a block when, and whether a header keeps to it.
+"""Slots: who may make a block when, and whether a header keeps to it; by turns here, by lot in `lottery`.
 
 Responsible for rules alone: clock, keys and the set of authorities are the caller's. Slot = milliseconds
-since 1970 / length of a slot; author = index slot mod n of the set in the parent's state.
+since 1970 / length of a slot; by turns, author = index slot mod n of the set in the parent's state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 from runtime.primitives.block import Digest, DigestItem, Header, PreRuntime, Seal, encode_header
 from runtime.primitives.crypto import Scheme, verify
@@ -120,12 +120,33 @@ def split_seal(header: Header) -> tuple[Header, bytes]:
     return _with_logs(header, logs[:-1]), last.field_1
 
 
+Eligible: TypeAlias = Callable[[Header, Claim], object]
+"""Who may take a slot; it raises a HeaderError where the claim's author, an index of the set, may not."""
+
+
+def round_robin(count: int) -> Eligible:
+    """Return the rule by which slots go round a set of so many."""
+
+    def ensure_turn(header: Header, claim: Claim) -> None:
+        del header
+        if claim.author != author_of(claim.slot, count):
+            raise NotEligibleError(f"author {claim.author} in slot {claim.slot}")
+
+    return ensure_turn
+
+
 def check_header(
-    header: Header, parent_slot: int, now_slot: int, drift: int, authorities: Sequence[bytes]
+    header: Header,
+    parent_slot: int,
+    now_slot: int,
+    drift: int,
+    authorities: Sequence[bytes],
+    ensure_eligible: Eligible,
 ) -> Claim:
     """Return a header's claim once it keeps to the rules; a HeaderError of its kind otherwise.
 
-    `authorities` are the ed25519 keys in the parent's state; `drift` counts slots ahead of `now_slot`.
+    `authorities` are the ed25519 keys in the parent's state; `drift` counts slots ahead of `now_slot`; the
+    last argument is `round_robin` or the draw of `lottery`.
     """
     claim = find_claim(header)
     unsealed, signature = split_seal(header)
@@ -135,8 +156,7 @@ def check_header(
         raise FutureSlotError(f"slot {claim.slot} in slot {now_slot}")
     if claim.author >= len(authorities):
         raise AuthorRangeError(f"author {claim.author} of {len(authorities)}")
-    if claim.author != author_of(claim.slot, len(authorities)):
-        raise NotEligibleError(f"author {claim.author} in slot {claim.slot}")
+    ensure_eligible(unsealed, claim)
     if not verify(Scheme.ED25519, authorities[claim.author], signature, encode_header(unsealed)):
         raise WrongSealError("the seal is not the author's")
     return claim

@@ -27,7 +27,7 @@ GOOD = sealed(bare(slots.encode_claim(CLAIM)))
 
 
 def test_a_right_header_passes_up_to_the_drift() -> None:
-    assert slots.check_header(GOOD, 9, 8, 2, SET) == CLAIM
+    assert slots.check_header(GOOD, 9, 8, 2, SET, slots.round_robin(len(SET))) == CLAIM
     assert slots.slot_at(59_999, 6_000) == 9
     assert slots.encode_claim(CLAIM).field_1 == bytes.fromhex("02010000000a00000000000000")
 
@@ -52,7 +52,7 @@ def test_a_right_header_passes_up_to_the_drift() -> None:
 )
 def test_each_fault_has_its_error(header: Header, parent: int, now: int, error: type[Exception]) -> None:
     with pytest.raises(error):
-        slots.check_header(header, parent, now, 2, SET)
+        slots.check_header(header, parent, now, 2, SET, slots.round_robin(len(SET)))
 
 
 def test_bad_numbers_are_refused() -> None:
