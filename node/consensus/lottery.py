@@ -123,7 +123,7 @@ def find_threshold(weight: int, total: int, chance: Chance = USUAL_CHANCE) -> in
 
 
 def find_randomness(before: Hash, epoch: int, outputs: Sequence[bytes]) -> Hash:
-    """Return an epoch's randomness: a hash of the one before, of the epoch's number, and of the outputs of the
+    """Return an epoch's randomness: a hash of the one before, the epoch's number, and the outputs of the
     primary blocks of two epochs before, in the chain's order."""
     return Hash(blake2_256(before + epoch.to_bytes(8, "little") + b"".join(outputs)))
 
