@@ -9,12 +9,14 @@ the minimum balance, is written down and can be claimed later, so a refund never
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pallets.energy_trading import market_errors as errors
 from pallets.energy_trading.market_store import MarketStore
 from runtime.frame.dispatch import DispatchError
 from runtime.frame.fungible import Preservation
+from runtime.frame.fungibles import Spending
 from runtime.primitives.types import AccountId
 
 
@@ -52,6 +54,12 @@ class Escrow:
         if amount:
             config = self.store.config
             config.asset.transfer_on_hold(self.store.escrow, who, config.market_pot, amount)
+
+    def spend(self, spendings: Sequence[Spending]) -> None:
+        """Move of each account so much of what is held into the pot, and give so much back."""
+        if spendings:
+            config = self.store.config
+            config.asset.spend_holds(self.store.escrow, config.market_pot, spendings)
 
     def pay_in(self, who: AccountId, amount: int) -> None:
         """Move free balance into the pot; InsufficientFunds where there is too little above the minimum."""

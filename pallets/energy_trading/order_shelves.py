@@ -54,6 +54,9 @@ class OrderShelves:
         number, bit = order_id // SHELF_ORDERS, 1 << order_id % SHELF_ORDERS
         shelf = self.shelves.get(number)
         mask = _MASK.unpack_from(shelf)[0]
+        if bit > mask:  # the youngest, as a new one is
+            self.shelves.put(number, b"".join((_MASK.pack(mask | bit), shelf[_MASK.size :], _pack(order))))
+            return
         at = _place_of(mask, bit)
         after = at + _ORDER.size if mask & bit else at
         parts = (_MASK.pack(mask | bit), shelf[_MASK.size : at], _pack(order), shelf[after:])
@@ -61,16 +64,23 @@ class OrderShelves:
 
     def remove(self, order_id: OrderId) -> None:
         """Remove an active order; a shelf without one goes."""
+        assert self.take(order_id) is not None, "the order is active"
+
+    def take(self, order_id: OrderId) -> Order | None:
+        """Remove an order and return it, None where none of this number is active; a shelf without one
+        goes."""
         number, bit = order_id // SHELF_ORDERS, 1 << order_id % SHELF_ORDERS
         shelf = self.shelves.get(number)
         mask = _MASK.unpack_from(shelf)[0]
-        assert mask & bit, "the order is active"
+        if not mask & bit:
+            return None
+        at = _place_of(mask, bit)
         if mask == bit:
             self.shelves.remove(number)
-            return
-        at = _place_of(mask, bit)
-        parts = (_MASK.pack(mask ^ bit), shelf[_MASK.size : at], shelf[at + _ORDER.size :])
-        self.shelves.put(number, b"".join(parts))
+        else:
+            parts = (_MASK.pack(mask ^ bit), shelf[_MASK.size : at], shelf[at + _ORDER.size :])
+            self.shelves.put(number, b"".join(parts))
+        return _unpack(shelf, at)
 
     def items(self) -> Iterator[tuple[OrderId, Order]]:
         """Yield numbers and orders, shelf after shelf in the order of their raw keys."""

@@ -48,6 +48,7 @@ from pallets.energy_trading.orders import Side
 from pallets.energy_trading.price_levels import LEVEL_BYTES, best_ticks
 from pallets.energy_trading.trade_rows import TradeRows
 from pallets.energy_trading.units import compute_value
+from runtime.frame.fungibles import Spending
 from runtime.primitives.proportion import Proportion
 
 BIDS = (Stage.MeasureBids, Stage.FillBids, Stage.ReturnBids)
@@ -102,7 +103,9 @@ class OrderWork:
         progress = structs.replace(progress, page=page)
         ids = self.store.pages.get((*key, side_of(progress.stage), page))
         chunk = ids[progress.place : progress.place + min(orders_max, ROW_PAGE)]
-        orders = [self.store.orders.get(order_id) for order_id in chunk]
+        is_measured = progress.stage in {Stage.MeasureBids, Stage.MeasureOffers}
+        find = self.store.orders.get if is_measured else self.store.orders.take
+        orders = [find(order_id) for order_id in chunk]
         listed = [(one, order) for one, order in zip(chunk, orders, strict=True) if order is not None]
         match progress.stage:
             case Stage.MeasureBids | Stage.MeasureOffers:
@@ -176,33 +179,25 @@ class OrderWork:
         clearing = self.store.clearings.get(key)
         assert clearing is not None, "fills have a price"
         rows: list[Row] = []
+        spendings: list[Spending] = []
         rules, idle = book.terms.rules(), 0
         for (order_id, order), wish, filled in zip(listed, wishes, fills, strict=True):
-            row = self._settle(order_id, order, wish, filled, clearing.price, rules)
-            idle += self._close(key, order_id, order, row)
+            row = _settle(order_id, order, wish, (filled, clearing.price), rules, spendings)
+            idle += self._close(key, order, row)
             if filled:
                 rows.append(row)
+        self.escrow.spend(spendings)
         self.store.books.put(key, _with_rows(book, rows, len(listed), idle))
         if rows:
             self.store.deposit(events.OrdersFilled(*key, tuple(rows)))
         return self.rows.append(key, _with_cursor(progress, cursor), rows)
 
-    def _settle(self, order_id: int, order: Order, wish: Wish, filled: int, price: int, rules: Rules) -> Row:
-        """Move the money of one order; return its row, which is empty where nothing is filled."""
-        if order.side is Side.SELL:
-            value = compute_value(filled, price)
-            return Row(order_id, order.who, Side.SELL, filled, price, value, 0, 0)
-        energy, fee, wheeling, refund, released = compute_payment(wish, filled, price, rules)
-        self.escrow.pay(order.who, energy + fee + wheeling)
-        self.escrow.release(order.who, refund + released)
-        return Row(order_id, order.who, Side.BUY, filled, price, energy, fee, wheeling)
-
-    def _close(self, key: SlotKey, order_id: int, order: Order, row: Row | None) -> bool:
-        """Take an order off its account's position, with what it traded; tell if the position is gone."""
+    def _close(self, key: SlotKey, order: Order, row: Row | None) -> bool:
+        """Take an order, which is active no more, off its account's position, with what it traded; tell if
+        the position is gone."""
         positions, who = self.store.positions, order.who
         position = positions.get(key, who)
         assert position is not None, "who has an open order has a position"
-        self.store.orders.remove(order_id)
         traded, energy, charges = position.traded_wh, position.energy, position.charges
         if row is not None:
             traded, energy, charges = traded + row.qty, energy + row.energy, charges + row.fee + row.wheeling
@@ -229,7 +224,7 @@ class OrderWork:
         idle = 0
         for order_id, order in listed:
             self.escrow.release(order.who, money_of(order))
-            idle += self._close(key, order_id, order, None)
+            idle += self._close(key, order, None)
             if is_halting:
                 self.store.deposit(events.OrderAnnulled(order_id))
         self.store.books.put(key, _with_rows(book, (), len(listed), idle))
@@ -266,6 +261,24 @@ class OrderWork:
             fees=book.fees - row.fee,
             wheeling=book.wheeling - row.wheeling,
         )
+
+
+def _settle(
+    order_id: int,
+    order: Order,
+    wish: Wish,
+    fill: tuple[int, int],
+    rules: Rules,
+    spendings: list[Spending],
+) -> Row:
+    """Return the row of one order, which is empty where nothing is filled, in Wh and price; what becomes of
+    a buyer's money is added to `spendings`."""
+    filled, price = fill
+    if order.side is Side.SELL:
+        return Row(order_id, order.who, Side.SELL, filled, price, compute_value(filled, price), 0, 0)
+    energy, fee, wheeling, refund, released = compute_payment(wish, filled, price, rules)
+    spendings.append(Spending(order.who, energy + fee + wheeling, refund + released))
+    return Row(order_id, order.who, Side.BUY, filled, price, energy, fee, wheeling)
 
 
 def _with_rows(book: Book, rows: Sequence[Row], done: int, idle: int) -> Book:

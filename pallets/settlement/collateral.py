@@ -242,8 +242,9 @@ class Collateral(Pallet[CollateralConfig]):
     def is_suspended(self, who: AccountId) -> bool:
         """Tell whether an account is in arrears or late with a margin call, and so may not trade."""
         due_slot = self.margin_calls.get(who)
-        is_late = due_slot is not None and self._current_slot() > due_slot and max(self._missing(who)) > 0
-        return is_late or self.owed.get(who) > 0
+        if self.owed.get(who) > 0:
+            return True
+        return due_slot is not None and self._current_slot() > due_slot and max(self._missing(who)) > 0
 
     def ensure_in_good_standing(self, who: AccountId) -> None:
         """Raise Suspended where an account may not trade for what it owes."""
@@ -340,7 +341,8 @@ class Collateral(Pallet[CollateralConfig]):
     def _pending(self, who: AccountId) -> int:
         """Return what an account owes of epochs that are not netted beyond its deposit: collateral that stood
         for a slot stands for that until it is paid."""
-        return self._owed_beyond(who, self._held(Guarantee.Deposit, who))
+        owed = self.config.settlement().owed_by(who)
+        return max(0, owed - self._held(Guarantee.Deposit, who)) if owed else 0
 
     def _owed_beyond(self, who: AccountId, deposit: int) -> int:
         return max(0, self.config.settlement().owed_by(who) - deposit)

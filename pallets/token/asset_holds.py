@@ -14,12 +14,14 @@ that they are part of the supply is checked by Assets.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Protocol, TypeAlias
 
 from runtime.frame.dispatch import PalletError, TokenFailure, TokenReason
 from runtime.frame.event import Event
 from runtime.frame.fungible import Reason, RuntimeHoldReason
+from runtime.frame.fungibles import Spending
 from runtime.frame.pallet import Pallet
 from runtime.frame.storage import BLAKE2_128_CONCAT, DoubleMap, storage
 from runtime.primitives.scale import MaxLen, Struct, u32, u128
@@ -174,6 +176,25 @@ class AssetHolds(Pallet[AssetHoldsConfig]):
         self._shift(asset_id, source, reason, -amount)
         self.deposit(self.TransferredOnHold(source, dest, asset_id, reason, amount))
 
+    def spend(self, asset_id: int, reason: Reason, dest: AccountId, spendings: Sequence[Spending]) -> None:
+        """Pay and release what is held of many: each one's hold is written once, the receiver's balance once.
+
+        Raises FundsUnavailable where less is held, after some were done, and, without change, what a transfer
+        raises where the other cannot receive. The events are those of `transfer_on_hold` and `release`.
+        """
+        total = sum(one.paid for one in spendings)
+        if total:
+            self.config.ledger.hand_over(asset_id, dest, total)
+        for who, paid, released in spendings:
+            if paid or released:
+                self._ensure_held(asset_id, reason, who, paid + released)
+                self._shift(asset_id, who, reason, -paid - released)
+            if paid:
+                self.deposit(self.TransferredOnHold(who, dest, asset_id, reason, paid))
+            if released:
+                self.config.ledger.put_back(asset_id, who, released)
+                self.deposit(self.Released(who, asset_id, reason, released))
+
     def burn_held(self, asset_id: int, reason: Reason, who: AccountId, amount: int) -> None:
         """Destroy exactly an amount of what is held; FundsUnavailable when less is."""
         if amount == 0:
@@ -200,6 +221,9 @@ class AssetHolds(Pallet[AssetHoldsConfig]):
     def _shift(self, asset_id: int, who: AccountId, reason: Reason, more: int) -> None:
         """Hold so much more, or less, for a reason; an empty hold goes."""
         entries = self.holds.get(asset_id, who)
+        if len(entries) == 1 and entries[0].id == reason and entries[0].amount + more:
+            self.holds.put(asset_id, who, (HeldAmount(reason, entries[0].amount + more),))
+            return
         place = 0
         while place < len(entries) and entries[place].id < reason:
             place += 1

@@ -146,12 +146,14 @@ class Ledger:
             raise self.error(errors.Frozen)
         if amount > holding.balance - details.min_balance:
             raise TokenFailure(TokenReason.FundsUnavailable)
-        self.holdings.put(asset_id, who, structs.replace(holding, balance=holding.balance - amount))
+        left = AssetAccount(holding.balance - amount, holding.status, holding.reason)
+        self.holdings.put(asset_id, who, left)
 
     def put_back(self, asset_id: AssetId, who: AccountId, amount: int) -> None:
         """Put into an account, whatever its status, what was set aside of it; a held account exists."""
         holding = self.get_holding(asset_id, who)
-        self.holdings.put(asset_id, who, structs.replace(holding, balance=holding.balance + amount))
+        more = AssetAccount(holding.balance + amount, holding.status, holding.reason)
+        self.holdings.put(asset_id, who, more)
 
     def hand_over(self, asset_id: AssetId, dest: AccountId, amount: int) -> None:
         """Put what was set aside into any account that can receive it; raises as a transfer, and changes
@@ -250,7 +252,8 @@ class Ledger:
         if holding is None:
             details, reason = self.open_account(details, who, None)
             holding = AssetAccount(0, AccountStatus.Liquid, reason)
-        self.holdings.put(asset_id, who, structs.replace(holding, balance=holding.balance + amount))
+        more = AssetAccount(holding.balance + amount, holding.status, holding.reason)
+        self.holdings.put(asset_id, who, more)
         return details
 
     def _debit(self, details: AssetDetails, asset_id: AssetId, who: AccountId, amount: int) -> AssetDetails:

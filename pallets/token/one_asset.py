@@ -7,6 +7,7 @@ dust along. Source: frame_support::traits::fungible::ItemOf.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pallets.token import assets_events as events
@@ -14,6 +15,7 @@ from pallets.token.asset_holds import AssetHolds
 from pallets.token.assets import Assets
 from runtime.frame.dispatch import DispatchError, TokenFailure, TokenReason
 from runtime.frame.fungible import Preservation, Reason
+from runtime.frame.fungibles import Spending
 from runtime.primitives.types import AccountId
 
 
@@ -78,6 +80,11 @@ class OneAsset:
     def transfer_on_hold(self, reason: Reason, source: AccountId, dest: AccountId, amount: int) -> None:
         """Move exactly an amount from one account's hold to another's free balance; raises without change."""
         self.holds.transfer_on_hold(self.asset_id, reason, source, dest, amount)
+
+    def spend_holds(self, reason: Reason, dest: AccountId, spendings: Sequence[Spending]) -> None:
+        """Pay and release what is held of many, and put the sum of the payments into one account; raises
+        what `HoldableAsset` says."""
+        self.holds.spend(self.asset_id, reason, dest, spendings)
 
     def mint_into(self, who: AccountId, amount: int) -> None:
         """Put new balance into an account and into the issuance; raises without change."""

@@ -44,18 +44,34 @@ RuntimeFreezeReason: TypeAlias = Annotated[Reason, Foreign("RuntimeFreezeReason"
 def reason_codec(name: str, known: dict[int, type[IntEnum]]) -> Codec[Reason]:
     """Return the codec of an outer reason enum: pallet index byte, then the pallet's reason byte."""
 
-    def check(pallet: int, reason: int) -> bool:
-        return pallet in known and any(reason == member for member in known[pallet])
+    encoded: dict[Reason, bytes] = {}
+    decoded: dict[bytes, Reason] = {}
+
+    def learn() -> None:
+        for pallet, reasons in known.items():
+            for reason in reasons:
+                one = Reason(pallet, int(reason))
+                encoded[one] = bytes(one)
+                decoded[bytes(one)] = one
 
     def encode(value: Reason) -> bytes:
-        if not check(value.pallet, value.reason):
+        raw = encoded.get(value)
+        if raw is None:
+            learn()  # a pallet may have come since
+            raw = encoded.get(value)
+        if raw is None:
             raise EncodeError(f"{value} is no {name}")
-        return bytes((value.pallet, value.reason))
+        return raw
 
     def decode(data: bytes, pos: int, end: int) -> tuple[Reason, int]:
-        if pos + 2 > end or not check(data[pos], data[pos + 1]):
+        raw = data[pos : pos + 2]
+        reason = decoded.get(raw)
+        if reason is None:
+            learn()
+            reason = decoded.get(raw)
+        if reason is None or pos + 2 > end:
             raise DecodeError(f"no {name}")
-        return Reason(data[pos], data[pos + 1]), pos + 2
+        return reason, pos + 2
 
     return Codec(Foreign(name), encode, decode)
 

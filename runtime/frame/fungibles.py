@@ -7,10 +7,19 @@ Source: frame_support::traits::fungibles, and fungible::ItemOf, which binds the 
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from runtime.frame.fungible import Preservation, Reason
 from runtime.primitives.types import AccountId
+
+
+class Spending(NamedTuple):
+    """What becomes of an account's hold: so much is paid out of it, and so much is free again."""
+
+    who: AccountId
+    paid: int
+    released: int
 
 
 class Asset(Protocol):
@@ -58,6 +67,14 @@ class HoldableAsset(Asset, Protocol):
 
     def transfer_on_hold(self, reason: Reason, source: AccountId, dest: AccountId, amount: int) -> None:
         """Move exactly an amount from one account's hold to another's free balance; raises without change."""
+        ...
+
+    def spend_holds(self, reason: Reason, dest: AccountId, spendings: Sequence[Spending]) -> None:
+        """Do what `transfer_on_hold` and `release` do for each, exactly, and pay the sum at once.
+
+        Raises FundsUnavailable where less is held, after some were done: for those whose changes are then
+        undone; and, without change, what a transfer raises where the other cannot receive.
+        """
         ...
 
 

@@ -3,12 +3,14 @@
 They stand in for Assets with holds and for Market, and keep their state where calls are rolled back.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from msgspec import structs
 
 from runtime.frame.dispatch import TokenFailure, TokenReason
 from runtime.frame.fungible import Preservation, Reason
+from runtime.frame.fungibles import Spending
 from runtime.frame.pallet import Pallet
 from runtime.frame.storage import BLAKE2_128_CONCAT, TWOX_64_CONCAT, DoubleMap, Map, Value, storage
 from runtime.primitives.scale import Struct, u8, u16, u32, u64, u128
@@ -70,6 +72,11 @@ class FakeWatt(Pallet[None]):
         self._ensure_receives(dest, amount)
         self._put_held(reason, source, self.balance_on_hold(reason, source) - amount)
         self.free.put(dest, self.free.get(dest) + amount)
+
+    def spend_holds(self, reason: Reason, dest: AccountId, spendings: Sequence[Spending]) -> None:
+        for who, paid, released in spendings:
+            self.transfer_on_hold(reason, who, dest, paid)
+            assert self.release(reason, who, released) == released
 
     def _ensure_receives(self, dest: AccountId, amount: int) -> None:
         if not self.can_receive(dest, amount):

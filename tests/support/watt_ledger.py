@@ -4,8 +4,11 @@ It stands for what a composition gives them under `runtime.frame.fungibles.Issue
 reasons, a minimum balance, and a switch with which every movement is refused.
 """
 
+from collections.abc import Sequence
+
 from runtime.frame.dispatch import PalletError, TokenFailure, TokenReason
 from runtime.frame.fungible import Preservation, Reason
+from runtime.frame.fungibles import Spending
 from runtime.frame.pallet import Pallet
 from runtime.frame.storage import BLAKE2_128_CONCAT, DoubleMap, Map, Value, storage
 from runtime.primitives.scale import u8, u128
@@ -89,6 +92,12 @@ class Watt(Pallet[None]):
             raise TokenFailure(TokenReason.FundsUnavailable)
         self.held.put(source, reason, held - amount)
         self.free.put(dest, self.free.get(dest) + amount)
+
+    def spend_holds(self, reason: Reason, dest: AccountId, spendings: Sequence[Spending]) -> None:
+        """Pay and release what is held of many."""
+        for who, paid, released in spendings:
+            self.transfer_on_hold(reason, who, dest, paid)
+            assert self.release(reason, who, released) == released
 
     def mint_into(self, who: AccountId, amount: int) -> None:
         """Put new balance into an account."""

@@ -12,6 +12,7 @@ from pallets.token.assets_types import AccountStatus, AssetStatus
 from pallets.token.one_asset import OneAsset
 from runtime.frame.dispatch import ROOT, DispatchError, PalletError, TokenFailure, TokenReason
 from runtime.frame.fungible import Preservation, Reason
+from runtime.frame.fungibles import Spending
 from tests.support.chain import ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, Chain, error_value
 from tests.support.vault import COIN, FIRST, KEEPER, MINIMUM, PLAIN, SECOND, START, Vault, vault_chain
 
@@ -149,6 +150,35 @@ def test_held_balance_goes_to_another_account_free(vault: VAULT) -> None:
     coin.transfer_on_hold(FIRST, BOB, FERDIE, 200)
     assert (free(vault, FERDIE), coin.balance_on_hold(FIRST, BOB)) == (200, 0)
     assert supply(vault) == 2 * START
+
+
+def test_holds_of_many_are_spent_as_one_by_one(vault: VAULT) -> None:
+    one, many = vault.pallets.coin, vault_chain().pallets.coin
+    spendings = [Spending(BOB, 100, 50), Spending(BOB, 0, 25), Spending(BOB, 125, 0)]
+    for coin in (one, many):
+        coin.hold(FIRST, BOB, 400)
+    for who, paid, released in spendings:
+        one.transfer_on_hold(FIRST, who, EVE, paid)
+        one.release(FIRST, who, released)
+    many.spend_holds(FIRST, EVE, spendings)
+    assert [many._free(who) for who in (BOB, EVE)] == [one._free(who) for who in (BOB, EVE)]
+    assert many.balance_on_hold(FIRST, BOB) == one.balance_on_hold(FIRST, BOB) == 100
+    assert many.holds.state.events == one.holds.state.events
+
+
+def test_more_than_is_held_is_not_spent(vault: VAULT) -> None:
+    coin = vault.pallets.coin
+    coin.hold(FIRST, BOB, 300)
+    for spending in (Spending(BOB, 301, 0), Spending(BOB, 0, 301), Spending(BOB, 300, 1)):
+        mark = vault.state.mark()
+        with pytest.raises(TokenFailure):
+            coin.spend_holds(FIRST, EVE, [spending])
+        vault.state.rollback(mark)
+    too_little = TokenFailure(TokenReason.BelowMinimum)
+    spending = Spending(BOB, MINIMUM - 1, 1)
+    refused(vault, too_little, lambda: coin.spend_holds(FIRST, FERDIE, [spending]))
+    coin.spend_holds(FIRST, FERDIE, [])
+    assert coin.balance_on_hold(FIRST, BOB) == 300
 
 
 def test_held_balance_that_goes_to_oneself_is_free(vault: VAULT) -> None:
