@@ -205,8 +205,14 @@ class OrderDesk:
     def _enter(self, entering: Entering, new: NewOrder, book: Book, position: Position) -> Book:
         """Let an order trade if its market is continuous, and let the rest wait; return the book."""
         key, (who, own, order_id, filled) = (new.zone, new.slot), entering
-        position = structs.replace(
-            position, open_orders=position.open_orders + 1, open_wh=position.open_wh + new.qty
+        position = Position(
+            position.side,
+            position.open_orders + 1,
+            position.open_wh + new.qty,
+            position.traded_wh,
+            position.energy,
+            position.charges,
+            position.is_handed_over,
         )
         book = self.books.put_position(key, who, position, book)
         if book.terms.kind is MarketKind.Continuous:

@@ -9,6 +9,7 @@ up.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from pallets.energy_trading.units import FEE_MAX_BPS, MONEY_PER_SATANG, compute_value
@@ -165,6 +166,7 @@ def compute_month(unix_ms: int) -> int:
     return (era * 400 + year) * 12 + months_from_march + 2 - 1_970 * 12
 
 
+@lru_cache(maxsize=256)  # every offer asks for the rate of its slot, and all are for few slots
 def compute_retail_ticks(unix_ms: int, *, is_holiday: bool = False) -> int:
     """Return the time-of-use rate of a moment."""
     return ON_PEAK_TICKS if is_on_peak(unix_ms, is_holiday=is_holiday) else OFF_PEAK_TICKS
