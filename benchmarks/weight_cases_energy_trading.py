@@ -24,7 +24,6 @@ from pallets.energy_trading.market import BATCH_MAX
 from pallets.energy_trading.market_types import (
     BOOK_ORDERS_MAX,
     CONTRACT_SLOTS_MAX,
-    DROPPED_ORDERS,
     HORIZON_MAX,
     OPEN_ORDERS_MAX,
     PAGE_ORDERS,
@@ -36,7 +35,6 @@ from pallets.energy_trading.market_types import (
     Phase,
     Wire,
 )
-from pallets.energy_trading.order_shelves import SHELF_ORDERS
 from pallets.energy_trading.orders import Side
 from runtime.frame.dispatch import ROOT, Origin, Weight
 from runtime.frame.fungible import Preservation
@@ -212,15 +210,7 @@ def crowded(scene: Scene) -> tuple[Energy, int]:
 
 @CASES.add("MARKET_SUBMIT_ORDER")
 def submit_order(scene: Scene) -> Act:
-    """The orders that are looked for because they may be over were on old shelves, which hold others yet."""
     chain, slot = crowded(scene)
-    store = chain.pallets.market.desk.store
-    numbers = range(0, SHELF_ORDERS * DROPPED_ORDERS, SHELF_ORDERS)
-    for number in numbers:
-        store.orders.remove(number)
-    over = tuple((number, store.current_slot()) for number in numbers)
-    own = store.open_orders.get(ALICE)
-    store.open_orders.put(ALICE, structs.replace(own, listed=over + own.listed[len(over) :]))
     return act(scene, chain, ALICE, "Market.submit_order", 1, slot, Side.BUY, 100, 30_050, 0)
 
 
