@@ -44,7 +44,7 @@ from runtime.frame.dispatch import (
 from runtime.frame.event import Event
 from runtime.frame.pallet import Pallet, constant
 from runtime.frame.storage import TWOX_64_CONCAT, DoubleMap, Map, storage
-from runtime.primitives.arithmetic import U64_MAX, checked_add
+from runtime.primitives.arithmetic import U64_MAX, ArithmeticFailure, checked_add
 from runtime.primitives.scale import u32, u64
 from runtime.primitives.types import AccountId
 
@@ -179,9 +179,11 @@ class PolicyInbox(Pallet[InboxConfig]):
             raise self.TooEarly
         if self._is_behind_another(source, found.message):
             raise self.EarlierWaits
+        mark = self.state.mark()
         try:
             self.config.target.apply_policy(found.message.payload)
-        except DispatchError:
+        except (DispatchError, ArithmeticFailure):
+            self.state.rollback(mark)
             self._settle(source, nonce, Outcome.Refused)
         else:
             self._settle(source, nonce, Outcome.Applied)

@@ -192,7 +192,8 @@ class PolicyTarget(Protocol):
     """What carries out policy on the chain that receives it."""
 
     def apply_policy(self, payload: Payload) -> None:
-        """Carry out an order; raises DispatchError where the chain cannot, and then has changed nothing."""
+        """Carry out an order; raises DispatchError or ArithmeticFailure where the chain cannot, and what it
+        changed until then is undone."""
         ...
 
 

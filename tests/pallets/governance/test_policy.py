@@ -1,5 +1,6 @@
 """Policy: orders are bounded, proven, taken once and in sequence, and stopped by two of three regulators."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -35,6 +36,7 @@ from runtime.frame.dispatch import NOBODY, ROOT, BadOrigin, Origin, PalletOrigin
 from runtime.frame.runtime import RuntimeBuilder
 from runtime.frame.runtime_api import RuntimeApi
 from runtime.frame.state import State
+from runtime.primitives.arithmetic import Overflow
 from runtime.primitives.hashing import twox64_concat, twox128
 from runtime.primitives.scale import codec
 from runtime.primitives.tree import Tree
@@ -55,7 +57,8 @@ class Rules:
 
     def __init__(self) -> None:
         self.applied: list[Payload] = []
-        self.is_willing = True
+        self.refusal: Exception | None = None
+        self.half_way: Callable[[], None] = lambda: None
 
     def ensure_policy(self, origin: Origin) -> None:
         if origin != ROOT:
@@ -71,8 +74,9 @@ class Rules:
         return origin.who
 
     def apply_policy(self, payload: Payload) -> None:
-        if not self.is_willing:
-            raise BadOrigin
+        if self.refusal is not None:
+            self.half_way()
+            raise self.refusal
         self.applied.append(payload)
 
 
@@ -271,17 +275,23 @@ def test_orders_about_the_same_thing_keep_their_sequence_and_others_pass(chain: 
     assert chain.pallets.rules.applied == [Halt(True), MarketFee(2)]
 
 
-def test_order_that_cannot_be_carried_out_does_not_stop_those_behind(chain: Chain[Ends]) -> None:
+@pytest.mark.parametrize("refusal", [BadOrigin(), Overflow()])
+def test_order_that_cannot_be_carried_out_does_not_stop_those_behind(
+    chain: Chain[Ends], refusal: Exception
+) -> None:
     chain.next_block()
     receive(chain, order(0, expires=1))
     assert chain.events() == [PolicyInbox.Settled(THERE, 0, Outcome.Expired)]
     receive(chain, order(1))
     receive(chain, order(2))
     chain.next_block(VETO_BLOCKS)
-    chain.pallets.rules.is_willing = False
+    rules, outbox = chain.pallets.rules, chain.pallets.outbox
+    rules.refusal = refusal
+    rules.half_way = lambda: outbox.next_nonce.put(9, 9)
     chain.ok(ALICE, "PolicyInbox.apply", THERE, 1)
     assert chain.events() == [PolicyInbox.Settled(THERE, 1, Outcome.Refused)]
-    chain.pallets.rules.is_willing = True
+    assert not outbox.next_nonce.contains(9), "what the target did before it refused is undone"
+    rules.refusal = None
     chain.ok(ALICE, "PolicyInbox.apply", THERE, 2)
     assert chain.pallets.rules.applied == [FEE]
 
