@@ -9,6 +9,7 @@ from tests.vectors.compliance import plan_aml, plan_commitment, plan_freshness, 
 from tests.vectors.consensus import plan_guard, plan_quorum
 from tests.vectors.ecvrf import plan_ecvrf, plan_hash_to_curve
 from tests.vectors.ed25519 import plan_ed25519
+from tests.vectors.elections import plan_election_arithmetic, plan_elections
 from tests.vectors.energy_trading import plan_arithmetic, plan_cda, plan_peers, plan_uniform, plan_zonal
 from tests.vectors.governance import plan_curves, plan_tally
 from tests.vectors.multisig import plan_multisig
@@ -41,6 +42,8 @@ FORMATS: Mapping[str, Callable[[Document], Plan]] = {
     "gov_tally": plan_tally,
     "h2c_edwards25519_ell2_nu": plan_hash_to_curve,
     "multisig": plan_multisig,
+    "npos_arithmetic": plan_election_arithmetic,
+    "npos_elections": plan_elections,
     "oracle_freshness": plan_freshness,
     "oracle_median": plan_median,
     "pallets": plan_pallets,
