@@ -40,7 +40,7 @@ class Assignment(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The winners in the order of their election, each with its backing, and how voters divide their stake."""
+    """The winners in the order of their election, with their backing, and how voters divide their stakes."""
 
     winners: tuple[tuple[AccountId, int], ...]
     assignments: tuple[Assignment, ...]

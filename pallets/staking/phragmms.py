@@ -1,8 +1,8 @@
 """PhragMMS: seats go to the candidate that can be backed best; its backers give up some of what they gave.
 
 Pure functions of a graph. Unlike sequential Phragmén it is within a constant factor of the best least
-backing. Source: phragmms of npos-elections in polkadot-stable2503; Cevallos and Stewart, A verifiably secure and
-proportional committee election rule (2021).
+backing. Source: phragmms of npos-elections in polkadot-stable2503; Cevallos and Stewart, A verifiably secure
+and proportional committee election rule (2021).
 """
 
 from bisect import insort

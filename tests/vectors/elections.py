@@ -81,9 +81,6 @@ def check_arithmetic(entry: Entry) -> None:
         case "score_strict_threshold_better":
             this, that = (ElectionScore(*map(int, entry[name])) for name in ("this", "that"))
             ensure_equal(this.is_better_by(that, entry["threshold_perbill"]), entry["expect"])
-        case "score_compare":
-            this, that = (ElectionScore(*map(int, entry[name])) for name in ("this", "that"))
-            ensure_equal(this.is_better(that) - that.is_better(this), entry["expect"])
         case "t_pjr_phase_change":
             snapshot = Snapshot(tuple(map(who, entry["candidates"])), read_voters(entry["voters"]))
             supports = {
