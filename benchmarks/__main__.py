@@ -41,6 +41,7 @@ BENCHMARKS: Final = (
     Benchmark("tree", "tree", (), ("1000",)),
     Benchmark("market", "market", (), ("100",)),
     Benchmark("settlement", "settlement", (), ("100",)),
+    Benchmark("elections", "elections", (), ("200",)),
     Benchmark("queries", "queries", (), ("100",)),
     Benchmark("signatures", "signatures", (), ("1000",)),
     Benchmark("pool", "pool", (), ("1",)),

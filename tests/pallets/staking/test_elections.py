@@ -1,6 +1,6 @@
-"""Elections equal a plain model bit for bit, in one go or in pieces; their parts refuse what is not theirs."""
+"""Elections equal a plain model bit for bit, at once or in pieces; their parts refuse what is not theirs."""
 
-from random import Random
+from random import Random  # noqa: TID251 - seeded
 
 import pytest
 
