@@ -56,22 +56,6 @@ class Table(Protocol[K_contra, V]):
         """Remove the record, if there is one."""
 
 
-class SortedList(Protocol):
-    """Accounts from the heaviest on, as staking keeps its voters."""
-
-    def on_insert(self, who: AccountId, score: int) -> None:
-        """Add an account; raises Duplicate."""
-
-    def on_update(self, who: AccountId, score: int) -> tuple[int, int] | None:
-        """Change a score, and return the bags left and entered where they differ; raises NodeNotFound."""
-
-    def on_remove(self, who: AccountId) -> None:
-        """Take an account away; raises NodeNotFound."""
-
-    def iterate(self, after: AccountId | None = None) -> Iterator[AccountId]:
-        """Yield accounts from the heaviest bag on, or what follows one; raises NodeNotFound."""
-
-
 class ListError(Exception):
     """The list does not allow what is asked; a subclass says why."""
 
@@ -134,6 +118,10 @@ class BagsList:
         """Return the upper end of the bag of a score."""
         return self.thresholds[bisect_left(self.thresholds, score)]
 
+    def contains(self, who: AccountId) -> bool:
+        """Tell whether an account is in the list."""
+        return self._nodes.get(who) is not None
+
     def get(self, who: AccountId) -> ListNode:
         """Return the record of an account; raises NodeNotFound."""
         node = self._nodes.get(who)
@@ -143,7 +131,7 @@ class BagsList:
 
     def on_insert(self, who: AccountId, score: int) -> None:
         """Add an account as the last of its bag; raises Duplicate."""
-        if self._nodes.get(who) is not None:
+        if self.contains(who):
             raise Duplicate(who.hex())
         self._append(who, score)
 
@@ -245,3 +233,30 @@ class BagsList:
             self._bags.put(upper, Bag(right, right if bag is None else bag.tail))
         else:
             self._bags.put(upper, Bag(left if bag is None else bag.head, left))
+
+
+class SortedVoters:
+    """The list as staking uses it: updates and removals of accounts that are not in it change nothing, and
+    stakes above the largest score count as that.
+    """
+
+    def __init__(self, bags: BagsList) -> None:
+        self._bags = bags
+
+    def on_insert(self, who: AccountId, stake: int) -> None:
+        """Take up a staker; raises Duplicate."""
+        self._bags.on_insert(who, min(stake, SCORE_MAX))
+
+    def on_update(self, who: AccountId, stake: int) -> None:
+        """Note another stake."""
+        if self._bags.contains(who):
+            self._bags.on_update(who, min(stake, SCORE_MAX))
+
+    def on_remove(self, who: AccountId) -> None:
+        """Forget a staker."""
+        if self._bags.contains(who):
+            self._bags.on_remove(who)
+
+    def iterate(self) -> Iterator[AccountId]:
+        """Yield the stakers, the heaviest bag first."""
+        return self._bags.iterate()

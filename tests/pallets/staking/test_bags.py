@@ -17,9 +17,10 @@ from pallets.staking.bags import (
     NodeNotFound,
     NotHeavier,
     NotInSameBag,
-    SortedList,
+    SortedVoters,
     compute_thresholds,
 )
+from pallets.staking.config import SortedList
 from runtime.primitives.types import AccountId
 
 K = TypeVar("K")
@@ -60,7 +61,6 @@ def filled(*scores: int) -> BagsList:
 def test_list_equals_plain_lists_after_any_changes() -> None:
     generator = Random(11)
     found, nodes, bags = make()
-    typed: SortedList = found
     model: dict[int, list[AccountId]] = {end: [] for end in found.thresholds}
     scores: dict[AccountId, int] = {}
     for _ in range(1_500):
@@ -69,11 +69,11 @@ def test_list_equals_plain_lists_after_any_changes() -> None:
         home = model[found.compute_bag(scores.get(name, 0))]
         match generator.randrange(4):
             case 0 if name not in scores:
-                typed.on_insert(name, score)
+                found.on_insert(name, score)
                 scores[name] = score
                 model[found.compute_bag(score)].append(name)
             case 1 if name in scores:
-                moved = typed.on_update(name, score)
+                moved = found.on_update(name, score)
                 left, entered = found.compute_bag(scores[name]), found.compute_bag(score)
                 assert moved == (None if left == entered else (left, entered))
                 scores[name] = score
@@ -81,7 +81,7 @@ def test_list_equals_plain_lists_after_any_changes() -> None:
                     home.remove(name)
                     model[entered].append(name)
             case 2 if name in scores and generator.random() < 0.4:
-                typed.on_remove(name)
+                found.on_remove(name)
                 del scores[name]
                 home.remove(name)
             case 3 if other in home and name in home and scores[name] > scores[other]:
@@ -89,10 +89,10 @@ def test_list_equals_plain_lists_after_any_changes() -> None:
                 home.remove(name)
                 home.insert(home.index(other), name)
         expected = [name for end in sorted(model, reverse=True) for name in model[end]]
-        assert list(typed.iterate()) == expected
+        assert list(found.iterate()) == expected
         if expected:
             place = generator.randrange(len(expected))
-            assert list(typed.iterate(expected[place])) == expected[place + 1 :]
+            assert list(found.iterate(expected[place])) == expected[place + 1 :]
         found.check_state(len(scores))
         assert set(bags.rows) == {end for end, names in model.items() if names}
         assert {name: node.score for name, node in nodes.rows.items()} == scores
@@ -155,3 +155,20 @@ def test_damaged_links_are_found() -> None:
     bags.rows[10] = Bag(who(0), who(2))
     with pytest.raises(AssertionError, match="every account"):
         found.check_state(4)
+
+
+def test_staking_may_name_accounts_that_are_not_listed_and_any_stake() -> None:
+    found, _, _ = make()
+    voters: SortedList = SortedVoters(found)
+    voters.on_update(who(1), 5)
+    voters.on_remove(who(1))
+    assert list(voters.iterate()) == []
+    voters.on_insert(who(1), 5)
+    voters.on_insert(who(2), 2**100)
+    assert list(voters.iterate()) == [who(2), who(1)]
+    voters.on_update(who(1), 2**100)
+    voters.on_update(who(2), 15)
+    assert list(voters.iterate()) == [who(1), who(2)]
+    assert found.get(who(1)).score == SCORE_MAX
+    voters.on_remove(who(1))
+    found.check_state(1)
