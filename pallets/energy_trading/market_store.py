@@ -140,13 +140,15 @@ class MarketStore:
             self.config.zones.wheeling_of(zone),
         )
 
-    def ensure_open(self, key: SlotKey, market: Market) -> None:
-        """Raise MarketHalted, SlotNotOpen, GateClosed or TooFarAhead unless a slot takes orders now."""
+    def ensure_open(self, key: SlotKey, market: Market) -> Book | None:
+        """Return the book of a slot that takes orders now, None where it has none yet; raise MarketHalted,
+        SlotNotOpen, GateClosed or TooFarAhead otherwise."""
         if market.is_halted:
             raise self.error(errors.MarketHalted)
-        self.ensure_before_gate(key, market)
+        book = self.ensure_before_gate(key, market)
         if key[1] > self.current_slot() + market.parameters.horizon:
             raise self.error(errors.TooFarAhead)
+        return book
 
     def is_gate_past(self, key: SlotKey, market: Market) -> bool:
         """Tell whether the time of a slot's gate has come."""
@@ -160,11 +162,13 @@ class MarketStore:
             return False
         return True
 
-    def ensure_before_gate(self, key: SlotKey, market: Market) -> None:
-        """Raise SlotNotOpen, GateClosed or NotActive unless orders of a slot may still change."""
+    def ensure_before_gate(self, key: SlotKey, market: Market) -> Book | None:
+        """Return the book of a slot whose orders may still change, None where it has none yet; raise
+        SlotNotOpen, GateClosed or NotActive otherwise."""
         now = self.config.clock.now_ms()
         if self.gate_of(*key, market) <= now:
             raise self.error(errors.SlotNotOpen if self.start_of(key[1]) <= now else errors.GateClosed)
         book = self.books.get(key)
         if book is not None and book.phase is not Phase.Open:
             raise self.error(errors.NotActive if book.phase is Phase.Halting else errors.GateClosed)
+        return book

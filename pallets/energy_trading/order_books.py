@@ -55,7 +55,8 @@ def is_idle(position: Position) -> bool:
 
 
 class Entering(NamedTuple):
-    """Whose order enters a book, that account's orders so far, its number, and what of it traded already."""
+    """Whose order enters a book, that account's orders as of today, its number, and what of it traded
+    already."""
 
     who: AccountId
     own: OpenOrders
@@ -84,7 +85,7 @@ class OrderBooks:
         number, page = self._page_for(book, new, ticks)
         store.pages.put((zone, slot, side, number), (*page, order_id))
         store.orders.put(
-            order_id, Order(who, zone, slot, side, new.qty, new.limit, filled, store.today(), number)
+            order_id, Order(who, zone, slot, side, new.qty, new.limit, filled, own.day, number)
         )
         store.open_orders.put(who, OpenOrders((*listed, (order_id, slot)), own.day, own.ordered))
         place = (zone, slot, side)
@@ -131,10 +132,11 @@ class OrderBooks:
         return book if was_there else structs.replace(book, positions=book.positions + 1)
 
     def open_book(self, key: SlotKey) -> Book:
-        """Return the book of a slot; a new one is queued for its gate, but not yet stored."""
-        book = self.store.books.get(key)
-        if book is not None:
-            return book
+        """Return the book of a slot, a new one where it has none."""
+        return self.store.books.get(key) or self.start_book(key)
+
+    def start_book(self, key: SlotKey) -> Book:
+        """Return the book of a slot that has none yet: queued for its gate, but not yet stored."""
         zone, slot = key
         self.queue_gate(zone, slot)
         return Book(self.store.make_terms(zone), Phase.Open, 0, 0, 0, 0, 0, 0, 0)

@@ -31,7 +31,7 @@ from pallets.energy_trading.market_types import (
     Participant,
     Position,
 )
-from pallets.energy_trading.order_books import Entering, OrderBooks, rank_ticks
+from pallets.energy_trading.order_books import Entering, OrderBooks, is_idle, rank_ticks
 from pallets.energy_trading.orders import Side
 from pallets.energy_trading.units import compute_value
 from runtime.frame.permissions import Activity
@@ -80,11 +80,11 @@ class OrderDesk:
         market = store.get_market(new.zone)
         if store.config.zones.operator_of(new.zone) is None:
             raise store.error(errors.UnknownMarket)
-        store.ensure_open(key, market)
+        book = store.ensure_open(key, market)
         if new.flags & ~FLAGS_KNOWN:
             raise store.error(errors.UnknownFlags)
         self.ensure_within_bands(market, participant, new.qty, new.limit)
-        book = self.books.open_book(key)
+        book = book or self.books.start_book(key)
         position = self.ensure_position(who, participant, new, book)
         if position.open_orders >= SLOT_ORDERS_MAX:
             raise store.error(errors.LimitExceededOpenOrders)
@@ -205,6 +205,7 @@ class OrderDesk:
     def _enter(self, entering: Entering, new: NewOrder, book: Book, position: Position) -> Book:
         """Let an order trade if its market is continuous, and let the rest wait; return the book."""
         key, (who, own, order_id, filled) = (new.zone, new.slot), entering
+        is_first = is_idle(position)
         position = Position(
             position.side,
             position.open_orders + 1,
@@ -214,7 +215,9 @@ class OrderDesk:
             position.charges,
             position.is_handed_over,
         )
-        book = self.books.put_position(key, who, position, book)
+        self.store.positions.put(key, who, position)
+        if is_first:
+            book = structs.replace(book, positions=book.positions + 1)
         if book.terms.kind is MarketKind.Continuous:
             self.store.open_orders.put(who, own)
             return self.trading.enter(who, new, book, order_id, filled)
