@@ -5,8 +5,8 @@ have WATT, an identity and licences, and `ZONES` zones with an auction in every 
 then the node gets pre-signed transfers for some seconds, and then pre-signed orders for as long, bids and
 offers around one price, slot after slot, so that gates close while later slots still take orders. The line
 has the rates and processor times of both, those of orders until the last one is filled or refunded and its
-slot cleared. A run fails in which an order that was sent did not reach its book, in which one is left, or in
-which a slot has no price.
+slot cleared, and how they compare with and without the processor time of empty blocks. A run fails in which
+an order that was sent did not reach its book, in which one is left, or in which a slot has no price.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ SIGNING_MS: Final = 0.1
 BATCH: Final = 100
 WINDOW: Final = 20
 CLEAR_S: Final = 120.0
+IDLE_BLOCKS: Final = 8
 
 REGISTER: Final = bytes([28, 0])
 SUBMIT_ORDER: Final = bytes([28, 3])
@@ -160,9 +161,9 @@ class Load:
             transfers = [encode_transfer(self.accounts, number) for number in range(count)]
             figures = await self._measure_transfers(self._sign(transfers), chosen.seconds)
             figures |= await self._measure_orders(count, chosen)
+            idle_cores = await self._measure_idle()
             following.cancel()
-        ratio = figures["cpu_us_per_order"] / figures["cpu_us_per_transfer"]
-        return figures | {"cpu_of_orders_to_transfers": round(ratio, 2)}
+        return figures | compare(figures, idle_cores)
 
     def _sign(self, calls: list[bytes]) -> list[str]:
         return sign_calls(self.accounts, calls, self.signing, self.sent)
@@ -183,9 +184,17 @@ class Load:
         return {
             "transfers": count,
             "transfers_per_s": round(count / took),
+            "transfers_took_s": round(took, 2),
             "cpu_us_per_transfer": round(used.watched_s / count * 1e6, 1),
             "foreign_cores_of_transfers": round(max(0.0, used.foreign_cores), 2),
         }
+
+    async def _measure_idle(self) -> float:
+        """Return the processor time that the nodes use in a second without transactions."""
+        meter = Meter(*self.watch.pids)
+        await self.watch.until_final(self.watch.finalized + IDLE_BLOCKS)
+        used = meter.read()
+        return used.watched_s / used.wall_s
 
     async def _measure_orders(self, count: int, chosen: argparse.Namespace) -> dict[str, Any]:
         slot_ms, book_orders = (QUICK_SLOT_MS, 50) if chosen.quick else (SLOT_MS, BOOK_ORDERS)
@@ -232,6 +241,20 @@ class Load:
             self.url, "state_getKeysPaged", "0x" + market_key(item).hex(), count_max, None
         )
         return keys
+
+
+def compare(figures: dict[str, Any], idle_cores: float) -> dict[str, Any]:
+    """Return how an order's processor time stands to a transfer's, as measured and without that of empty
+    blocks: while books wait for their gates the nodes use it whether there are orders or not."""
+    order, transfer = figures["cpu_us_per_order"], figures["cpu_us_per_transfer"]
+    idle_us = idle_cores * 1e6
+    order_alone = order - idle_us * figures["cleared_after_s"] / figures["orders"]
+    transfer_alone = transfer - idle_us * figures["transfers_took_s"] / figures["transfers"]
+    return {
+        "cpu_of_orders_to_transfers": round(order / transfer, 2),
+        "idle_cores": round(idle_cores, 3),
+        "cpu_above_idle_of_orders_to_transfers": round(order_alone / transfer_alone, 2),
+    }
 
 
 def market_key(item: str) -> bytes:
