@@ -84,9 +84,7 @@ class OrderBooks:
         ticks = rank_ticks(book.terms, side, new.limit)
         number, page = self._page_for(book, new, ticks)
         store.pages.put((zone, slot, side, number), (*page, order_id))
-        store.orders.put(
-            order_id, Order(who, zone, slot, side, new.qty, new.limit, filled, own.day, number)
-        )
+        store.orders.put(order_id, Order(who, zone, slot, side, new.qty, new.limit, filled, own.day, number))
         store.open_orders.put(who, OpenOrders((*listed, (order_id, slot)), own.day, own.ordered))
         place = (zone, slot, side)
         store.levels.put(place, raise_level(store.levels.get(place), side, ticks, new.qty))
