@@ -138,6 +138,8 @@ class AnyCall:
                 return rng.choice(tuple(cls))
             case shapes.Foreign("RuntimeCall"):
                 return self.call()
+            case shapes.Foreign("OriginCaller"):
+                return rng.choice((ROOT, NOBODY, Signed(rng.choice(PEOPLE))))
             case shapes.Foreign("ProxyType"):
                 return rng.choice((ProxyType.Any, ProxyType.Any, *ProxyType))
             case _:
